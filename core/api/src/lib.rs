@@ -1,0 +1,15 @@
+//! What crosses between services: types, and a typed client for each. No input or output happens here; a client
+//! speaks through a [`Transport`] that `http` implements.
+
+pub mod firewall;
+pub mod notify;
+pub mod problem;
+pub mod screen;
+pub mod story;
+pub mod supervise;
+pub mod time;
+pub mod transport;
+
+pub use problem::Problem;
+pub use story::{Health, Moment};
+pub use transport::{CallError, Event, Events, Transport};

@@ -1,0 +1,95 @@
+//! supervise: the processes of the house.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::time;
+use crate::transport::{self, CallError, Events, Method, Transport, escape};
+
+/// Where a service is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Waits for what it needs.
+    Waiting,
+    /// Its process runs; it is not ready yet.
+    Starting,
+    Ready,
+    /// It ended by itself and will be started again.
+    BackingOff,
+    Stopping,
+    /// Stopped because someone asked.
+    Stopped,
+    /// The breaker: it failed too often; waits for a person.
+    Locked,
+}
+
+/// One service as the supervisor sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServiceState {
+    pub name: String,
+    pub house_name: String,
+    pub summary: String,
+    pub phase: Phase,
+    #[serde(default)]
+    pub pid: Option<u32>,
+    #[schemars(schema_with = "time::instant")]
+    pub since: Timestamp,
+    /// Restarts within the breaker's window.
+    pub restarts: u32,
+    /// How the last process ended: `exit code 70`, `signal 9 (KILL)`.
+    #[serde(default)]
+    pub last_exit: Option<String>,
+    pub live: bool,
+    pub ready: bool,
+    /// What its health said: `well`, `degraded`, `unwell`; absent if it could not be asked.
+    #[serde(default)]
+    pub well: Option<sanctum_kernel::Status>,
+    pub needs: Vec<String>,
+    #[serde(default)]
+    pub address: Option<String>,
+    /// Why it is locked, with the last lines it wrote.
+    #[serde(default)]
+    pub locked: Option<Locked>,
+}
+
+/// Why the breaker opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Locked {
+    #[schemars(schema_with = "time::instant")]
+    pub at: Timestamp,
+    pub reason: String,
+    pub last_lines: Vec<String>,
+}
+
+/// The typed client.
+#[derive(Debug, Clone)]
+pub struct Client(Arc<dyn Transport>);
+
+impl Client {
+    pub fn new(to: Arc<dyn Transport>) -> Self {
+        Self(to)
+    }
+
+    pub async fn services(&self) -> Result<Vec<ServiceState>, CallError> {
+        transport::get(&*self.0, "/services").await
+    }
+
+    /// `verb` is `start`, `stop`, `restart` or `unlock`.
+    pub async fn act(&self, name: &str, verb: &str) -> Result<ServiceState, CallError> {
+        transport::act(&*self.0, Method::Post, format!("/services/{}/{verb}", escape(name)), &()).await
+    }
+
+    /// Stops the whole house, dependants first.
+    pub async fn down(&self) -> Result<(), CallError> {
+        transport::act(&*self.0, Method::Post, "/down", &()).await
+    }
+
+    /// [`ServiceState`]s as JSON in each event's data, kind `service`.
+    pub async fn events(&self, last_id: Option<String>) -> Result<Events, CallError> {
+        self.0.events("/events".to_owned(), last_id).await
+    }
+}

@@ -1,0 +1,110 @@
+//! What every request passes: trace, request id, host, token, time-out.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use sanctum_api::Problem;
+use sanctum_kernel::trace::{hex, random};
+use sanctum_kernel::{Peers, Right, Trace};
+use tracing::Instrument;
+
+use crate::{Caller, Refusal};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Puts the request into its story and gives it an id; both go back in the answer.
+pub(crate) async fn trace(mut request: Request, next: Next) -> Response {
+    let incoming = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
+    let trace = incoming.and_then(Trace::parse).unwrap_or_else(Trace::start);
+    let id = match request.headers().get(REQUEST_ID) {
+        Some(id) if id.len() <= 128 => id.clone(),
+        _ => HeaderValue::from_str(&hex(&random::<8>())).unwrap_or(HeaderValue::from_static("0")),
+    };
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let span = tracing::debug_span!("request", trace_id = %trace.id(), method = %request.method(), path = request.uri().path());
+    let mut response = trace.scope(next.run(request)).instrument(span).await;
+    if let Ok(value) = HeaderValue::from_str(&trace.traceparent()) {
+        response.headers_mut().insert(TRACEPARENT, value);
+    }
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// Names by which this machine may be called; anything else is a page somewhere else resolving to us
+/// (DNS rebinding).
+#[derive(Debug, Clone)]
+pub(crate) struct Hosts {
+    /// Listening beyond loopback, by any name, was the owner's choice.
+    pub(crate) any: bool,
+}
+
+pub(crate) async fn host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+    if hosts.any || matches!(name, "127.0.0.1" | "localhost" | "[::1]" | "") {
+        return next.run(request).await;
+    }
+    let mut problem = Problem::new(421, "host", "this is not a name of this service");
+    problem.field = Some("Host".to_owned());
+    problem.value = Some(host.chars().take(100).collect());
+    problem.allowed = Some("`127.0.0.1`, `localhost` or `[::1]`".to_owned());
+    Refusal(problem).into_response()
+}
+
+/// The door of one route: who shows a token with the right comes in.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    pub(crate) peers: Peers,
+    pub(crate) right: Right,
+    pub(crate) timeout: Option<Duration>,
+}
+
+pub(crate) async fn door(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    let token = bearer(&request);
+    let caller = token.and_then(|token| door.peers.admit(token));
+    match caller {
+        Some((name, right)) if right >= door.right => {
+            let caller = Caller { name: name.to_owned(), right };
+            request.extensions_mut().insert(caller);
+        }
+        _ if door.right == Right::Open => {}
+        Some((name, _)) => {
+            let problem = Problem::new(403, "right", format!("`{name}` may look here, but not change anything"));
+            return Refusal(problem).into_response();
+        }
+        None => {
+            let mut response = Refusal(
+                Problem::new(401, "token", "this request needs a token of this house")
+                    .hint("send `Authorization: Bearer` with the contents of `run/tokens/cli-<service>`, or use the `sanctum` command"),
+            )
+            .into_response();
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return response;
+        }
+    }
+    let Some(timeout) = door.timeout else { return next.run(request).await };
+    match tokio::time::timeout(timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Refusal(Problem::new(503, "slow", "this took too long here")).into_response(),
+    }
+}
+
+fn bearer(request: &Request) -> Option<&str> {
+    request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
+}
+
+/// Nothing is there.
+pub(crate) async fn nothing(request: Request) -> Refusal {
+    Refusal(Problem::not_found("such path", request.uri().path().chars().take(200).collect::<String>()).hint("`/openapi.json` lists what is here"))
+}
+
+/// Something is there, but not for this method.
+pub(crate) async fn wrong_method(request: Request) -> Refusal {
+    let mut problem = Problem::new(405, "method", "this path does not take that method");
+    problem.value = Some(request.method().to_string());
+    Refusal(problem)
+}

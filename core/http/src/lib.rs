@@ -1,0 +1,28 @@
+//! HTTP as every service speaks it: routes with rights and descriptions, problems, events, and clients.
+//!
+//! The only crate that names axum, hyper and rustls.
+
+mod client;
+mod extract;
+mod feed;
+mod guard;
+mod openapi;
+mod outbound;
+mod refusal;
+mod routes;
+mod serve;
+mod sse;
+
+pub use axum;
+pub use axum::extract::{Path, State};
+pub use axum::http::{HeaderMap, StatusCode, header};
+pub use axum::response::{Html, IntoResponse, Redirect, Response};
+pub use bytes::Bytes;
+pub use client::{connect, transport};
+pub use extract::{Caller, Json, Query};
+pub use feed::{Feed, Published};
+pub use outbound::{Answer, Outbound, OutboundError, Outgoing};
+pub use refusal::Refusal;
+pub use routes::{Op, Routes};
+pub use serve::serve;
+pub use sse::{LastEventId, events};

@@ -1,0 +1,86 @@
+//! Time as the house sees it: the system's clock, or one that a demo or a test moves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+/// The only source of time for services. Clones share one time.
+#[derive(Debug, Clone)]
+pub struct Clock(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    source: Source,
+    offset: watch::Sender<SignedDuration>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// The system's wall clock, which people, NTP and suspended machines may step.
+    System,
+    /// A moment plus tokio's monotonic clock, so that paused tests decide when time passes.
+    Tokio { base: Timestamp, since: tokio::time::Instant },
+}
+
+/// The longest sleep without another look at the wall clock: how late a step of it is noticed.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+impl Clock {
+    /// The system's wall clock.
+    pub fn system() -> Self {
+        Self::new(Source::System)
+    }
+
+    /// A clock that starts at `base` and runs with tokio's, which tests may pause.
+    pub fn starting_at(base: Timestamp) -> Self {
+        Self::new(Source::Tokio { base, since: tokio::time::Instant::now() })
+    }
+
+    fn new(source: Source) -> Self {
+        Self(Arc::new(Inner { source, offset: watch::Sender::new(SignedDuration::ZERO) }))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
+    pub fn now(&self) -> Timestamp {
+        let base = match &self.0.source {
+            Source::System => Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH),
+            Source::Tokio { base, since } => {
+                base.checked_add(SignedDuration::try_from(since.elapsed()).unwrap_or(SignedDuration::ZERO)).unwrap_or(Timestamp::MAX)
+            }
+        };
+        base.checked_add(*self.0.offset.borrow()).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Steps the clock, as people and NTP do; sleepers notice.
+    pub fn step(&self, by: SignedDuration) {
+        self.0.offset.send_modify(|offset| *offset += by);
+    }
+
+    /// Steps the clock to `at`.
+    pub fn set(&self, at: Timestamp) {
+        self.step(at.duration_since(self.now()));
+    }
+
+    /// Sleeps on the monotonic clock.
+    pub async fn sleep(&self, period: Duration) {
+        tokio::time::sleep(period).await;
+    }
+
+    /// Returns once the wall clock shows `at` or later, also if it is stepped there.
+    pub async fn until(&self, at: Timestamp) {
+        let mut steps = self.0.offset.subscribe();
+        loop {
+            let left = at.duration_since(self.now());
+            let Ok(left) = Duration::try_from(left) else { return };
+            if left.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(left.min(LOOK_AGAIN)) => {}
+                step = steps.changed() => if step.is_err() { tokio::time::sleep(left.min(LOOK_AGAIN)).await },
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a service does, and everything the host gives it to do it with.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::registry::Registry;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::{Catalogue, Clock, House, Latch, Paths, Peers, Ready, Spec, Stop, Tasks, Well};
+
+/// What `build` and `run` fail with; printed once, by [`Chain`](crate::Chain).
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// One long-running service.
+///
+/// `build` may fail and must not wait for the network: it checks configuration and opens what it needs.
+/// `run` returns when `stop` is requested, or when the service can no longer do its job.
+pub trait Service: Sized + Send + 'static {
+    const SPEC: Spec;
+    /// Its section of `sanctum.toml`: strict, with a default for every key.
+    type Config: DeserializeOwned + JsonSchema + Default + Send + Sync;
+
+    /// Rules of its section that no type can express. Called without side effects, before anything starts.
+    fn check(_config: &Self::Config, _house: &House) -> Vec<Complaint> {
+        Vec::new()
+    }
+
+    fn build(cx: Context<Self::Config>) -> impl Future<Output = Result<Self, Failure>> + Send;
+    fn run(self, stop: Stop) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// Something wrong in the configuration, with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// Keys from the section's own root, such as `["schedule", "weekday"]`; array positions as numbers.
+    pub path: Vec<String>,
+    /// A lower-case fragment without a full stop.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+impl Complaint {
+    pub fn new(path: &[&str], message: impl Into<String>) -> Self {
+        Self { path: path.iter().map(|&key| key.into()).collect(), message: message.into(), hint: None }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Everything the host gives a service.
+#[derive(Debug)]
+pub struct Context<C> {
+    pub config: C,
+    pub house: Arc<House>,
+    pub catalogue: &'static Catalogue,
+    pub spec: &'static Spec,
+    pub shared: Shared,
+    pub latch: Latch,
+    pub listeners: BTreeMap<&'static str, TcpListener>,
+}
+
+/// What a service hands on to its parts; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    pub paths: Paths,
+    pub clock: Clock,
+    pub tasks: Tasks,
+    pub peers: Peers,
+    pub well: Well,
+    pub ready: Ready,
+    pub metrics: Metrics,
+}
+
+/// The registry of one service, already under its prefix `sanctum_<name>`.
+#[derive(Clone)]
+pub struct Metrics(Arc<Mutex<Registry>>);
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Metrics {
+    pub fn new(service: &str) -> Self {
+        Self(Arc::new(Mutex::new(Registry::with_prefix(format!("sanctum_{service}")))))
+    }
+
+    /// Registers or encodes; a registry is only ever touched for the length of `work`.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Registry) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the service declares no listener named `{0}`")]
+pub struct NoListener(&'static str);
+
+impl<C> Context<C> {
+    /// The socket bound for the listener of this name.
+    pub fn listener(&mut self, name: &'static str) -> Result<TcpListener, NoListener> {
+        self.listeners.remove(name).ok_or(NoListener(name))
+    }
+}

@@ -1,0 +1,61 @@
+//! Asking work to stop, and waiting until it has.
+
+use tokio::sync::{mpsc, watch};
+
+/// Handed to every service and task. Resolves when the host wants it to wind down; the host then waits, up to
+/// the service's grace period, until every clone is gone: nobody can forget to report.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    requested: watch::Receiver<bool>,
+    _held: mpsc::Sender<()>,
+}
+
+/// The host's end: requests the stop and waits for it.
+#[derive(Debug)]
+pub struct Stopper {
+    request: watch::Sender<bool>,
+    released: mpsc::Receiver<()>,
+}
+
+/// A stopper and the first of its tokens.
+pub fn channel() -> (Stopper, Stop) {
+    let (request, requested) = watch::channel(false);
+    let (held, released) = mpsc::channel(1);
+    (Stopper { request, released }, Stop { requested, _held: held })
+}
+
+impl Stop {
+    /// Resolves once a stop is requested; at once if it has been.
+    pub async fn requested(&self) {
+        let mut requested = self.requested.clone();
+        // A closed channel means the host is gone, which is also a stop.
+        if requested.wait_for(|stop| *stop).await.is_err() {}
+    }
+
+    /// Whether a stop has been requested.
+    pub fn is_requested(&self) -> bool {
+        *self.requested.borrow()
+    }
+
+    /// Runs `work` until it ends or a stop is requested; `None` if stopped.
+    pub async fn or<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.requested() => None,
+            done = work => Some(done),
+        }
+    }
+}
+
+impl Stopper {
+    /// Requests the stop and returns when every token is gone.
+    pub async fn stop(mut self) {
+        self.request();
+        while self.released.recv().await.is_some() {}
+    }
+
+    /// Requests the stop without waiting.
+    pub fn request(&self) {
+        self.request.send_replace(true);
+    }
+}

@@ -1,0 +1,133 @@
+//! One id from the first packet to the last message, as W3C Trace Context carries it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+tokio::task_local! {
+    static CURRENT: Trace;
+}
+
+/// A trace id (16 bytes) and the id of the step that speaks (8 bytes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Trace {
+    id: TraceId,
+    step: [u8; 8],
+}
+
+/// The id that ties the parts of one story together: 32 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct TraceId([u8; 16]);
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a trace id: 32 hexadecimal digits, not all zero")]
+pub struct NotATrace(String);
+
+impl Trace {
+    /// A new story.
+    pub fn start() -> Self {
+        Self { id: TraceId(random()), step: random() }
+    }
+
+    /// A new step in the story `id`.
+    pub fn within(id: TraceId) -> Self {
+        Self { id, step: random() }
+    }
+
+    /// The story the current task belongs to; a new one if it belongs to none.
+    pub fn current() -> Self {
+        CURRENT.try_with(|trace| *trace).unwrap_or_else(|_| Self::start())
+    }
+
+    pub const fn id(&self) -> TraceId {
+        self.id
+    }
+
+    /// Runs `work` as part of this story.
+    pub async fn scope<T>(self, work: impl Future<Output = T>) -> T {
+        CURRENT.scope(self, work).await
+    }
+
+    /// The value of a `traceparent` header, version 00, sampled (W3C Trace Context §3.2).
+    pub fn traceparent(&self) -> String {
+        format!("00-{}-{}-01", self.id, hex(&self.step))
+    }
+
+    /// Reads a `traceparent`; `None` if it is malformed, as the specification asks.
+    pub fn parse(header: &str) -> Option<Self> {
+        let mut parts = header.split('-');
+        let (version, id, step, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        if version.len() != 2 || version == "ff" || flags.len() != 2 || (version == "00" && parts.next().is_some()) {
+            return None;
+        }
+        unhex::<8>(step).filter(|step| *step != [0; 8])?;
+        Some(Self::within(id.parse().ok()?))
+    }
+}
+
+impl FromStr for TraceId {
+    type Err = NotATrace;
+
+    fn from_str(text: &str) -> Result<Self, NotATrace> {
+        unhex(text).filter(|id| *id != [0; 16]).map(Self).ok_or_else(|| NotATrace(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for TraceId {
+    type Error = NotATrace;
+    fn try_from(text: String) -> Result<Self, NotATrace> {
+        text.parse()
+    }
+}
+
+impl From<TraceId> for String {
+    fn from(id: TraceId) -> Self {
+        id.to_string()
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Bytes from the system's generator; the time if it has none to give, because an id must still be had.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    if getrandom::fill(&mut bytes).is_err() {
+        let now = crate::Clock::system().now().as_nanosecond().to_le_bytes();
+        bytes.iter_mut().zip(now.iter().cycle()).for_each(|(byte, now)| *byte = *now);
+    }
+    bytes
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        if write!(text, "{byte:02x}").is_err() {}
+        text
+    })
+}
+
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != 2 * N || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}

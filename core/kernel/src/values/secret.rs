@@ -1,0 +1,60 @@
+//! A secret, by reference only.
+
+use std::fmt;
+use std::str::FromStr;
+
+use secrecy::SecretString;
+
+use crate::Paths;
+use crate::files::{self, FileError};
+
+/// Where a secret is, never the secret: `file:NAME` is the file NAME in `$SANCTUM_HOME/secrets`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretRef(String);
+
+#[derive(Debug, thiserror::Error)]
+#[error("this is not a reference to a secret: write `file:NAME` and put the secret into the file NAME in `secrets/`")]
+pub struct NotARef;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    #[error("could not read the secret `{name}`")]
+    Read {
+        name: SecretRef,
+        #[source]
+        source: FileError,
+    },
+    #[error("the secret `{0}` is empty")]
+    Empty(SecretRef),
+}
+
+impl SecretRef {
+    /// The secret itself, without the white space around it.
+    pub fn resolve(&self, paths: &Paths) -> Result<SecretString, SecretError> {
+        let secret = files::read(&paths.secrets().join(&self.0))
+            .map_err(|source| SecretError::Read { name: self.clone(), source })?;
+        let secret = secret.trim();
+        if secret.is_empty() { Err(SecretError::Empty(self.clone())) } else { Ok(secret.to_owned().into()) }
+    }
+}
+
+impl FromStr for SecretRef {
+    type Err = NotARef;
+
+    // The refused text is not repeated: it may be the secret itself.
+    fn from_str(text: &str) -> Result<Self, NotARef> {
+        let name = text.strip_prefix("file:").ok_or(NotARef)?;
+        let plain = !name.is_empty()
+            && !name.starts_with('.')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        if plain { Ok(Self(name.to_owned())) } else { Err(NotARef) }
+    }
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "file:{}", self.0)
+    }
+}
+
+super::text!(SecretRef, "SecretRef", "where a secret is, never the secret: `file:NAME`", "file:ntfy-token");

@@ -1,0 +1,53 @@
+//! What can go wrong with a store, and what a person can do about it.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+/// Which operation failed, on which database.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    #[error("the disk is full: nothing more can be kept in `{}`", .0.display())]
+    Full(PathBuf),
+    #[error("`{}` cannot be written: the file or its file system is read-only", .0.display())]
+    ReadOnly(PathBuf),
+    #[error("`{}` is damaged or not a database", .0.display())]
+    Damaged(PathBuf),
+    #[error("`{}` was written by a newer version (schema {found}, this one knows {known})", path.display())]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("could not open `{}`: {reason}", path.display())]
+    Open { path: PathBuf, reason: String },
+    #[error("a statement failed on `{}`: {reason}", path.display())]
+    Statement { path: PathBuf, reason: String },
+    #[error("the store has stopped")]
+    Stopped,
+}
+
+impl StoreError {
+    pub(crate) fn of(path: &std::path::Path, error: &rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full(path),
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly(path),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(path),
+            Some(ErrorCode::CannotOpen) => Self::Open { path, reason: error.to_string() },
+            _ => Self::Statement { path, reason: error.to_string() },
+        }
+    }
+
+    /// Whether it may go well later without anybody changing the request.
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Full(_) | Self::ReadOnly(_) | Self::Stopped)
+    }
+
+    /// What to do about it.
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Full(_) => Some("free some space on that disk; what was refused must be sent again"),
+            Self::ReadOnly(_) => Some("give the user who runs the house the right to write there, or remount the file system read-write"),
+            Self::Damaged(_) => Some("move the file aside and restore it from a backup; the service starts empty without it"),
+            Self::Newer { .. } => Some("run the newer version again, or restore the backup from before the upgrade"),
+            _ => None,
+        }
+    }
+}

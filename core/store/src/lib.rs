@@ -1,0 +1,12 @@
+//! SQLite as every service keeps it: WAL, `synchronous=FULL`, one writer with group commit, a few readers.
+//!
+//! The only crate that names rusqlite; it re-exports what a service needs to write its own statements.
+
+mod db;
+mod error;
+mod writer;
+
+pub use db::Db;
+pub use error::StoreError;
+pub use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, named_params, params};
+pub use rusqlite::Error as SqlError;
