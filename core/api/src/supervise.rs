@@ -27,6 +27,21 @@ pub enum Phase {
     Locked,
 }
 
+impl Phase {
+    /// As people and JSON read it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::BackingOff => "backing-off",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Locked => "locked",
+        }
+    }
+}
+
 /// One service as the supervisor sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceState {
@@ -54,6 +69,23 @@ pub struct ServiceState {
     /// Why it is locked, with the last lines it wrote.
     #[serde(default)]
     pub locked: Option<Locked>,
+    /// From the start of this process until it was ready, in milliseconds.
+    #[serde(default)]
+    pub ready_ms: Option<u64>,
+    /// What it is about, for people: `waits for notify`, `starts again in 2 s`, what its health complained of.
+    #[serde(default)]
+    pub detail: Option<String>,
+}
+
+impl ServiceState {
+    /// Whether nobody needs to look at it: it does its work, or someone stopped it on purpose.
+    pub fn is_fine(&self) -> bool {
+        match self.phase {
+            Phase::Stopped => true,
+            Phase::Ready => self.live && self.ready && self.well.is_none_or(|well| well != sanctum_kernel::Status::Unwell),
+            _ => false,
+        }
+    }
 }
 
 /// Why the breaker opened.
@@ -76,6 +108,10 @@ impl Client {
 
     pub async fn services(&self) -> Result<Vec<ServiceState>, CallError> {
         transport::get(&*self.0, "/services").await
+    }
+
+    pub async fn service(&self, name: &str) -> Result<ServiceState, CallError> {
+        transport::get(&*self.0, format!("/services/{}", escape(name))).await
     }
 
     /// `verb` is `start`, `stop`, `restart` or `unlock`.

@@ -3,12 +3,14 @@
 mod mac;
 mod period;
 mod secret;
+mod size;
 mod wall;
 mod zone;
 
 pub use mac::{Mac, NotAMac};
 pub use period::Period;
 pub use secret::{SecretError, SecretRef};
+pub use size::Size;
 pub use wall::Wall;
 pub use zone::Zone;
 
