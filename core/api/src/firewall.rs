@@ -195,6 +195,9 @@ pub struct Naming {
     /// The newcomer is this known device: its address joins that one's.
     #[serde(default)]
     pub same_as: Option<String>,
+    /// This address is not that device after all: it becomes a device of its own again (undoes `same_as`).
+    #[serde(default)]
+    pub apart: Option<Mac>,
 }
 
 /// What happened on the network. The server-sent event's kind is [`Kind`] in kebab case.
@@ -249,6 +252,117 @@ impl Kind {
     }
 }
 
+/// `POST /simulate`, which exists with the simulated router only: something happens on the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Simulate {
+    /// A device comes onto the network and asks for an address.
+    Join(Arrival),
+    /// It goes.
+    Leave(Mac),
+    /// It sends and is sent packets, to and from beyond the LAN.
+    Send(Packets),
+    /// The router begins or stops to misbehave.
+    Fault(FaultSwitch),
+}
+
+/// A simulated arrival.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Arrival {
+    pub mac: Mac,
+    #[serde(default)]
+    pub address: Option<IpAddr>,
+    /// What its DHCP request shows; a device with a hand-typed address sends none.
+    #[serde(default)]
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// Simulated packets of one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Packets {
+    pub mac: Mac,
+    /// Packets towards the internet.
+    #[serde(default)]
+    pub up: u64,
+    /// Packets from the internet.
+    #[serde(default)]
+    pub down: u64,
+    /// The service they belong to, such as `youtube`.
+    #[serde(default)]
+    pub service: Option<String>,
+}
+
+/// What became of simulated packets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Passage {
+    pub passed: u64,
+    pub dropped: u64,
+}
+
+/// How a simulated router can misbehave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// It says that it did, and does nothing.
+    Lies,
+    /// It does it, and drops it later.
+    Forgets,
+    /// It has the block, and packets pass.
+    Leaks,
+    /// It takes two seconds for everything.
+    Slow,
+    /// It refuses every change.
+    Refuses,
+    /// It does not answer.
+    Unreachable,
+}
+
+/// One fault, on or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FaultSwitch {
+    pub fault: Fault,
+    pub on: bool,
+}
+
+/// `GET /export`: everything a person or a rule has said, for a new router or a backup. `POST /import` takes it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Export {
+    /// 1.
+    pub format: u32,
+    pub devices: Vec<Device>,
+    pub desired: Desired,
+    /// What the router itself holds, in the router's own words; for people, not imported.
+    #[serde(default)]
+    pub router: String,
+}
+
+/// `GET /router`: the router as it is seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Router {
+    /// `nftables`, `simulated`.
+    pub backend: String,
+    /// What this router can do, honestly.
+    pub can: Vec<String>,
+    /// What this router cannot do.
+    pub cannot: Vec<String>,
+    /// Whether a person has switched enforcement off.
+    pub off: bool,
+    /// The newcomer policy in force now.
+    pub newcomers: Newcomers,
+    /// Addresses blocked now, by intention.
+    pub intended: usize,
+    /// Addresses found blocked at the last look; absent if it could not be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<usize>,
+    /// What was wrong at the last look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<String>,
+}
+
 /// The typed client.
 #[derive(Debug, Clone)]
 pub struct Client(Arc<dyn Transport>);
@@ -285,6 +399,34 @@ impl Client {
 
     pub async fn unblock(&self, id: &str) -> Result<Device, CallError> {
         transport::act(&*self.0, Method::Delete, format!("/devices/{}/block", escape(id)), &()).await
+    }
+
+    pub async fn router(&self) -> Result<Router, CallError> {
+        transport::get(&*self.0, "/router").await
+    }
+
+    /// Switches enforcement off (`true`) until it is switched on again or the service restarts.
+    pub async fn off(&self, off: bool) -> Result<Router, CallError> {
+        let path = if off { "/off" } else { "/on" };
+        transport::act(&*self.0, Method::Post, path, &()).await
+    }
+
+    pub async fn export(&self) -> Result<Export, CallError> {
+        transport::get(&*self.0, "/export").await
+    }
+
+    pub async fn import(&self, export: &Export) -> Result<Vec<Device>, CallError> {
+        transport::act(&*self.0, Method::Post, "/import", export).await
+    }
+
+    /// Runs a canary now and waits for its outcome.
+    pub async fn canary(&self) -> Result<Happening, CallError> {
+        transport::act(&*self.0, Method::Post, "/canary", &()).await
+    }
+
+    /// Makes something happen on the simulated router's network.
+    pub async fn simulate(&self, what: &Simulate) -> Result<Passage, CallError> {
+        transport::act(&*self.0, Method::Post, "/simulate", what).await
     }
 
     /// [`Happening`]s as JSON in each event's data.
