@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Mac, Zone};
+use crate::{Complaint, Mac, Zone};
 
 /// The sections `[house]`, `[person.NAME]` and `[device.NAME]` of `sanctum.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
@@ -17,6 +17,39 @@ pub struct House {
     pub person: BTreeMap<String, Person>,
     /// The devices known by name, by a short name: `[device.ava-xbox]`.
     pub device: BTreeMap<String, Device>,
+}
+
+impl House {
+    /// What no type can express; paths begin at the root of the file.
+    pub fn check(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        let mut owners: BTreeMap<Mac, &str> = BTreeMap::new();
+        for (id, device) in &self.device {
+            if let Some(owner) = device.owner.as_ref().filter(|owner| !self.person.contains_key(*owner)) {
+                let known: Vec<String> = self.person.keys().map(|name| format!("`{name}`")).collect();
+                let hint = if known.is_empty() { "there is no `[person.…]` yet".to_owned() } else { format!("the people are {}", known.join(", ")) };
+                complaints.push(Complaint::new(&["device", id, "owner"], format!("nobody is called `{owner}`")).hint(hint));
+            }
+            if device.mac.is_empty() {
+                complaints.push(Complaint::new(&["device", id, "mac"], "a device needs at least one MAC address"));
+            }
+            for (at, mac) in device.mac.iter().enumerate() {
+                let path = ["device", id, "mac", &at.to_string()];
+                if mac.is_group() {
+                    complaints.push(Complaint::new(&path, format!("`{mac}` is a group address; no device has it")));
+                }
+                if let Some(other) = owners.insert(*mac, id) {
+                    complaints.push(Complaint::new(&path, format!("`{mac}` is already `{other}`")).hint("an address belongs to one device"));
+                }
+            }
+        }
+        complaints
+    }
+
+    /// The name people use for a person.
+    pub fn person_name<'a>(&'a self, id: &'a str) -> &'a str {
+        self.person.get(id).and_then(|person| person.name.as_deref()).unwrap_or(id)
+    }
 }
 
 /// What is true of the house.

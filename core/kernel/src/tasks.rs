@@ -56,6 +56,17 @@ impl Tasks {
         self.stop.clone()
     }
 
+    /// Returns when every task has ended.
+    pub async fn drain(&self) {
+        loop {
+            let mut set = std::mem::take(&mut *self.set.lock().unwrap_or_else(PoisonError::into_inner));
+            if set.is_empty() {
+                return;
+            }
+            while set.join_next().await.is_some() {}
+        }
+    }
+
     /// Ends whatever is still running; for the host, after the grace.
     pub fn abort(&self) {
         self.set.lock().unwrap_or_else(PoisonError::into_inner).abort_all();

@@ -1,0 +1,254 @@
+//! The life of a process: from the plan to the exit code.
+
+use std::time::{Duration, Instant};
+
+use sanctum_kernel::chain::Hinted;
+use sanctum_kernel::files::FileError;
+use sanctum_kernel::peers::make_tokens;
+use sanctum_kernel::{Catalogue, Chain, Clock, Failure, Paths, exit};
+use sanctum_settings::Loaded;
+use tokio::sync::mpsc;
+
+use crate::instance::{Ground, Instance};
+use crate::reload::Watch;
+use crate::{BindError, Bound};
+
+/// What to run.
+#[derive(Debug)]
+pub struct Plan {
+    pub catalogue: &'static Catalogue,
+    pub paths: Paths,
+    pub loaded: Loaded,
+    /// Names of the services this process runs; all of the catalogue if empty.
+    pub names: Vec<&'static str>,
+    pub clock: Clock,
+    /// Make fresh tokens first: for the process that begins the house.
+    pub begins: bool,
+}
+
+/// Why a house did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error("could not prepare the house's directories")]
+    Prepare(#[source] FileError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("services need each other in a circle: {}", .0.join(" → "))]
+    Cycle(Vec<&'static str>),
+    #[error("could not start {service}")]
+    Build {
+        service: &'static str,
+        #[source]
+        source: Failure,
+    },
+}
+
+impl HostError {
+    /// The way out, if there is one, and the exit code.
+    pub fn hint(&self) -> (Option<String>, u8) {
+        match self {
+            Self::Prepare(_) => (Some("choose another place with SANCTUM_HOME, or mend its permissions".to_owned()), exit::CANNOT_CREATE),
+            Self::Bind(error) => {
+                let (hint, code) = error.hint();
+                (Some(hint), code)
+            }
+            Self::Cycle(_) => (None, exit::SOFTWARE),
+            Self::Build { source, .. } => {
+                let hinted = sanctum_kernel::hint(&**source);
+                hinted.map_or((None, exit::SOFTWARE), |(hint, code)| (Some(hint.to_owned()), code))
+            }
+        }
+    }
+
+    /// As an error that carries its own hint, for printing.
+    pub fn hinted(self) -> Failure {
+        let message = Chain(&self).to_string();
+        match self.hint() {
+            (Some(hint), code) => Box::new(Hinted::new(code, message, hint)),
+            (None, _) => Box::new(self),
+        }
+    }
+}
+
+/// Services that run in this process.
+#[derive(Debug)]
+pub struct Running {
+    ground: Ground,
+    /// In boot order.
+    instances: Vec<Instance>,
+    watch: Watch,
+    ended: mpsc::UnboundedReceiver<&'static str>,
+    report: mpsc::UnboundedSender<&'static str>,
+}
+
+/// Binds, builds and runs the planned services in the order of their needs.
+pub async fn start(plan: Plan) -> Result<Running, HostError> {
+    let begun = Instant::now();
+    let Plan { catalogue, paths, loaded, mut names, clock, begins } = plan;
+    let order = catalogue.boot_order().map_err(HostError::Cycle)?;
+    if names.is_empty() {
+        names = catalogue.iter().map(|entry| entry.spec.name).collect();
+    }
+    paths.prepare().map_err(HostError::Prepare)?;
+    if begins {
+        make_tokens(catalogue, &paths).map_err(HostError::Prepare)?;
+    }
+    let bound = Bound::bind(catalogue, &loaded, &names)?;
+    let ground = Ground { catalogue, paths, clock, bound };
+    let (report, ended) = mpsc::unbounded_channel();
+    let watch = Watch::new(loaded);
+    let mut running = Running { ground, instances: Vec::new(), watch, ended, report };
+    for entry in order.into_iter().filter(|entry| names.contains(&entry.spec.name)) {
+        let service = entry.spec.name;
+        match running.ground.build(entry, running.watch.loaded()).await {
+            Ok(built) => running.instances.push(built.run(running.report.clone())),
+            Err(source) => {
+                // What had been started must not be left behind half-born.
+                running.stop().await;
+                return Err(HostError::Build { service, source });
+            }
+        }
+        tracing::info!(service, ms = begun.elapsed().as_millis(), "started");
+    }
+    Ok(running)
+}
+
+/// Why a process ended.
+#[derive(Debug)]
+enum Why {
+    Asked,
+    Ended(&'static str),
+}
+
+impl Running {
+    /// Where everybody listens.
+    pub const fn addrs(&self) -> &std::collections::BTreeMap<String, std::net::SocketAddr> {
+        &self.ground.bound.addrs
+    }
+
+    pub fn paths(&self) -> &Paths {
+        &self.ground.paths
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.ground.clock
+    }
+
+    /// Whether every service is ready.
+    pub fn is_ready(&self) -> bool {
+        self.instances.iter().all(|instance| instance.shared.ready.is_ready())
+    }
+
+    /// Waits for a signal, a changed file, or the end of a service; returns the exit code after draining.
+    pub async fn until_stopped(mut self) -> u8 {
+        let why = self.wait().await;
+        if let Why::Ended(service) = why {
+            tracing::error!(service, "a service ended without being asked to: the process goes with it");
+        }
+        let failed = self.stop().await;
+        match why {
+            Why::Asked if !failed => exit::OK,
+            _ => exit::SOFTWARE,
+        }
+    }
+
+    async fn wait(&mut self) -> Why {
+        let mut signals = Signals::new();
+        loop {
+            tokio::select! {
+                hang_up = signals.next() => match hang_up {
+                    Signal::Stop => return Why::Asked,
+                    Signal::Reload => self.reload(true).await,
+                },
+                ended = self.ended.recv() => return ended.map_or(Why::Asked, Why::Ended),
+                () = tokio::time::sleep(LOOK) => self.reload(false).await,
+            }
+        }
+    }
+
+    /// Looks at the file again, and rebuilds what it changes.
+    pub async fn reload(&mut self, asked: bool) {
+        let Some(next) = self.watch.look(self.ground.catalogue, asked, &self.instances) else { return };
+        let before = self.watch.loaded().clone();
+        let mut kept = true;
+        for at in 0..self.instances.len() {
+            let Some(name) = self.instances.get(at).map(|instance| instance.spec.name) else { continue };
+            let Some(entry) = self.ground.catalogue.find(name).filter(|entry| before.differs_for(&next, entry)) else { continue };
+            match self.ground.build(entry, &next).await {
+                Ok(built) => self.replace(at, built).await,
+                Err(error) => {
+                    kept = false;
+                    tracing::error!(service = name, error = %Chain(&*error), "the new configuration does not build: the old one stays");
+                    self.watch.complain(&self.instances, &format!("{name}: {}", Chain(&*error)));
+                }
+            }
+        }
+        if kept {
+            self.watch.accept(next, &self.instances);
+        }
+    }
+
+    async fn replace(&mut self, at: usize, built: crate::instance::Built) {
+        let old = self.instances.remove(at);
+        let name = old.spec.name;
+        if let Err(error) = old.stop().await {
+            tracing::warn!(service = name, error = %Chain(&*error), "the old instance ended badly");
+        }
+        self.instances.insert(at, built.run(self.report.clone()));
+        tracing::info!(service = name, "runs with its new configuration");
+    }
+
+    /// Stops everything in reverse boot order, each within its grace; whether any of them ended badly.
+    pub async fn stop(self) -> bool {
+        let mut failed = false;
+        for instance in self.instances.into_iter().rev() {
+            let service = instance.spec.name;
+            failed |= instance.has_ended();
+            if let Err(error) = instance.stop().await {
+                tracing::error!(service, error = %Chain(&*error), "ended badly");
+                failed = true;
+            } else {
+                tracing::info!(service, "stopped");
+            }
+        }
+        failed
+    }
+}
+
+/// How often the file's time stamp is looked at: one `stat`.
+const LOOK: Duration = Duration::from_secs(2);
+
+enum Signal {
+    Stop,
+    Reload,
+}
+
+/// SIGTERM, SIGINT and SIGHUP, for as long as the process waits.
+struct Signals {
+    term: Option<tokio::signal::unix::Signal>,
+    int: Option<tokio::signal::unix::Signal>,
+    hup: Option<tokio::signal::unix::Signal>,
+}
+
+impl Signals {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self { term: signal(SignalKind::terminate()).ok(), int: signal(SignalKind::interrupt()).ok(), hup: signal(SignalKind::hangup()).ok() }
+    }
+
+    async fn next(&mut self) -> Signal {
+        async fn one(signal: &mut Option<tokio::signal::unix::Signal>) {
+            if let Some(signal) = signal
+                && signal.recv().await.is_some()
+            {
+                return;
+            }
+            std::future::pending().await
+        }
+        tokio::select! {
+            () = one(&mut self.term) => Signal::Stop,
+            () = one(&mut self.int) => Signal::Stop,
+            () = one(&mut self.hup) => Signal::Reload,
+        }
+    }
+}
