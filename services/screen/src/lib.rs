@@ -1,1 +1,3 @@
-//! placeholder
+//! screen: the family's rules, declared to the firewall and proven there (Screen Time).
+
+pub mod engine;
