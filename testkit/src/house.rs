@@ -82,14 +82,25 @@ impl House {
     }
 
     /// Any request with the command line's token, unless `headers` bring their own `authorization`.
-    pub async fn raw(&self, service: &str, method: &'static str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
-        let mut all: Vec<(String, String)> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    pub async fn raw(
+        &self,
+        service: &str,
+        method: &'static str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
+        let mut all: Vec<(String, String)> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
             all.push(("authorization".to_owned(), format!("Bearer {}", self.token("cli", service))));
         }
         let url = format!("http://{}{path}", self.addr(service));
         let outgoing = Outgoing { method, url, headers: all, body, timeout: Duration::from_secs(30) };
-        self.outbound.send(outgoing).await.unwrap_or_else(|error| panic!("{method} {path} at {service}: {error}"))
+        self.outbound
+            .send(outgoing)
+            .await
+            .unwrap_or_else(|error| panic!("{method} {path} at {service}: {error}"))
     }
 
     /// Writes another configuration and lets the house look at it.
@@ -136,12 +147,19 @@ impl Stopped {
 
     /// The file as it is written: every listener on a free port, then the test's own sections.
     fn write(&self) {
-        let listeners = self.catalogue.iter().flat_map(|entry| entry.spec.listen.iter().map(|listen| (entry.spec.name, listen.name)));
+        let listeners = self
+            .catalogue
+            .iter()
+            .flat_map(|entry| entry.spec.listen.iter().map(|listen| (entry.spec.name, listen.name)));
         let lines = listeners.map(|(service, listener)| match listener {
             "http" => format!("{service} = \"127.0.0.1:0\"\n"),
             other => format!("\"{service}.{other}\" = \"127.0.0.1:0\"\n"),
         });
-        let listen = if self.config.contains("[listen]") { String::new() } else { format!("[listen]\n{}", lines.collect::<String>()) };
+        let listen = if self.config.contains("[listen]") {
+            String::new()
+        } else {
+            format!("[listen]\n{}", lines.collect::<String>())
+        };
         let text = format!("{listen}\n{}", self.config);
         sanctum_kernel::files::replace(&self.paths().config(), text.as_bytes(), 0o600).unwrap();
     }
@@ -165,7 +183,8 @@ impl Stopped {
             Ok(running) => Ok(House { running, stopped: self, outbound: Outbound::default() }),
             Err(error) => {
                 let (hint, code) = error.hint();
-                let text = format!("{} [{}] ({code})", sanctum_kernel::Chain(&error), hint.unwrap_or_default());
+                let text =
+                    format!("{} [{}] ({code})", sanctum_kernel::Chain(&error), hint.unwrap_or_default());
                 Err((self, text))
             }
         }
@@ -174,7 +193,8 @@ impl Stopped {
     /// Starts it and waits until it is ready.
     pub async fn start(self) -> House {
         let house = self.try_start().await.map_err(|(_, why)| why).expect("the house starts");
-        crate::eventually("the house to be ready", READY, async || house.running.is_ready().then_some(())).await;
+        crate::eventually("the house to be ready", READY, async || house.running.is_ready().then_some(()))
+            .await;
         house
     }
 }

@@ -1,6 +1,11 @@
 //! A whole house in one process, for tests: real sockets, a home of its own, a clock that can be moved.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this crate exists for tests; a panic is how it fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this crate exists for tests; a panic is how it fails"
+)]
 
 mod house;
 
@@ -10,7 +15,11 @@ pub use sanctum_kernel as kernel;
 use std::time::Duration;
 
 /// Asks until `look` has an answer; panics at the deadline with the name of what was waited for.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, deadline: Duration, mut look: impl FnMut() -> F) -> T {
+pub async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    deadline: Duration,
+    mut look: impl FnMut() -> F,
+) -> T {
     let until = tokio::time::Instant::now() + deadline;
     loop {
         if let Some(seen) = look().await {

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sanctum_kernel::Mac;
 use sanctum_kernel::house::DeviceTier;
 use sanctum_kernel::trace::TraceId;
-use sanctum_kernel::Mac;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -37,9 +37,10 @@ impl Severity {
 impl std::str::FromStr for Severity {
     type Err = String;
     fn from_str(word: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|severity| severity.word() == word).ok_or_else(|| {
-            format!("`{word}` is not a severity: one of `info`, `warn`, `error`, `critical`")
-        })
+        Self::ALL
+            .into_iter()
+            .find(|severity| severity.word() == word)
+            .ok_or_else(|| format!("`{word}` is not a severity: one of `info`, `warn`, `error`, `critical`"))
     }
 }
 
@@ -250,7 +251,11 @@ impl Client {
     }
 
     /// Accepted means kept. With a key, a repeated call returns the first answer.
-    pub async fn notify(&self, notice: &Notice, idempotency_key: Option<String>) -> Result<Accepted, CallError> {
+    pub async fn notify(
+        &self,
+        notice: &Notice,
+        idempotency_key: Option<String>,
+    ) -> Result<Accepted, CallError> {
         let body = serde_json::to_vec(notice).map_err(|error| CallError::Garbled {
             service: self.0.service().to_owned(),
             reason: error.to_string(),

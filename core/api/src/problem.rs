@@ -64,7 +64,10 @@ impl Problem {
     /// Something that is not there: 404.
     pub fn not_found(what: &str, name: impl Into<String>) -> Self {
         let name = name.into();
-        Self { value: Some(name.clone()), ..Self::new(404, "not-found", format!("there is no {what} `{name}`")) }
+        Self {
+            value: Some(name.clone()),
+            ..Self::new(404, "not-found", format!("there is no {what} `{name}`"))
+        }
     }
 
     /// Something that has changed since the caller looked: 409.

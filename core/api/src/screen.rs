@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sanctum_kernel::Mac;
 use sanctum_kernel::house::DeviceTier;
 use sanctum_kernel::trace::TraceId;
-use sanctum_kernel::Mac;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -142,6 +142,251 @@ pub enum ScreenEvent {
     Changed,
 }
 
+/// `POST /screen/homework`: gaming, social and streaming off for one person, or for everyone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Homework {
+    #[serde(default)]
+    pub person: Option<String>,
+    /// Two hours unless the configuration or this says otherwise.
+    #[serde(default)]
+    pub minutes: Option<i64>,
+    pub author: String,
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// `POST /screen/credit`: minutes earned. A preset of the configuration, or a number with a reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Earn {
+    pub person: String,
+    /// `chores`, `homework`, `reading`, `exercise`.
+    #[serde(default)]
+    pub preset: Option<String>,
+    #[serde(default)]
+    pub minutes: Option<i64>,
+    pub author: String,
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// One credit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Credit {
+    pub id: i64,
+    #[schemars(schema_with = "time::instant")]
+    pub at: Timestamp,
+    pub person: String,
+    pub what: String,
+    pub minutes: u32,
+    pub author: String,
+    pub redeemed: bool,
+}
+
+/// `GET /screen/credits`: a person's credits of today; what is left tonight is gone tomorrow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Balance {
+    pub person: String,
+    #[schemars(schema_with = "time::date")]
+    pub day: jiff::civil::Date,
+    pub earned: u32,
+    pub redeemed: u32,
+    pub left: u32,
+    /// The most that can be earned in a day.
+    pub cap: u32,
+    pub credits: Vec<Credit>,
+}
+
+/// `POST /screen/credit/redeem`: spends credits of today on tonight's bedtime. With an `Idempotency-Key` a repeated
+/// request returns the first answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redeem {
+    pub person: String,
+    /// Only this credit; all that are left by default.
+    #[serde(default)]
+    pub credit: Option<i64>,
+    /// The person, unless said.
+    #[serde(default)]
+    pub author: Option<String>,
+}
+
+/// What redeeming did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Redeemed {
+    pub person: String,
+    pub minutes: u32,
+    /// For people: `tonight's curfew begins at 22:00 instead of 21:30`.
+    pub says: String,
+    #[serde(default)]
+    #[schemars(schema_with = "time::maybe_instant")]
+    pub bedtime: Option<Timestamp>,
+    pub left: u32,
+}
+
+/// `POST /screen/requests`: a child asks for more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wish {
+    pub person: String,
+    pub minutes: i64,
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Where a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequestState {
+    Waiting,
+    Approved,
+    Denied,
+    /// The night is over and nobody answered.
+    Expired,
+}
+
+/// A request for more time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MoreTime {
+    pub id: i64,
+    #[schemars(schema_with = "time::instant")]
+    pub at: Timestamp,
+    pub person: String,
+    pub minutes: u32,
+    pub reason: String,
+    pub state: RequestState,
+    #[serde(default)]
+    pub answered_by: Option<String>,
+    #[serde(default)]
+    #[schemars(schema_with = "time::maybe_instant")]
+    pub answered: Option<Timestamp>,
+    pub trace_id: TraceId,
+}
+
+/// `POST /screen/requests/{id}/answer`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    pub approve: bool,
+    pub author: String,
+    /// Fewer or more than asked for.
+    #[serde(default)]
+    pub minutes: Option<i64>,
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// What a parent says of a device nobody has named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pass {
+    /// Nobody has said anything: the house's rules.
+    Waiting,
+    /// A guest, for a day: the house's rules.
+    Approved,
+    /// Blocked.
+    Refused,
+    /// Part of the house: no rules.
+    Resident,
+}
+
+/// `GET /screen/guests`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GuestState {
+    pub device: String,
+    pub name: String,
+    pub pass: Pass,
+    #[schemars(schema_with = "time::instant")]
+    pub since: Timestamp,
+    /// When an approved guest's pass is over.
+    #[serde(default)]
+    #[schemars(schema_with = "time::maybe_instant")]
+    pub expires: Option<Timestamp>,
+    #[serde(default)]
+    pub author: Option<String>,
+}
+
+/// `POST /screen/guest/approve`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    pub device: String,
+    /// `approved` unless said; `refused` blocks, `resident` makes it part of the house.
+    #[serde(default)]
+    pub pass: Option<Pass>,
+    /// How long an approval lasts; the configuration's 24 h by default.
+    #[serde(default)]
+    pub hours: Option<i64>,
+    pub author: String,
+}
+
+/// `POST /screen/holidays`: an iCalendar file. It replaces what was imported under the same name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Calendar {
+    /// Such as `school`.
+    pub name: String,
+    /// The text of the file (RFC 5545).
+    pub ics: String,
+}
+
+/// What an import took, and what it could not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Imported {
+    pub name: String,
+    pub events: usize,
+    /// How many days are holidays now because of it.
+    pub days: usize,
+    /// One sentence an event that was not taken, or not whole.
+    pub refused: Vec<String>,
+}
+
+/// `GET /screen/holidays`: a day off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Holiday {
+    #[schemars(schema_with = "time::date")]
+    pub date: jiff::civil::Date,
+    /// The calendar it came from; `sanctum.toml` for the list there.
+    pub source: String,
+    pub name: String,
+}
+
+/// `POST /screen/undo`: what was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Undone {
+    /// For people: `+30 min for ava by mum, of 21:10`.
+    pub says: String,
+}
+
+/// `GET /screen/report`: minutes online on one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DayReport {
+    #[schemars(schema_with = "time::date")]
+    pub day: jiff::civil::Date,
+    /// By person; a minute on two devices at once is one.
+    pub people: std::collections::BTreeMap<String, u32>,
+    pub devices: std::collections::BTreeMap<String, u32>,
+}
+
+/// `GET /screen/digest`: the week in a few numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Digest {
+    #[schemars(schema_with = "time::instant")]
+    pub from: Timestamp,
+    #[schemars(schema_with = "time::instant")]
+    pub to: Timestamp,
+    /// Nights without a violation, of seven, by person.
+    pub bedtimes_kept: std::collections::BTreeMap<String, u32>,
+    pub overrides: u32,
+    pub credits_earned: u32,
+    pub credits_redeemed: u32,
+    pub guests: u32,
+    pub violations: u32,
+    /// All of it as a parent reads it.
+    pub text: String,
+}
+
 /// The typed client.
 #[derive(Debug, Clone)]
 pub struct Client(Arc<dyn Transport>);
@@ -171,6 +416,82 @@ impl Client {
 
     pub async fn overrule(&self, overrule: &Override) -> Result<Status, CallError> {
         transport::act(&*self.0, Method::Post, "/screen/override", overrule).await
+    }
+
+    /// `at` as a person writes it, in the house's zone: `fri 21:45`, `21:45`, `2026-12-25 21:45`.
+    pub async fn explain_when(&self, device: &str, at: &str) -> Result<Explanation, CallError> {
+        transport::get(&*self.0, format!("/screen/explain?device={}&at={}", escape(device), escape(at))).await
+    }
+
+    pub async fn homework(&self, homework: &Homework) -> Result<Status, CallError> {
+        transport::act(&*self.0, Method::Post, "/screen/homework", homework).await
+    }
+
+    pub async fn earn(&self, earn: &Earn) -> Result<Balance, CallError> {
+        transport::act(&*self.0, Method::Post, "/screen/credit", earn).await
+    }
+
+    pub async fn credits(&self) -> Result<Vec<Balance>, CallError> {
+        transport::get(&*self.0, "/screen/credits").await
+    }
+
+    /// With a key, a repeated call returns the first answer.
+    pub async fn redeem(
+        &self,
+        redeem: &Redeem,
+        idempotency_key: Option<String>,
+    ) -> Result<Redeemed, CallError> {
+        let body = serde_json::to_vec(redeem).map_err(|error| CallError::Garbled {
+            service: self.0.service().to_owned(),
+            reason: error.to_string(),
+        })?;
+        let path = "/screen/credit/redeem".to_owned();
+        transport::send(
+            &*self.0,
+            transport::Request { method: Method::Post, path, body: Some(body), idempotency_key },
+        )
+        .await
+    }
+
+    pub async fn ask(&self, wish: &Wish) -> Result<MoreTime, CallError> {
+        transport::act(&*self.0, Method::Post, "/screen/requests", wish).await
+    }
+
+    pub async fn requests(&self) -> Result<Vec<MoreTime>, CallError> {
+        transport::get(&*self.0, "/screen/requests").await
+    }
+
+    pub async fn answer(&self, request: i64, answer: &Answer) -> Result<MoreTime, CallError> {
+        transport::act(&*self.0, Method::Post, format!("/screen/requests/{request}/answer"), answer).await
+    }
+
+    pub async fn guests(&self) -> Result<Vec<GuestState>, CallError> {
+        transport::get(&*self.0, "/screen/guests").await
+    }
+
+    pub async fn approve_guest(&self, approval: &Approval) -> Result<GuestState, CallError> {
+        transport::act(&*self.0, Method::Post, "/screen/guest/approve", approval).await
+    }
+
+    pub async fn import_holidays(&self, calendar: &Calendar) -> Result<Imported, CallError> {
+        transport::act(&*self.0, Method::Post, "/screen/holidays", calendar).await
+    }
+
+    pub async fn holidays(&self) -> Result<Vec<Holiday>, CallError> {
+        transport::get(&*self.0, "/screen/holidays").await
+    }
+
+    /// Takes back the last override, homework or redemption that is still in force.
+    pub async fn undo(&self) -> Result<Undone, CallError> {
+        transport::act(&*self.0, Method::Post, "/screen/undo", &()).await
+    }
+
+    pub async fn report(&self, days: u32) -> Result<Vec<DayReport>, CallError> {
+        transport::get(&*self.0, format!("/screen/report?days={days}")).await
+    }
+
+    pub async fn digest(&self) -> Result<Digest, CallError> {
+        transport::get(&*self.0, "/screen/digest").await
     }
 
     /// [`ScreenEvent`]s as JSON in each event's data.

@@ -82,7 +82,9 @@ impl ServiceState {
     pub fn is_fine(&self) -> bool {
         match self.phase {
             Phase::Stopped => true,
-            Phase::Ready => self.live && self.ready && self.well.is_none_or(|well| well != sanctum_kernel::Status::Unwell),
+            Phase::Ready => {
+                self.live && self.ready && self.well.is_none_or(|well| well != sanctum_kernel::Status::Unwell)
+            }
             _ => false,
         }
     }

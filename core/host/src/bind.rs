@@ -28,13 +28,21 @@ pub struct BindError {
 impl BindError {
     /// The way out, and the exit code.
     pub fn hint(&self) -> (String, u8) {
-        let holder = holder(self.addr.port()).map(|holder| format!(" It is held by {holder}.")).unwrap_or_default();
+        let holder =
+            holder(self.addr.port()).map(|holder| format!(" It is held by {holder}.")).unwrap_or_default();
         match self.source.kind() {
             std::io::ErrorKind::AddrInUse => (
-                format!("something else listens on port {}.{holder} End it, or give {} another port: `[listen]` `{} = \"127.0.0.1:…\"` in sanctum.toml", self.addr.port(), self.service, self.service),
+                format!(
+                    "something else listens on port {}.{holder} End it, or give {} another port: `[listen]` `{} = \"127.0.0.1:…\"` in sanctum.toml",
+                    self.addr.port(),
+                    self.service,
+                    self.service
+                ),
                 exit::UNAVAILABLE,
             ),
-            std::io::ErrorKind::PermissionDenied => ("ports below 1024 need root, or another port in `[listen]`".to_owned(), exit::NO_PERMISSION),
+            std::io::ErrorKind::PermissionDenied => {
+                ("ports below 1024 need root, or another port in `[listen]`".to_owned(), exit::NO_PERMISSION)
+            }
             _ => ("check the address in `[listen]` of sanctum.toml".to_owned(), exit::UNAVAILABLE),
         }
     }
@@ -55,7 +63,9 @@ fn holder(port: u16) -> Option<String> {
     let socket = format!("socket:[{inode}]");
     for process in std::fs::read_dir("/proc").ok()?.flatten() {
         let Ok(fds) = std::fs::read_dir(process.path().join("fd")) else { continue };
-        let holds = fds.flatten().any(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == socket.as_str()));
+        let holds = fds
+            .flatten()
+            .any(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == socket.as_str()));
         if holds {
             let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
             return Some(format!("`{}` (pid {})", name.trim(), process.file_name().to_string_lossy()));
@@ -66,7 +76,11 @@ fn holder(port: u16) -> Option<String> {
 
 impl Bound {
     /// Binds every listener of the services in `names`.
-    pub fn bind(catalogue: &'static Catalogue, loaded: &Loaded, names: &[&'static str]) -> Result<Self, BindError> {
+    pub fn bind(
+        catalogue: &'static Catalogue,
+        loaded: &Loaded,
+        names: &[&'static str],
+    ) -> Result<Self, BindError> {
         let mut bound = Self { sockets: BTreeMap::new(), addrs: loaded.addresses() };
         for spec in catalogue.iter().map(|entry| entry.spec).filter(|spec| names.contains(&spec.name)) {
             for listen in spec.listen {

@@ -7,7 +7,9 @@ use sanctum_kernel::catalogue::{Seed, Started};
 use sanctum_kernel::latch::latch;
 use sanctum_kernel::service::{Metrics, Shared};
 use sanctum_kernel::stop::{Stopper, channel};
-use sanctum_kernel::{Catalogue, Chain, Clock, Entry, Failure, House, Paths, Peers, Ready, Spec, Tasks, Well};
+use sanctum_kernel::{
+    Catalogue, Chain, Clock, Entry, Failure, House, Paths, Peers, Ready, Spec, Tasks, Well,
+};
 use sanctum_settings::Loaded;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;

@@ -25,7 +25,12 @@ impl Watch {
     }
 
     /// A new file that is good and differs; a bad one is complained of and left.
-    pub(crate) fn look(&mut self, catalogue: &Catalogue, asked: bool, instances: &[Instance]) -> Option<Loaded> {
+    pub(crate) fn look(
+        &mut self,
+        catalogue: &Catalogue,
+        asked: bool,
+        instances: &[Instance],
+    ) -> Option<Loaded> {
         let now = stamp(&self.loaded);
         if !asked && now == self.seen {
             return None;
@@ -41,7 +46,9 @@ impl Watch {
                 tracing::error!(problems = %problems, "the new configuration is bad: the old one stays");
                 let first = problems.all.first();
                 let place = first.and_then(|problem| problems.position(problem));
-                let place = place.map(|(line, column)| format!(" (line {line}, column {column})")).unwrap_or_default();
+                let place = place
+                    .map(|(line, column)| format!(" (line {line}, column {column})"))
+                    .unwrap_or_default();
                 let message = first.map(|problem| problem.message.clone()).unwrap_or_default();
                 self.complain(instances, &format!("{message}{place}"));
                 None
@@ -60,7 +67,12 @@ impl Watch {
     pub(crate) fn complain(&self, instances: &[Instance], what: &str) {
         for instance in instances {
             let hint = "mend sanctum.toml; `sanctum config check` shows every complaint";
-            instance.shared.well.set_hint("configuration", Status::Degraded, format!("the changed file is not in force: {what}"), hint);
+            instance.shared.well.set_hint(
+                "configuration",
+                Status::Degraded,
+                format!("the changed file is not in force: {what}"),
+                hint,
+            );
         }
     }
 

@@ -47,7 +47,10 @@ impl HostError {
     /// The way out, if there is one, and the exit code.
     pub fn hint(&self) -> (Option<String>, u8) {
         match self {
-            Self::Prepare(_) => (Some("choose another place with SANCTUM_HOME, or mend its permissions".to_owned()), exit::CANNOT_CREATE),
+            Self::Prepare(_) => (
+                Some("choose another place with SANCTUM_HOME, or mend its permissions".to_owned()),
+                exit::CANNOT_CREATE,
+            ),
             Self::Bind(error) => {
                 let (hint, code) = error.hint();
                 (Some(hint), code)
@@ -173,7 +176,11 @@ impl Running {
         let mut kept = true;
         for at in 0..self.instances.len() {
             let Some(name) = self.instances.get(at).map(|instance| instance.spec.name) else { continue };
-            let Some(entry) = self.ground.catalogue.find(name).filter(|entry| before.differs_for(&next, entry)) else { continue };
+            let Some(entry) =
+                self.ground.catalogue.find(name).filter(|entry| before.differs_for(&next, entry))
+            else {
+                continue;
+            };
             match self.ground.build(entry, &next).await {
                 Ok(built) => self.replace(at, built).await,
                 Err(error) => {
@@ -233,7 +240,11 @@ struct Signals {
 impl Signals {
     fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        Self { term: signal(SignalKind::terminate()).ok(), int: signal(SignalKind::interrupt()).ok(), hup: signal(SignalKind::hangup()).ok() }
+        Self {
+            term: signal(SignalKind::terminate()).ok(),
+            int: signal(SignalKind::interrupt()).ok(),
+            hup: signal(SignalKind::hangup()).ok(),
+        }
     }
 
     async fn next(&mut self) -> Signal {

@@ -12,7 +12,8 @@ pub fn telemetry(verbose: bool) {
     let level = LevelFilter::from_level(if verbose { Level::DEBUG } else { Level::INFO });
     let registry = tracing_subscriber::registry().with(level);
     let outcome = if std::io::stderr().is_terminal() {
-        let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).compact();
+        let layer =
+            tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).compact();
         registry.with(layer).try_init()
     } else {
         let layer = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr).with_target(false);

@@ -80,8 +80,10 @@ impl Http {
         if answer.is_success() {
             return Ok(answer.body.to_vec());
         }
-        let problem = serde_json::from_slice(&answer.body)
-            .unwrap_or_else(|_| Problem::new(answer.status, "unknown", format!("status {}", answer.status)).detail(answer.excerpt()));
+        let problem = serde_json::from_slice(&answer.body).unwrap_or_else(|_| {
+            Problem::new(answer.status, "unknown", format!("status {}", answer.status))
+                .detail(answer.excerpt())
+        });
         Err(CallError::Refused { service: self.name.clone(), problem: Box::new(problem) })
     }
 
@@ -97,7 +99,8 @@ impl Http {
         if !response.status().is_success() {
             let status = response.status().as_u16();
             let body = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-            let problem = serde_json::from_slice(&body).unwrap_or_else(|_| Problem::new(status, "unknown", format!("status {status}")));
+            let problem = serde_json::from_slice(&body)
+                .unwrap_or_else(|_| Problem::new(status, "unknown", format!("status {status}")));
             return Err(CallError::Refused { service: self.name.clone(), problem: Box::new(problem) });
         }
         Ok(decode(self.name.clone(), response.into_body()))
@@ -127,7 +130,8 @@ struct Following {
 
 /// Events out of a body, until it ends, breaks or falls silent.
 pub(crate) fn decode(name: String, body: Incoming) -> Events {
-    let following = Following { name, body, decoder: Decoder::default(), ready: std::collections::VecDeque::new() };
+    let following =
+        Following { name, body, decoder: Decoder::default(), ready: std::collections::VecDeque::new() };
     Box::pin(futures_util::stream::unfold(Some(following), |state| async move {
         let mut state = state?;
         loop {
@@ -136,15 +140,19 @@ pub(crate) fn decode(name: String, body: Incoming) -> Events {
             }
             let error = match tokio::time::timeout(SILENCE, state.body.frame()).await {
                 Ok(None) => return None,
-                Ok(Some(Ok(frame))) => match state.decoder.push(frame.data_ref().map_or(&[][..], |data| data)) {
-                    Ok(events) => {
-                        state.ready.extend(events);
-                        continue;
+                Ok(Some(Ok(frame))) => {
+                    match state.decoder.push(frame.data_ref().map_or(&[][..], |data| data)) {
+                        Ok(events) => {
+                            state.ready.extend(events);
+                            continue;
+                        }
+                        Err(error) => CallError::Garbled { service: state.name, reason: error.to_string() },
                     }
-                    Err(error) => CallError::Garbled { service: state.name, reason: error.to_string() },
-                },
+                }
                 Ok(Some(Err(error))) => CallError::Silent { service: state.name, reason: error.to_string() },
-                Err(_) => CallError::Silent { service: state.name, reason: "the stream fell silent".to_owned() },
+                Err(_) => {
+                    CallError::Silent { service: state.name, reason: "the stream fell silent".to_owned() }
+                }
             };
             return Some((Err(error), None));
         }

@@ -75,7 +75,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(query) => Ok(Self(query.0)),
             Err(rejection) => Err(Refusal(
-                Problem::new(422, "bad-query", "the query does not have the right shape").detail(rejection.body_text()),
+                Problem::new(422, "bad-query", "the query does not have the right shape")
+                    .detail(rejection.body_text()),
             )),
         }
     }

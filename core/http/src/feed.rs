@@ -59,7 +59,8 @@ impl Feed {
         let mut past = self.0.past.lock().unwrap_or_else(PoisonError::into_inner);
         let number = past.next;
         past.next += 1;
-        let event = Published { number, event: Event { id: Some(number.to_string()), kind: kind.to_owned(), data } };
+        let event =
+            Published { number, event: Event { id: Some(number.to_string()), kind: kind.to_owned(), data } };
         past.events.push_back(event.clone());
         if past.events.len() > HISTORY {
             past.events.pop_front();
@@ -78,7 +79,12 @@ impl Feed {
             let oldest = past.events.front().map_or(past.next, |event| event.number);
             match last {
                 Some(last) if last + 1 >= oldest && last < past.next => {
-                    missed.extend(past.events.iter().filter(|event| event.number > last).map(|event| event.event.clone()));
+                    missed.extend(
+                        past.events
+                            .iter()
+                            .filter(|event| event.number > last)
+                            .map(|event| event.event.clone()),
+                    );
                 }
                 _ => missed.push_back(lost()),
             }

@@ -44,7 +44,8 @@ pub(crate) struct Hosts {
 
 pub(crate) async fn host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+    let name =
+        host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
     if hosts.any || matches!(name, "127.0.0.1" | "localhost" | "[::1]" | "") {
         return next.run(request).await;
     }
@@ -73,7 +74,8 @@ pub(crate) async fn door(State(door): State<Door>, mut request: Request, next: N
         }
         _ if door.right == Right::Open => {}
         Some((name, _)) => {
-            let problem = Problem::new(403, "right", format!("`{name}` may look here, but not change anything"));
+            let problem =
+                Problem::new(403, "right", format!("`{name}` may look here, but not change anything"));
             return Refusal(problem).into_response();
         }
         None => {
@@ -99,7 +101,10 @@ fn bearer(request: &Request) -> Option<&str> {
 
 /// Nothing is there.
 pub(crate) async fn nothing(request: Request) -> Refusal {
-    Refusal(Problem::not_found("such path", request.uri().path().chars().take(200).collect::<String>()).hint("`/openapi.json` lists what is here"))
+    Refusal(
+        Problem::not_found("such path", request.uri().path().chars().take(200).collect::<String>())
+            .hint("`/openapi.json` lists what is here"),
+    )
 }
 
 /// Something is there, but not for this method.

@@ -17,7 +17,8 @@ pub(crate) struct Document {
 
 impl Document {
     pub(crate) fn new(spec: &'static Spec) -> Self {
-        let settings = SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = "/components/schemas".into());
+        let settings = SchemaSettings::draft2020_12()
+            .with(|settings| settings.definitions_path = "/components/schemas".into());
         Self { spec, generator: settings.into_generator(), paths: Map::new() }
     }
 
@@ -40,7 +41,10 @@ impl Document {
         });
         if let (Some(takes), Some(operation)) = (op.takes, operation.as_object_mut()) {
             let schema = takes(&mut self.generator);
-            operation.insert("requestBody".into(), json!({ "required": true, "content": { "application/json": { "schema": schema } } }));
+            operation.insert(
+                "requestBody".into(),
+                json!({ "required": true, "content": { "application/json": { "schema": schema } } }),
+            );
         }
         let path = self.paths.entry(op.path.to_owned()).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {
@@ -66,9 +70,10 @@ impl Document {
 }
 
 fn parameters(op: &Op) -> Vec<Value> {
-    let in_path = op.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(|name| {
-        json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
-    });
+    let in_path =
+        op.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(
+            |name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }),
+        );
     let in_query = op.queries.iter().map(|(name, meaning)| {
         json!({ "name": name, "in": "query", "description": meaning, "schema": { "type": "string" } })
     });

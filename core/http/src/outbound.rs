@@ -103,15 +103,20 @@ impl Outbound {
     async fn exchange(&self, outgoing: Outgoing) -> Result<Answer, OutboundError> {
         let response = self.open(outgoing).await?;
         let (parts, body) = response.into_parts();
-        let body = Limited::new(body, LARGEST).collect().await.map_err(|error| OutboundError::Broken(error.to_string()))?;
+        let body = Limited::new(body, LARGEST)
+            .collect()
+            .await
+            .map_err(|error| OutboundError::Broken(error.to_string()))?;
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: body.to_bytes() })
     }
 
     /// Sends and returns as soon as the head of the answer is there; the caller reads the body.
     pub(crate) async fn open(&self, outgoing: Outgoing) -> Result<hyper::Response<Incoming>, OutboundError> {
         let bad = |reason: String| OutboundError::BadRequest { url: outgoing.url.clone(), reason };
-        let uri: Uri = outgoing.url.parse().map_err(|error: axum::http::uri::InvalidUri| bad(error.to_string()))?;
-        let method = Method::from_bytes(outgoing.method.as_bytes()).map_err(|error| bad(error.to_string()))?;
+        let uri: Uri =
+            outgoing.url.parse().map_err(|error: axum::http::uri::InvalidUri| bad(error.to_string()))?;
+        let method =
+            Method::from_bytes(outgoing.method.as_bytes()).map_err(|error| bad(error.to_string()))?;
         let mut request = hyper::Request::new(Full::new(Bytes::from(outgoing.body.clone())));
         *request.uri_mut() = uri;
         *request.method_mut() = method;
@@ -138,7 +143,9 @@ impl Outbound {
 }
 
 fn no_roots() -> rustls::ClientConfig {
-    rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+    rustls::ClientConfig::builder()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth()
 }
 
 /// The last cause says what happened; the first ones only that something did.

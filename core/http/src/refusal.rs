@@ -20,7 +20,10 @@ impl From<CallError> for Refusal {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Refused { problem, .. } if problem.status < 500 => Self(*problem),
-            other => Self(Problem::new(502, "peer-failed", "a service behind this one failed").detail(Chain(&other).to_string())),
+            other => Self(
+                Problem::new(502, "peer-failed", "a service behind this one failed")
+                    .detail(Chain(&other).to_string()),
+            ),
         }
     }
 }
@@ -43,7 +46,8 @@ impl IntoResponse for Refusal {
         problem.trace_id.get_or_insert_with(|| Trace::current().id().to_string());
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&problem).unwrap_or_default();
-        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        let mut response =
+            (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().entry(header::RETRY_AFTER).or_insert(HeaderValue::from_static("5"));
         }

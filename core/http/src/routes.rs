@@ -150,10 +150,15 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
                     false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
                 }
             })
-            .on(Op::get("/health", "Whether it does its work, part by part").right(Right::Open).returns::<Health>(), {
-                let shared = shared.clone();
-                async move || health(spec, &shared, since)
-            })
+            .on(
+                Op::get("/health", "Whether it does its work, part by part")
+                    .right(Right::Open)
+                    .returns::<Health>(),
+                {
+                    let shared = shared.clone();
+                    async move || health(spec, &shared, since)
+                },
+            )
             .on(Op::get("/metrics", "Prometheus metrics").right(Right::Open), {
                 let shared = shared.clone();
                 async move || metrics(&shared)
@@ -162,7 +167,9 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let openapi = document.render();
         let describe = Op::get("/openapi.json", "This description").right(Right::Open);
         let door = Door { peers: shared.peers.clone(), right: Right::Open, timeout: Some(TIMEOUT) };
-        let serve = on(MethodFilter::GET, async move || ([(header::CONTENT_TYPE, "application/json")], openapi.to_string()));
+        let serve = on(MethodFilter::GET, async move || {
+            ([(header::CONTENT_TYPE, "application/json")], openapi.to_string())
+        });
         let loopback = shared.peers.addr(spec.name).is_none_or(|addr| addr.ip().is_loopback());
         routes
             .router
@@ -195,8 +202,9 @@ fn metrics(shared: &Shared) -> impl IntoResponse + use<> {
     let mut text = String::new();
     let encoded = shared.metrics.with(|registry| sanctum_kernel::metrics::encode(&mut text, registry));
     match encoded {
-        Ok(()) => Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)),
+        Ok(()) => {
+            Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+        }
         Err(error) => Err(crate::Refusal::inside(&error)),
     }
 }
-

@@ -109,7 +109,11 @@ impl Decoder {
         if field.is_empty() {
             return None;
         }
-        let event = self.event.get_or_insert_with(|| Event { id: None, kind: "message".to_owned(), data: String::new() });
+        let event = self.event.get_or_insert_with(|| Event {
+            id: None,
+            kind: "message".to_owned(),
+            data: String::new(),
+        });
         match field {
             "id" => event.id = Some(value.to_owned()),
             "event" => value.clone_into(&mut event.kind),

@@ -63,7 +63,8 @@ impl Entry {
             start: |section, seed| {
                 let config = section.parse::<S::Config>()?;
                 let Seed { house, catalogue, shared, latch, listeners } = seed;
-                let cx = Context { config, house, catalogue, spec: const { &S::SPEC }, shared, latch, listeners };
+                let cx =
+                    Context { config, house, catalogue, spec: const { &S::SPEC }, shared, latch, listeners };
                 Ok(Box::pin(async move {
                     let service = S::build(cx).await?;
                     Ok(Started(Box::new(move |stop| Box::pin(service.run(stop)) as Running)))
@@ -92,12 +93,18 @@ impl Catalogue {
             }
             let mut n = 0;
             while n < entries[a].spec.needs.len() {
-                assert!(contains(entries, entries[a].spec.needs[n]), "a service needs one that is not in the catalogue");
+                assert!(
+                    contains(entries, entries[a].spec.needs[n]),
+                    "a service needs one that is not in the catalogue"
+                );
                 n += 1;
             }
             let mut c = 0;
             while c < entries[a].spec.calls.len() {
-                assert!(contains(entries, entries[a].spec.calls[c].to), "a service calls one that is not in the catalogue");
+                assert!(
+                    contains(entries, entries[a].spec.calls[c].to),
+                    "a service calls one that is not in the catalogue"
+                );
                 c += 1;
             }
             a += 1;
@@ -111,7 +118,10 @@ impl Catalogue {
 
     /// The service that answers to `word`: its name, an alias, or its house name.
     pub fn find(&self, word: &str) -> Option<&'static Entry> {
-        self.0.iter().find(|entry| entry.spec.name == word).or_else(|| self.0.iter().find(|entry| entry.spec.answers_to(word)))
+        self.0
+            .iter()
+            .find(|entry| entry.spec.name == word)
+            .or_else(|| self.0.iter().find(|entry| entry.spec.answers_to(word)))
     }
 
     /// Services in an order in which every need comes before what needs it.
@@ -122,9 +132,9 @@ impl Catalogue {
         let mut done: Vec<&'static Entry> = Vec::new();
         let mut left: Vec<&'static Entry> = self.0.iter().collect();
         while !left.is_empty() {
-            let (ready, waiting): (Vec<_>, Vec<_>) = left
-                .into_iter()
-                .partition(|entry| entry.spec.needs.iter().all(|need| done.iter().any(|done| done.spec.name == *need)));
+            let (ready, waiting): (Vec<_>, Vec<_>) = left.into_iter().partition(|entry| {
+                entry.spec.needs.iter().all(|need| done.iter().any(|done| done.spec.name == *need))
+            });
             if ready.is_empty() {
                 return Err(waiting.iter().map(|entry| entry.spec.name).collect());
             }

@@ -69,3 +69,20 @@ pub fn hint<'e>(error: &'e (dyn Error + 'static)) -> Option<(&'e str, u8)> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("could not start")]
+    struct Outer(#[source] Hinted);
+
+    #[test]
+    fn a_chain_reads_as_one_sentence_and_keeps_the_way_out() {
+        let disk = std::io::Error::other("disk is full");
+        let error = Outer(Hinted::new(73, "could not open state", "free some space").because(disk));
+        assert_eq!(Chain(&error).to_string(), "could not start: could not open state: disk is full");
+        assert_eq!(hint(&error), Some(("free some space", 73)));
+    }
+}

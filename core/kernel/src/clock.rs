@@ -20,7 +20,7 @@ struct Inner {
 enum Source {
     /// The system's wall clock, which people, NTP and suspended machines may step.
     System,
-    /// A moment plus tokio's monotonic clock, so that paused tests decide when time passes.
+    /// A moment plus tokio's monotonic clock, so that a step of the machine's clock does not move it.
     Tokio { base: Timestamp, since: tokio::time::Instant },
 }
 
@@ -33,7 +33,7 @@ impl Clock {
         Self::new(Source::System)
     }
 
-    /// A clock that starts at `base` and runs with tokio's, which tests may pause.
+    /// A clock that starts at `base` and runs with the monotonic clock.
     pub fn starting_at(base: Timestamp) -> Self {
         Self::new(Source::Tokio { base, since: tokio::time::Instant::now() })
     }
@@ -45,10 +45,12 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     pub fn now(&self) -> Timestamp {
         let base = match &self.0.source {
-            Source::System => Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH),
-            Source::Tokio { base, since } => {
-                base.checked_add(SignedDuration::try_from(since.elapsed()).unwrap_or(SignedDuration::ZERO)).unwrap_or(Timestamp::MAX)
+            Source::System => {
+                Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
             }
+            Source::Tokio { base, since } => base
+                .checked_add(SignedDuration::try_from(since.elapsed()).unwrap_or(SignedDuration::ZERO))
+                .unwrap_or(Timestamp::MAX),
         };
         base.checked_add(*self.0.offset.borrow()).unwrap_or(Timestamp::MAX)
     }
@@ -82,5 +84,36 @@ impl Clock {
                 step = steps.changed() => if step.is_err() { tokio::time::sleep(left.min(LOOK_AGAIN)).await },
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_the_clock_is_stepped_past_its_time() {
+        let start: Timestamp = "2026-04-14T02:46:58-04:00".parse().unwrap();
+        let clock = Clock::starting_at(start);
+        let wake = start + SignedDuration::from_hours(7);
+        let sleeper = clock.until(wake);
+        tokio::pin!(sleeper);
+        let early = tokio::time::timeout(Duration::from_millis(20), &mut sleeper).await;
+        assert!(early.is_err());
+        clock.set(wake);
+        let before = tokio::time::Instant::now();
+        sleeper.await;
+        assert!(before.elapsed() < Duration::from_secs(60), "it did not sleep for seven hours");
+    }
+
+    #[tokio::test]
+    async fn a_step_backwards_makes_a_sleeper_sleep_on() {
+        let start: Timestamp = "2026-10-31T20:00:00Z".parse().unwrap();
+        let clock = Clock::starting_at(start);
+        let sleeper = clock.until(start + SignedDuration::from_secs(30));
+        tokio::pin!(sleeper);
+        clock.step(SignedDuration::from_hours(-1));
+        let early = tokio::time::timeout(Duration::from_millis(20), &mut sleeper).await;
+        assert!(early.is_err(), "the wall clock does not show it yet");
     }
 }

@@ -30,7 +30,9 @@ pub fn replace(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileError>
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(dir).map_err(FileError::on("write into", dir))?;
     file.write_all(contents).map_err(FileError::on("write", path))?;
-    file.as_file().set_permissions(fs::Permissions::from_mode(mode)).map_err(FileError::on("protect", path))?;
+    file.as_file()
+        .set_permissions(fs::Permissions::from_mode(mode))
+        .map_err(FileError::on("protect", path))?;
     file.as_file().sync_all().map_err(FileError::on("write", path))?;
     file.persist(path).map_err(|error| FileError::on("replace", path)(error.error))?;
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(FileError::on("sync", dir))
@@ -49,7 +51,12 @@ pub fn private_dir(path: &Path) -> Result<(), FileError> {
 
 /// Opens a file for appending, readable by its owner only.
 pub fn append(path: &Path) -> Result<File, FileError> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(FileError::on("append to", path))
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(FileError::on("append to", path))
 }
 
 /// Removes a file; absent is fine.

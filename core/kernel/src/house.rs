@@ -27,19 +27,31 @@ impl House {
         for (id, device) in &self.device {
             if let Some(owner) = device.owner.as_ref().filter(|owner| !self.person.contains_key(*owner)) {
                 let known: Vec<String> = self.person.keys().map(|name| format!("`{name}`")).collect();
-                let hint = if known.is_empty() { "there is no `[person.…]` yet".to_owned() } else { format!("the people are {}", known.join(", ")) };
-                complaints.push(Complaint::new(&["device", id, "owner"], format!("nobody is called `{owner}`")).hint(hint));
+                let hint = if known.is_empty() {
+                    "there is no `[person.…]` yet".to_owned()
+                } else {
+                    format!("the people are {}", known.join(", "))
+                };
+                complaints.push(
+                    Complaint::new(&["device", id, "owner"], format!("nobody is called `{owner}`"))
+                        .hint(hint),
+                );
             }
             if device.mac.is_empty() {
-                complaints.push(Complaint::new(&["device", id, "mac"], "a device needs at least one MAC address"));
+                complaints
+                    .push(Complaint::new(&["device", id, "mac"], "a device needs at least one MAC address"));
             }
             for (at, mac) in device.mac.iter().enumerate() {
                 let path = ["device", id, "mac", &at.to_string()];
                 if mac.is_group() {
-                    complaints.push(Complaint::new(&path, format!("`{mac}` is a group address; no device has it")));
+                    complaints
+                        .push(Complaint::new(&path, format!("`{mac}` is a group address; no device has it")));
                 }
                 if let Some(other) = owners.insert(*mac, id) {
-                    complaints.push(Complaint::new(&path, format!("`{mac}` is already `{other}`")).hint("an address belongs to one device"));
+                    complaints.push(
+                        Complaint::new(&path, format!("`{mac}` is already `{other}`"))
+                            .hint("an address belongs to one device"),
+                    );
                 }
             }
         }

@@ -27,4 +27,17 @@ macro_rules! kinds {
             $vis const KINDS: &[(&str, &str)] = &[$((stringify!($kind), $kind::SUMMARY)),+];
         }
     };
+    // With a trait object type that every `Config` coerces to, the table can also be walked.
+    ($(#[$meta:meta])* $vis:vis struct $table:ident as $object:ty { $($kind:ident),+ $(,)? }) => {
+        $crate::kinds! { $(#[$meta])* $vis struct $table { $($kind),+ } }
+
+        impl $table {
+            /// Every configured one: its kind, its name, its configuration.
+            pub(crate) fn each(&self) -> Vec<(&'static str, &str, &$object)> {
+                let mut all: Vec<(&'static str, &str, &$object)> = Vec::new();
+                $(all.extend(self.$kind.iter().map(|(name, config)| (stringify!($kind), name.as_str(), config as &$object)));)+
+                all
+            }
+        }
+    };
 }

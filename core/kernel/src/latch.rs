@@ -29,3 +29,16 @@ impl Ready {
         self.0.strong_count() == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ready_is_when_the_last_part_has_let_go() {
+        let (latch, ready) = super::latch();
+        let part = latch.clone();
+        latch.release();
+        assert!(!ready.is_ready());
+        part.release();
+        assert!(ready.is_ready());
+    }
+}

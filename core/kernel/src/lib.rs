@@ -44,6 +44,8 @@ pub use well::{Status, Well};
 pub mod metrics {
     pub use prometheus_client::encoding::EncodeLabelSet;
     pub use prometheus_client::encoding::text::encode;
-    pub use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram};
+    pub use prometheus_client::metrics::{
+        counter::Counter, family::Family, gauge::Gauge, histogram::Histogram,
+    };
     pub use prometheus_client::registry::Registry;
 }

@@ -52,7 +52,15 @@ impl Paths {
 
     /// Makes every directory, each for its owner only.
     pub fn prepare(&self) -> Result<(), FileError> {
-        let all = [self.home.clone(), self.state(), self.logs(), self.run(), self.tokens(), self.secrets(), self.spool()];
+        let all = [
+            self.home.clone(),
+            self.state(),
+            self.logs(),
+            self.run(),
+            self.tokens(),
+            self.secrets(),
+            self.spool(),
+        ];
         all.iter().try_for_each(|dir| files::private_dir(dir))
     }
 }

@@ -59,12 +59,18 @@ fn write_token(paths: &Paths, caller: &str, callee: &str) -> Result<(), FileErro
 
 /// Reads one token, such as `("cli", "notify")`.
 pub fn read_token(paths: &Paths, caller: &str, callee: &str) -> Result<SecretString, FileError> {
-    files::read(&paths.tokens().join(format!("{caller}-{callee}"))).map(|token| token.trim().to_owned().into())
+    files::read(&paths.tokens().join(format!("{caller}-{callee}")))
+        .map(|token| token.trim().to_owned().into())
 }
 
 impl Peers {
     /// The address book and key ring of `me`, from the files `make_tokens` wrote.
-    pub fn load(me: &str, catalogue: &Catalogue, paths: &Paths, addrs: BTreeMap<String, SocketAddr>) -> Result<Self, FileError> {
+    pub fn load(
+        me: &str,
+        catalogue: &Catalogue,
+        paths: &Paths,
+        addrs: BTreeMap<String, SocketAddr>,
+    ) -> Result<Self, FileError> {
         let mut mine = BTreeMap::new();
         let mut theirs = Vec::new();
         for (caller, callee, right) in catalogue.pairs() {

@@ -45,7 +45,9 @@ where
     while !stop.is_requested() {
         match stop.or(round()).await {
             Some(Ok(())) => {}
-            Some(Err(error)) => tracing::warn!(error = %crate::Chain(&*error), "a round of reconciliation failed"),
+            Some(Err(error)) => {
+                tracing::warn!(error = %crate::Chain(&*error), "a round of reconciliation failed")
+            }
             None => return,
         }
         tokio::select! {

@@ -41,7 +41,9 @@ impl<'i> Section<'i> {
     pub fn parse<T: DeserializeOwned + Default>(&self) -> Result<T, Fault> {
         let Some(table) = &self.table else { return Ok(T::default()) };
         let value = Spanned::new(table.span(), DeValue::Table(table.get_ref().clone()));
-        T::deserialize(toml::de::ValueDeserializer::from(value))
-            .map_err(|error: toml::de::Error| Fault { message: error.message().to_owned(), span: error.span() })
+        T::deserialize(toml::de::ValueDeserializer::from(value)).map_err(|error: toml::de::Error| Fault {
+            message: error.message().to_owned(),
+            span: error.span(),
+        })
     }
 }

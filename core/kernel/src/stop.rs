@@ -59,3 +59,31 @@ impl Stopper {
         self.request.send_replace(true);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stop_waits_until_every_token_is_gone() {
+        let (stopper, stop) = channel();
+        let second = stop.clone();
+        let stopping = stopper.stop();
+        tokio::pin!(stopping);
+        drop(stop);
+        let early = tokio::time::timeout(Duration::from_millis(20), &mut stopping).await;
+        assert!(early.is_err(), "a token is still held");
+        assert!(second.is_requested());
+        drop(second);
+        stopping.await;
+    }
+
+    #[tokio::test]
+    async fn a_vanished_host_is_a_stop_too() {
+        let (stopper, stop) = channel();
+        drop(stopper);
+        stop.requested().await;
+    }
+}

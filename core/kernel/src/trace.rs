@@ -61,7 +61,11 @@ impl Trace {
     pub fn parse(header: &str) -> Option<Self> {
         let mut parts = header.split('-');
         let (version, id, step, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        if version.len() != 2 || version == "ff" || flags.len() != 2 || (version == "00" && parts.next().is_some()) {
+        if version.len() != 2
+            || version == "ff"
+            || flags.len() != 2
+            || (version == "00" && parts.next().is_some())
+        {
             return None;
         }
         unhex::<8>(step).filter(|step| *step != [0; 8])?;
@@ -130,4 +134,37 @@ fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
     }
     Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_story_goes_on_in_whoever_reads_its_header() {
+        let trace = Trace::start();
+        assert_eq!(Trace::parse(&trace.traceparent()).map(|read| read.id()), Some(trace.id()));
+    }
+
+    #[test]
+    fn malformed_headers_are_ignored_as_the_specification_asks() {
+        let zero_id = "00-00000000000000000000000000000000-00f067aa0ba902b7-01";
+        let zero_step = "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01";
+        let upper = "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01";
+        let reserved = "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        for header in ["", "00", zero_id, zero_step, upper, reserved] {
+            assert!(Trace::parse(header).is_none(), "{header}");
+        }
+        let later = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more";
+        assert!(Trace::parse(later).is_some(), "a later version may say more");
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_it_panic(header in ".{0,80}") {
+            if Trace::parse(&header).is_none() {}
+        }
+    }
 }

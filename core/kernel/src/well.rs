@@ -40,7 +40,13 @@ impl Well {
     }
 
     /// Says how `part` is now, with a way out.
-    pub fn set_hint(&self, part: &'static str, status: Status, detail: impl Into<String>, hint: impl Into<String>) {
+    pub fn set_hint(
+        &self,
+        part: &'static str,
+        status: Status,
+        detail: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         self.put(part, Condition { status, detail: detail.into(), hint: Some(hint.into()) });
     }
 

@@ -34,7 +34,11 @@ impl Loaded {
 
     /// The addresses of every service's listener `http`.
     pub fn addresses(&self) -> BTreeMap<String, SocketAddr> {
-        self.addresses.iter().filter(|(name, _)| !name.contains('.')).map(|(name, addr)| (name.clone(), *addr)).collect()
+        self.addresses
+            .iter()
+            .filter(|(name, _)| !name.contains('.'))
+            .map(|(name, addr)| (name.clone(), *addr))
+            .collect()
     }
 
     pub fn source(&self) -> &str {
@@ -53,7 +57,9 @@ impl Loaded {
     /// Whether anything a service reads differs in `other`: its section, its address, or the house.
     pub fn differs_for(&self, other: &Self, entry: &Entry) -> bool {
         let name = entry.spec.name;
-        let text = |loaded: &Self| loaded.with_section(name, |section| section.table().map(|table| without_spans(table.get_ref())));
+        let text = |loaded: &Self| {
+            loaded.with_section(name, |section| section.table().map(|table| without_spans(table.get_ref())))
+        };
         self.house != other.house || text(self) != text(other)
     }
 }
@@ -61,7 +67,8 @@ impl Loaded {
 /// The values of a table, without the places they were written at.
 fn without_spans(table: &DeTable<'_>) -> String {
     let value = Spanned::new(0..0, DeValue::Table(table.clone()));
-    let plain: Result<toml::Value, _> = serde::Deserialize::deserialize(toml::de::ValueDeserializer::from(value));
+    let plain: Result<toml::Value, _> =
+        serde::Deserialize::deserialize(toml::de::ValueDeserializer::from(value));
     plain.map(|value| value.to_string()).unwrap_or_default()
 }
 
@@ -79,8 +86,13 @@ pub fn load(path: &Path, catalogue: &Catalogue) -> Result<Loaded, Problems> {
         },
         Err(error) => {
             let message = format!("could not read `{}`: {error}", path.display());
-            let hint = (error.kind() == std::io::ErrorKind::NotFound).then(|| "`sanctum init` writes one".to_owned());
-            Err(Problems { path: path.to_owned(), source: String::new(), all: vec![Problem { message, span: None, hint }] })
+            let hint = (error.kind() == std::io::ErrorKind::NotFound)
+                .then(|| "`sanctum init` writes one".to_owned());
+            Err(Problems {
+                path: path.to_owned(),
+                source: String::new(),
+                all: vec![Problem { message, span: None, hint }],
+            })
         }
     }
 }
@@ -88,8 +100,16 @@ pub fn load(path: &Path, catalogue: &Catalogue) -> Result<Loaded, Problems> {
 /// Checks a file's text whole: syntax, the house, addresses, every service's section and its rules.
 pub fn check(path: &Path, source: &str, catalogue: &Catalogue) -> Result<Loaded, Problems> {
     let (root, errors) = DeTable::parse_recoverable(source);
-    let syntax = errors.iter().map(|error| Problem { message: error.message().trim_end_matches('.').to_owned(), span: error.span(), hint: None });
+    let syntax = errors.iter().map(|error| Problem {
+        message: error.message().trim_end_matches('.').to_owned(),
+        span: error.span(),
+        hint: None,
+    });
     let mut all: Vec<Problem> = syntax.collect();
+    if !all.is_empty() {
+        // What a parser guesses behind a broken line would only be complained of wrongly.
+        return Err(Problems { path: path.to_owned(), source: source.to_owned(), all });
+    }
     let root = root.get_ref();
     let (house, complaints) = house(root);
     all.extend(complaints);
@@ -100,12 +120,21 @@ pub fn check(path: &Path, source: &str, catalogue: &Catalogue) -> Result<Loaded,
         let section = section(root, entry.spec.name);
         let faults = repair::faults(section.clone(), entry.shape);
         if faults.is_empty() {
-            all.extend((entry.rules)(&section, &house).into_iter().map(|complaint| placed(root, Some(entry.spec.name), complaint)));
+            all.extend(
+                (entry.rules)(&section, &house)
+                    .into_iter()
+                    .map(|complaint| placed(root, Some(entry.spec.name), complaint)),
+            );
         }
         all.extend(faults);
     }
     if all.is_empty() {
-        return Ok(Loaded { path: path.to_owned(), source: source.into(), house: Arc::new(house), addresses });
+        return Ok(Loaded {
+            path: path.to_owned(),
+            source: source.into(),
+            house: Arc::new(house),
+            addresses,
+        });
     }
     all.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
     all.dedup();
@@ -141,7 +170,8 @@ fn house(root: &DeTable<'_>) -> (House, Vec<Problem>) {
 fn placed(root: &DeTable<'_>, section: Option<&str>, complaint: Complaint) -> Problem {
     let path: Vec<String> = section.map(str::to_owned).into_iter().chain(complaint.path).collect();
     let span = place(root, &path);
-    let message = if span.is_some() { complaint.message } else { format!("{}: {}", path.join("."), complaint.message) };
+    let message =
+        if span.is_some() { complaint.message } else { format!("{}: {}", path.join("."), complaint.message) };
     Problem { message, span, hint: complaint.hint }
 }
 
@@ -151,9 +181,13 @@ fn unknown_sections(root: &DeTable<'_>, catalogue: &Catalogue) -> Vec<Problem> {
         let name = key.get_ref().as_ref();
         let service = catalogue.iter().any(|entry| entry.spec.name == name);
         if !service && !HOUSE.contains(&name) && name != "listen" {
-            let alias = catalogue.find(name).map(|entry| format!("write `{}`: house names are not keys", entry.spec.name));
+            let alias = catalogue
+                .find(name)
+                .map(|entry| format!("write `{}`: house names are not keys", entry.spec.name));
             let known: Vec<String> = catalogue.iter().map(|entry| format!("`{}`", entry.spec.name)).collect();
-            let hint = alias.unwrap_or_else(|| format!("the sections are `house`, `person`, `device`, `listen`, {}", known.join(", ")));
+            let hint = alias.unwrap_or_else(|| {
+                format!("the sections are `house`, `person`, `device`, `listen`, {}", known.join(", "))
+            });
             problems.push(Problem::at(key.span(), format!("there is no section `{name}`")).hint(hint));
         } else if service && !value.get_ref().is_table() {
             problems.push(Problem::at(value.span(), format!("`{name}` is a section: `[{name}]`")));

@@ -48,12 +48,16 @@ pub fn explain(catalogue: &Catalogue, path: &str) -> Option<String> {
         if let Some(allowed) = &key.allowed {
             if writeln!(text, "  allowed  {allowed}").is_err() {}
         }
-        if writeln!(text, "  default  {}", key.default.as_deref().unwrap_or("none: it must be given")).is_err() {}
+        if writeln!(text, "  default  {}", key.default.as_deref().unwrap_or("none: it must be given"))
+            .is_err()
+        {}
         return Some(text);
     }
     for key in keys.iter().filter(|key| key.path.starts_with(&format!("{path}."))) {
         let about = key.about.lines().next().unwrap_or_default();
-        if writeln!(text, "{:<44} {:<22} {about}", key.path, key.default.as_deref().unwrap_or("(required)")).is_err() {}
+        if writeln!(text, "{:<44} {:<22} {about}", key.path, key.default.as_deref().unwrap_or("(required)"))
+            .is_err()
+        {}
     }
     (!text.is_empty()).then_some(text)
 }
@@ -66,19 +70,29 @@ fn matches(pattern: &str, path: &str) -> bool {
 
 /// The reference page: a table for every section, in Markdown.
 pub fn reference(catalogue: &Catalogue) -> String {
-    let mut text = String::from("# `sanctum.toml`\n\nGenerated from the types that read it; `cargo run -p xtask -- bless` renews it.\n");
+    let mut text = String::from(
+        "# `sanctum.toml`\n\nGenerated from the types that read it; `cargo run -p xtask -- bless` renews it.\n",
+    );
     let mut section = String::new();
     for key in keys(catalogue) {
         let (place, name) = key.path.rsplit_once('.').unwrap_or(("", &key.path));
         if place != section {
             place.clone_into(&mut section);
-            if write!(text, "\n## `[{section}]`\n\n| key | takes | default | what it is |\n|---|---|---|---|\n").is_err() {}
+            if write!(
+                text,
+                "\n## `[{section}]`\n\n| key | takes | default | what it is |\n|---|---|---|---|\n"
+            )
+            .is_err()
+            {}
         }
-        let default = key.default.as_ref().map_or_else(|| "required".to_owned(), |value| format!("`{value}`"));
+        let default =
+            key.default.as_ref().map_or_else(|| "required".to_owned(), |value| format!("`{value}`"));
         let allowed = key.allowed.as_ref().map(|allowed| format!(" ({allowed})")).unwrap_or_default();
         let about = key.about.replace('\n', " ").replace('|', "\\|");
         let default = default.replace('|', "\\|");
-        if writeln!(text, "| `{name}` | {}{} | {default} | {about} |", key.kind, allowed.replace('|', "\\|")).is_err() {}
+        if writeln!(text, "| `{name}` | {}{} | {default} | {about} |", key.kind, allowed.replace('|', "\\|"))
+            .is_err()
+        {}
     }
     text
 }
@@ -110,7 +124,8 @@ fn keys(catalogue: &Catalogue) -> Vec<Key> {
 fn section_order(path: &str, catalogue: &Catalogue) -> (usize, String, bool, String) {
     let first = path.split('.').next().unwrap_or_default();
     let fixed = ["house", "person", "device", "listen"].iter().position(|name| *name == first);
-    let service = || catalogue.iter().position(|entry| entry.spec.name == first).map_or(usize::MAX, |at| at + 4);
+    let service =
+        || catalogue.iter().position(|entry| entry.spec.name == first).map_or(usize::MAX, |at| at + 4);
     let (place, name) = path.rsplit_once('.').unwrap_or(("", path));
     (fixed.unwrap_or_else(service), place.to_owned(), false, name.to_owned())
 }
@@ -126,7 +141,13 @@ fn collect(root: &Value, schema: &Value, path: &str, default: Option<&Value>, ke
         }
         return;
     };
-    let required: Vec<&str> = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     for (name, property) in properties {
         let target = resolve(root, property);
         let about = about(property).or_else(|| about(target)).unwrap_or_default();
@@ -143,12 +164,20 @@ fn collect(root: &Value, schema: &Value, path: &str, default: Option<&Value>, ke
             None if required.contains(&name.as_str()) => None,
             None => Some("(unset)".to_owned()),
         };
-        keys.push(Key { path: here, kind: kind(root, property), default, allowed: allowed(root, target), about });
+        keys.push(Key {
+            path: here,
+            kind: kind(root, property),
+            default,
+            allowed: allowed(root, target),
+            about,
+        });
     }
 }
 
 fn nested_map(root: &Value, schema: &Value) -> bool {
-    schema.get("additionalProperties").is_some_and(|inner| inner.is_object() && resolve(root, inner).get("properties").is_some())
+    schema
+        .get("additionalProperties")
+        .is_some_and(|inner| inner.is_object() && resolve(root, inner).get("properties").is_some())
 }
 
 fn resolve<'v>(root: &'v Value, schema: &'v Value) -> &'v Value {
@@ -159,7 +188,9 @@ fn resolve<'v>(root: &'v Value, schema: &'v Value) -> &'v Value {
         None => {
             // An optional type: the branch that is not null.
             let branches = schema.get("anyOf").and_then(Value::as_array);
-            let inner = branches.and_then(|all| all.iter().find(|branch| branch.get("type").and_then(Value::as_str) != Some("null")));
+            let inner = branches.and_then(|all| {
+                all.iter().find(|branch| branch.get("type").and_then(Value::as_str) != Some("null"))
+            });
             inner.map_or(schema, |inner| resolve(root, inner))
         }
     }
@@ -174,12 +205,21 @@ fn kind(root: &Value, schema: &Value) -> String {
     if !words(target).is_empty() {
         return "a word".to_owned();
     }
-    match target.get("type").map(|kind| kind.as_array().and_then(|kinds| kinds.first()).unwrap_or(kind)).and_then(Value::as_str) {
-        Some("string") => target.get("examples").and(target.get("description")).and_then(Value::as_str).map_or_else(|| "text".to_owned(), str::to_owned),
+    match target
+        .get("type")
+        .map(|kind| kind.as_array().and_then(|kinds| kinds.first()).unwrap_or(kind))
+        .and_then(Value::as_str)
+    {
+        Some("string") => {
+            target.get("title").and_then(Value::as_str).map_or_else(|| "text".to_owned(), str::to_owned)
+        }
         Some("integer") => "a whole number".to_owned(),
         Some("number") => "a number".to_owned(),
         Some("boolean") => "true or false".to_owned(),
-        Some("array") => format!("a list: {}", target.get("items").map_or_else(|| "values".to_owned(), |items| kind(root, items))),
+        Some("array") => format!(
+            "a list: {}",
+            target.get("items").map_or_else(|| "values".to_owned(), |items| kind(root, items))
+        ),
         Some("object") => "a table".to_owned(),
         _ => "a value".to_owned(),
     }
@@ -201,7 +241,11 @@ fn allowed(root: &Value, schema: &Value) -> Option<String> {
 fn toml_text(value: &Value) -> String {
     match value {
         Value::Object(map) => {
-            let pairs: Vec<String> = map.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| format!("{key} = {}", toml_text(value))).collect();
+            let pairs: Vec<String> = map
+                .iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(key, value)| format!("{key} = {}", toml_text(value)))
+                .collect();
             if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", pairs.join(", ")) }
         }
         Value::Array(all) => format!("[{}]", all.iter().map(toml_text).collect::<Vec<_>>().join(", ")),

@@ -14,7 +14,10 @@ use crate::Problem;
 pub(crate) type Addresses = BTreeMap<String, SocketAddr>;
 
 /// Every listener's address: the defaults on loopback, and what the file says instead.
-pub(crate) fn addresses(table: Option<&Spanned<DeValue<'_>>>, catalogue: &Catalogue) -> (Addresses, Vec<Problem>) {
+pub(crate) fn addresses(
+    table: Option<&Spanned<DeValue<'_>>>,
+    catalogue: &Catalogue,
+) -> (Addresses, Vec<Problem>) {
     let mut addresses = Addresses::new();
     for spec in catalogue.iter().map(|entry| entry.spec) {
         for listen in spec.listen {
@@ -37,11 +40,17 @@ pub(crate) fn key(service: &str, listener: &str) -> String {
     if listener == "http" { service.to_owned() } else { format!("{service}.{listener}") }
 }
 
-fn read(table: &DeTable<'_>, addresses: &mut Addresses, said: &mut BTreeMap<String, Range<usize>>, problems: &mut Vec<Problem>) {
+fn read(
+    table: &DeTable<'_>,
+    addresses: &mut Addresses,
+    said: &mut BTreeMap<String, Range<usize>>,
+    problems: &mut Vec<Problem>,
+) {
     let known: Vec<String> = addresses.keys().map(|name| format!("`{name}`")).collect();
     for (name, value) in table {
         let Some(addr) = addresses.get_mut(name.get_ref().as_ref()) else {
-            let problem = Problem::at(name.span(), format!("nothing that listens is called `{}`", name.get_ref()));
+            let problem =
+                Problem::at(name.span(), format!("nothing that listens is called `{}`", name.get_ref()));
             problems.push(problem.hint(format!("these listen: {}", known.join(", "))));
             continue;
         };
@@ -50,10 +59,9 @@ fn read(table: &DeTable<'_>, addresses: &mut Addresses, said: &mut BTreeMap<Stri
                 *addr = given;
                 said.insert(name.get_ref().to_string(), value.span());
             }
-            None => problems.push(
-                Problem::at(value.span(), "this is not an address to listen on")
-                    .hint("an IP address and a port in quotes, such as `\"127.0.0.1:4077\"`; port 0 takes any free one"),
-            ),
+            None => problems.push(Problem::at(value.span(), "this is not an address to listen on").hint(
+                "an IP address and a port in quotes, such as `\"127.0.0.1:4077\"`; port 0 takes any free one",
+            )),
         }
     }
 }
@@ -64,7 +72,8 @@ fn clashes(addresses: &Addresses, said: &BTreeMap<String, Range<usize>>) -> Vec<
     let mut problems = Vec::new();
     for (at, (a, first)) in all.iter().enumerate() {
         for (b, second) in all.iter().skip(at + 1) {
-            let one_address = first.ip() == second.ip() || first.ip().is_unspecified() || second.ip().is_unspecified();
+            let one_address =
+                first.ip() == second.ip() || first.ip().is_unspecified() || second.ip().is_unspecified();
             if first.port() == 0 || first.port() != second.port() || !one_address {
                 continue;
             }

@@ -52,7 +52,9 @@ impl Problems {
         let path = self.path.display().to_string();
         let mut text = String::new();
         for problem in &self.all {
-            let mut group = Level::ERROR.primary_title(problem.message.as_str()).elements(Vec::<annotate_snippets::Element<'_>>::new());
+            let mut group = Level::ERROR
+                .primary_title(problem.message.as_str())
+                .elements(Vec::<annotate_snippets::Element<'_>>::new());
             if let Some(span) = problem.span.clone() {
                 // An empty span draws no caret.
                 let end = span.end.max(span.start + 1).min(self.source.len().max(span.start));

@@ -12,14 +12,21 @@ use crate::Problem;
 const MOST: usize = 50;
 
 /// Every fault that `shape` finds, one after the other.
-pub(crate) fn faults(mut section: Section<'_>, shape: impl Fn(&Section<'_>) -> Result<(), Fault>) -> Vec<Problem> {
+pub(crate) fn faults(
+    mut section: Section<'_>,
+    shape: impl Fn(&Section<'_>) -> Result<(), Fault>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut removed = BTreeSet::new();
     while let Err(fault) = shape(&section) {
         let missing = fault.message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
         // What was taken out a moment ago is missing because of us, not because of the file.
         if missing.is_none_or(|name| !removed.contains(name)) {
-            problems.push(Problem { message: sentence(&fault.message), span: fault.span.clone(), hint: None });
+            problems.push(Problem {
+                message: sentence(&fault.message),
+                span: fault.span.clone(),
+                hint: None,
+            });
         }
         let Some((span, table)) = fault.span.zip(section.table_mut()) else { break };
         match remove(table.get_mut(), &span) {
@@ -61,14 +68,16 @@ fn remove(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<String> {
             break;
         }
     }
-    let holder = table.iter().find(|(_, value)| inside(value.span())).map(|(key, _)| key.get_ref().to_string())?;
+    let holder =
+        table.iter().find(|(_, value)| inside(value.span())).map(|(key, _)| key.get_ref().to_string())?;
     table.remove(holder.as_str());
     Some(holder)
 }
 
 fn remove_element(array: &mut DeArray<'_>, span: &Range<usize>) -> Option<String> {
     if let Some(at) = array.iter().position(|element| element.span() == *span) {
-        *array = array.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, element)| element.clone()).collect();
+        *array =
+            array.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, element)| element.clone()).collect();
         return Some(format!("[{at}]"));
     }
     array.iter_mut().find_map(|element| match element.get_mut() {

@@ -44,9 +44,15 @@ impl StoreError {
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Full(_) => Some("free some space on that disk; what was refused must be sent again"),
-            Self::ReadOnly(_) => Some("give the user who runs the house the right to write there, or remount the file system read-write"),
-            Self::Damaged(_) => Some("move the file aside and restore it from a backup; the service starts empty without it"),
-            Self::Newer { .. } => Some("run the newer version again, or restore the backup from before the upgrade"),
+            Self::ReadOnly(_) => Some(
+                "give the user who runs the house the right to write there, or remount the file system read-write",
+            ),
+            Self::Damaged(_) => {
+                Some("move the file aside and restore it from a backup; the service starts empty without it")
+            }
+            Self::Newer { .. } => {
+                Some("run the newer version again, or restore the backup from before the upgrade")
+            }
             _ => None,
         }
     }

@@ -26,7 +26,8 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn start(path: PathBuf, connection: Connection) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let name = path.file_stem().map_or_else(|| "store".to_owned(), |name| name.to_string_lossy().into_owned());
+        let name =
+            path.file_stem().map_or_else(|| "store".to_owned(), |name| name.to_string_lossy().into_owned());
         let writer = Self { jobs, path: path.clone() };
         let thread = std::thread::Builder::new().name(name).spawn(move || run(&path, connection, queue));
         match thread {
@@ -95,12 +96,14 @@ fn commit(path: &Path, connection: &mut Connection, group: Vec<Job>) {
 
 /// Runs one job in a savepoint of its own, so that its failure leaves the others of the group alone.
 fn alone(path: &Path, transaction: &Transaction<'_>, job: Job) -> Answer {
-    let run = |sql: &str| transaction.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop);
+    let run =
+        |sql: &str| transaction.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop);
     if let Err(error) = run("SAVEPOINT job") {
         return job(Err(&StoreError::of(path, &error))).1;
     }
     let (stays, answer) = job(Ok(transaction));
-    let ended = if stays { run("RELEASE job") } else { run("ROLLBACK TO job").and_then(|()| run("RELEASE job")) };
+    let ended =
+        if stays { run("RELEASE job") } else { run("ROLLBACK TO job").and_then(|()| run("RELEASE job")) };
     match ended {
         Ok(()) => answer,
         Err(error) => {
@@ -126,7 +129,8 @@ mod tests {
         let insert = |x: i64| db.write(move |tx| tx.execute("INSERT INTO t VALUES(?1)", [x]));
         let (a, b, c) = tokio::join!(insert(1), insert(1), insert(2));
         assert_eq!([a.is_ok(), b.is_ok(), c.is_ok()], [true, false, true]);
-        let count = db.read(|c| c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))).await.unwrap();
+        let count =
+            db.read(|c| c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))).await.unwrap();
         assert_eq!(count, 2);
     }
 

@@ -61,3 +61,37 @@ impl fmt::Debug for Mac {
 }
 
 super::text!(Mac, "Mac", "a MAC address", "60:45:bd:12:34:56");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn half_addresses_and_long_ones_are_refused() {
+        for text in [
+            "",
+            "60:45:bd:12:34",
+            "60:45:bd:12:34:56:78",
+            "6:45:bd:12:34:56",
+            "60:45:bd:12:34:5g",
+            "+0:45:bd:12:34:56",
+        ] {
+            assert!(text.parse::<Mac>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_local_bit_tells_a_made_up_address() {
+        assert!("de:ad:be:00:00:47".parse::<Mac>().unwrap().is_local());
+        assert!(!"60:45:bd:12:34:56".parse::<Mac>().unwrap().is_local());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_read_as_the_same(bytes: [u8; 6]) {
+            prop_assert_eq!(Mac(bytes).to_string().parse::<Mac>().unwrap(), Mac(bytes));
+        }
+    }
+}

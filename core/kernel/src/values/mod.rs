@@ -36,7 +36,7 @@ macro_rules! text {
                 true
             }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "description": $description, "examples": [$pattern] })
+                schemars::json_schema!({ "type": "string", "title": $description, "examples": [$pattern] })
             }
         }
     };

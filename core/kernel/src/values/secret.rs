@@ -13,7 +13,9 @@ use crate::files::{self, FileError};
 pub struct SecretRef(String);
 
 #[derive(Debug, thiserror::Error)]
-#[error("this is not a reference to a secret: write `file:NAME` and put the secret into the file NAME in `secrets/`")]
+#[error(
+    "this is not a reference to a secret: write `file:NAME` and put the secret into the file NAME in `secrets/`"
+)]
 pub struct NotARef;
 
 #[derive(Debug, thiserror::Error)]

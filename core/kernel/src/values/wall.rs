@@ -32,7 +32,8 @@ impl FromStr for Wall {
         if minute.len() != 2 || hour.is_empty() || hour.len() > 2 {
             return Err(refuse());
         }
-        let number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<i8>().ok()).flatten();
+        let number =
+            |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<i8>().ok()).flatten();
         let (hour, minute) = number(hour).zip(number(minute)).ok_or_else(refuse)?;
         Time::new(hour, minute, 0, 0).map(Self).map_err(|_| refuse())
     }

@@ -1,0 +1,71 @@
+# Sanctum. Two commands matter: `make up` starts the house, `make test` runs everything.
+
+SHELL := /bin/bash
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+SANCTUM := $(TARGET)/release/sanctum
+
+# Network namespaces need root: as somebody else, tests run through sudo.
+ifeq ($(shell id -u),0)
+AS_ROOT :=
+TESTS := $(CARGO)
+else
+AS_ROOT := sudo -E env "PATH=$$PATH"
+TESTS := $(CARGO) --config 'target."cfg(unix)".runner="sudo -E"'
+endif
+
+.PHONY: help up down build install test check lab demo bench bless clean
+
+help: ## What there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+up: build ## Build and start the house; prints where to look
+	@$(SANCTUM) config check >/dev/null 2>&1 || [ -e "$${SANCTUM_HOME:-$$HOME/.sanctum}/sanctum.toml" ] || $(SANCTUM) init --yes
+	@$(SANCTUM) up --detach
+
+down: ## Stop the house
+	@$(SANCTUM) down
+
+build:
+	@tools/setup up
+	@$(CARGO) build --release --locked -p sanctum
+
+install: build ## Copy the binary to /usr/local/bin, with a link for every service
+	install -m 755 $(SANCTUM) /usr/local/bin/sanctum
+	@for name in $$($(SANCTUM) version --json | tr -d ' \n' | sed 's/.*"services":\[\([^]]*\)\].*/\1/' | tr -d '"' | tr ',' ' '); do \
+	  ln -sf sanctum /usr/local/bin/sanctum-$$name; done
+
+test: ## Install what tests need, then run all of them
+	@tools/setup test
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) build --release --locked -p sanctum -p sanctum-lab
+	$(TESTS) test --workspace --locked
+	$(CARGO) test --doc --locked -p sanctum-kernel -p sanctum-api
+	@$(MAKE) --no-print-directory lab
+
+check: ## The quick part of the tests: formatting, lints, unit tests
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) test --workspace --locked --lib
+
+lab: ## The story in network namespaces, with real DHCP and the real binary (root)
+	@tools/setup test
+	@$(CARGO) build --release --locked -p sanctum -p sanctum-lab
+	@$(AS_ROOT) $(TARGET)/release/sanctum-lab story
+
+demo: build ## The story with a simulated router
+	@$(SANCTUM) demo
+
+bench: ## Measure, with the peers beside us
+	@tools/setup bench
+	@$(CARGO) build --release --locked -p sanctum -p sanctum-lab -p sanctum-benches
+	@tools/bench $(TARGET)/release
+
+bless: ## Renew the generated reference and the screenshot
+	$(CARGO) run -q -p xtask -- bless
+	SANCTUM_BLESS=1 $(CARGO) test -q -p sanctum-dashboard --test it
+
+clean:
+	$(CARGO) clean
