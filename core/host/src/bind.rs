@@ -62,7 +62,12 @@ fn holder(port: u16) -> Option<String> {
     })?;
     let socket = format!("socket:[{inode}]");
     for process in std::fs::read_dir("/proc").ok()?.flatten() {
+        // `self` and the like are names of processes that have a number too.
+        let numbered = process.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit());
         let Ok(fds) = std::fs::read_dir(process.path().join("fd")) else { continue };
+        if !numbered {
+            continue;
+        }
         let holds = fds
             .flatten()
             .any(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == socket.as_str()));
