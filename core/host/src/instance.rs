@@ -83,10 +83,10 @@ impl Ground {
 }
 
 impl Built {
-    /// Runs it; `ended` hears its name when it ends without having been asked to.
-    pub(crate) fn run(self, ended: mpsc::UnboundedSender<&'static str>) -> Instance {
+    /// Runs it; `ended` hears its name, and whether that was well, when it ends without having been asked to.
+    pub(crate) fn run(self, ended: mpsc::UnboundedSender<(&'static str, bool)>) -> Instance {
         let Self { spec, started, stopper, stop, tasks, mut failures, shared } = self;
-        let asked = stop.clone();
+        let mut farewell = Farewell { service: spec.name, asked: stop.clone(), ended, well: false };
         let running = started.run(stop);
         let work = async move {
             let outcome = tokio::select! {
@@ -96,7 +96,7 @@ impl Built {
             if let Err(error) = &outcome {
                 tracing::error!(error = %Chain(&**error), "the service failed");
             }
-            if !asked.is_requested() && ended.send(spec.name).is_err() {}
+            farewell.well = outcome.is_ok();
             outcome
         };
         let span = tracing::info_span!("service", service = spec.name);
@@ -131,9 +131,18 @@ impl Instance {
         }
         outcome
     }
+}
 
-    /// Whether it has ended by itself.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.work.is_finished()
+/// Reports the end of a service that nobody asked to end, also if it ends with a panic.
+struct Farewell {
+    service: &'static str,
+    asked: sanctum_kernel::Stop,
+    ended: mpsc::UnboundedSender<(&'static str, bool)>,
+    well: bool,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        if !self.asked.is_requested() && self.ended.send((self.service, self.well)).is_err() {}
     }
 }

@@ -80,8 +80,8 @@ pub struct Running {
     /// In boot order.
     instances: Vec<Instance>,
     watch: Watch,
-    ended: mpsc::UnboundedReceiver<&'static str>,
-    report: mpsc::UnboundedSender<&'static str>,
+    ended: mpsc::UnboundedReceiver<(&'static str, bool)>,
+    report: mpsc::UnboundedSender<(&'static str, bool)>,
 }
 
 /// Binds, builds and runs the planned services in the order of their needs.
@@ -163,7 +163,11 @@ impl Running {
                     Signal::Stop => return Why::Asked,
                     Signal::Reload => self.reload(true).await,
                 },
-                ended = self.ended.recv() => return ended.map_or(Why::Asked, Why::Ended),
+                ended = self.ended.recv() => return match ended {
+                    Some((service, false)) => Why::Ended(service),
+                    // It was asked by another way, as the supervisor is by `down`: its work is done.
+                    Some((_, true)) | None => Why::Asked,
+                },
                 () = tokio::time::sleep(LOOK) => self.reload(false).await,
             }
         }
@@ -210,7 +214,6 @@ impl Running {
         let mut failed = false;
         for instance in self.instances.into_iter().rev() {
             let service = instance.spec.name;
-            failed |= instance.has_ended();
             if let Err(error) = instance.stop().await {
                 tracing::error!(service, error = %Chain(&*error), "ended badly");
                 failed = true;
