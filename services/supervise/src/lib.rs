@@ -1,1 +1,108 @@
-//! placeholder
+//! Castellan: starts the house in the order of its needs, keeps it up, and ends it.
+
+mod board;
+mod child;
+mod config;
+mod engine;
+mod keeper;
+mod lock;
+mod locks;
+mod log;
+mod nursery;
+mod order;
+mod pids;
+mod plan;
+mod probe;
+mod process;
+mod surface;
+mod tell;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use config::{Backoff, Breaker, Config, Log};
+pub use lock::{Holder, holder, refusal};
+pub use order::OrderError;
+pub use pids::{Identity, end_survivors, survivors};
+pub use plan::{Check, Plan};
+use sanctum_http::{Feed, axum::Router};
+use sanctum_kernel::service::{Complaint, Shared};
+use sanctum_kernel::stop::{self, Stopper};
+use sanctum_kernel::{Call, Context, Failure, House, Latch, Listen, Probe, Right, Service, Spec, Stop, Tier};
+
+use board::Board;
+use keeper::Keeper;
+use surface::Surface;
+
+/// What the outside world knows of the supervisor; for others that keep plans of their own.
+pub const SPEC: Spec = Spec {
+    name: "supervise",
+    house_name: "Castellan",
+    aliases: &["castellan"],
+    summary: "keeps every service of the house running",
+    listen: &[Listen { name: "http", port: 2189, lore: "two doors down from cell 2187, where the keeper of the keys lives" }],
+    probe: Probe::Http { listen: "http", path: "/health", expect: "\"status\":\"well\"" },
+    calls: &[Call { to: "notify", right: Right::Act }],
+    tier: Tier::Critical,
+    // Longer than the longest chain of services that each take their whole grace to end.
+    grace: Duration::from_secs(60),
+    ..Spec::DEFAULT
+};
+
+/// The supervisor, built.
+pub struct Supervise {
+    keeper: Keeper,
+    shared: Shared,
+    latch: Latch,
+    listener: TcpListener,
+    app: Router,
+    connections: (Stopper, Stop),
+}
+
+impl Service for Supervise {
+    const SPEC: Spec = SPEC;
+    type Config = Config;
+
+    fn check(config: &Config, _: &House) -> Vec<Complaint> {
+        config.complaints()
+    }
+
+    async fn build(cx: Context<Config>) -> Result<Self, Failure> {
+        let plans = plan::of_catalogue(cx.catalogue, &cx.shared.peers, &cx.config.disabled)?;
+        Self::over(cx, plans)
+    }
+
+    async fn run(self, stop: Stop) -> Result<(), Failure> {
+        let Self { keeper, shared, latch, listener, app, connections: (stopper, connections) } = self;
+        // Taken here and not while building: a reload builds the next one while this one still runs.
+        let lock = lock::HouseLock::take(&shared.paths, &shared.clock).await?;
+        latch.release();
+        // Whoever asked for the end may watch it: connections outlast the services.
+        let kept = async {
+            let outcome = Box::pin(keeper.run(stop)).await;
+            stopper.request();
+            outcome
+        };
+        let (kept, served) = tokio::join!(kept, sanctum_http::serve(listener, app, connections));
+        drop(lock);
+        kept.and_then(|()| served.map_err(Failure::from))
+    }
+}
+
+impl Supervise {
+    /// A supervisor of these plans instead of a catalogue's.
+    ///
+    /// # Errors
+    /// Names that are used twice or unknown, circles; a state that cannot be read.
+    pub fn over(mut cx: Context<Config>, plans: Vec<Plan>) -> Result<Self, Failure> {
+        let listener = cx.listener("http")?;
+        let Context { config, shared, latch, spec, .. } = cx;
+        let board = Board::new(Feed::new(&shared.clock));
+        let (keeper, wishes) = Keeper::new(plans, config, shared.clone(), board.clone())?;
+        let connections = stop::channel();
+        let surface = Arc::new(Surface { board, wishes, stop: connections.1.clone() });
+        let app = surface::routes(spec, &shared, surface);
+        Ok(Self { keeper, shared, latch, listener, app, connections })
+    }
+}

@@ -1,0 +1,142 @@
+//! How one service looks from outside.
+
+use jiff::Timestamp;
+use sanctum_api::supervise::{Locked, Phase, ServiceState};
+use sanctum_kernel::{Period, Status};
+use std::sync::PoisonError;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::Keeper;
+use crate::child::Order;
+use crate::engine::Unit;
+use crate::log::Tail;
+use crate::probe::Seen;
+
+/// What the engine does not need to know.
+#[derive(Debug)]
+pub(crate) struct Face {
+    pub(crate) pid: Option<u32>,
+    pub(crate) since: Timestamp,
+    pub(crate) born: Option<Instant>,
+    pub(crate) ready_ms: Option<u64>,
+    pub(crate) seen: Seen,
+    pub(crate) locked: Option<Locked>,
+    /// It was unlocked; people are told when it is ready.
+    pub(crate) was_locked: bool,
+    pub(crate) orders: Option<mpsc::UnboundedSender<Order>>,
+    pub(crate) probing: Option<AbortHandle>,
+    tail: Tail,
+}
+
+impl Face {
+    pub(crate) fn new(since: Timestamp, locked: Option<Locked>) -> Self {
+        Self {
+            pid: None,
+            since,
+            born: None,
+            ready_ms: None,
+            seen: Seen::default(),
+            locked,
+            was_locked: false,
+            orders: None,
+            probing: None,
+            tail: Tail::default(),
+        }
+    }
+
+    /// A new process is on its way.
+    pub(crate) fn begin(&mut self, orders: mpsc::UnboundedSender<Order>, tail: Tail) {
+        self.orders = Some(orders);
+        self.tail = tail;
+        self.born = Some(Instant::now());
+        self.ready_ms = None;
+        self.seen = Seen { live: true, ..Seen::default() };
+    }
+
+    /// The process is gone.
+    pub(crate) fn gone(&mut self, now: Timestamp) {
+        if let Some(probing) = self.probing.take() {
+            probing.abort();
+        }
+        (self.pid, self.born, self.orders, self.ready_ms) = (None, None, None, None);
+        self.seen = Seen::default();
+        self.since = now;
+    }
+
+    pub(crate) fn last_lines(&self) -> Vec<String> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+impl Keeper {
+    /// Puts the present state up for others to see.
+    pub(super) fn show(&self) {
+        let now = self.began.elapsed();
+        let states: Vec<ServiceState> = (0..self.plans.len()).filter_map(|at| self.state(at, now)).collect();
+        self.say_how_it_is(&states);
+        self.board.put(states);
+    }
+
+    fn state(&self, at: usize, now: Duration) -> Option<ServiceState> {
+        let (plan, face, unit) = (self.plans.get(at)?, self.faces.get(at)?, self.engine.unit(at)?);
+        Some(ServiceState {
+            name: plan.name.clone(),
+            house_name: plan.house_name.clone(),
+            summary: plan.summary.clone(),
+            phase: unit.phase,
+            pid: face.pid,
+            since: face.since,
+            restarts: self.engine.failures(at, now),
+            last_exit: unit.last_exit.as_ref().map(ToString::to_string),
+            live: face.pid.is_some() && face.seen.live,
+            ready: unit.phase == Phase::Ready && face.seen.ready,
+            well: face.seen.well.filter(|_| unit.phase == Phase::Ready),
+            needs: plan.needs.clone(),
+            address: plan.address.map(|address| address.to_string()),
+            locked: face.locked.clone(),
+            ready_ms: face.ready_ms,
+            detail: self.detail(at, unit, face),
+        })
+    }
+
+    fn detail(&self, at: usize, unit: &Unit, face: &Face) -> Option<String> {
+        match unit.phase {
+            Phase::Waiting => {
+                let missing: Vec<_> = self.engine.missing(at).filter_map(|need| Some(self.plans.get(need)?.name.as_str())).collect();
+                (!missing.is_empty()).then(|| format!("waits for {}", missing.join(", ")))
+            }
+            Phase::BackingOff => unit.wait.map(|wait| {
+                let wait = Period(Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)));
+                format!("starts again after a wait of {wait}")
+            }),
+            Phase::Locked => face.locked.as_ref().map(|locked| locked.reason.clone()),
+            _ => face.seen.detail.clone(),
+        }
+    }
+
+    fn say_how_it_is(&self, states: &[ServiceState]) {
+        let well = &self.shared.well;
+        let named = |wanted: &dyn Fn(&ServiceState) -> bool| {
+            let names: Vec<_> = states.iter().filter(|state| wanted(state)).map(|state| state.name.as_str()).collect();
+            (!names.is_empty()).then(|| names.join(", "))
+        };
+        let locked = named(&|state| state.phase == Phase::Locked);
+        let troubled = named(&|state| !state.is_fine());
+        match (locked, troubled) {
+            (Some(names), _) => {
+                let hint = format!("`sanctum logs` says why; `sanctum unlock` with its name starts it again: {names}");
+                well.set_hint("services", Status::Degraded, format!("locked: {names}"), hint);
+            }
+            (None, Some(names)) => well.set("services", Status::Degraded, format!("not as they should be: {names}")),
+            (None, None) => well.set("services", Status::Well, format!("{} services are kept", states.len())),
+        }
+        match self.cradle.logs.trouble().look() {
+            (lost, Some(reason)) => well.set_hint("logs", Status::Degraded, format!("{reason}; {lost} lines were dropped"), "make room on the disk"),
+            (0, None) => well.set("logs", Status::Well, "every line is kept"),
+            (lost, None) => well.set("logs", Status::Well, format!("{lost} lines were dropped since the start")),
+        }
+    }
+}

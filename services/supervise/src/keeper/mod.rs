@@ -1,0 +1,296 @@
+//! Does what the engine decides, and tells it what happened.
+
+mod agenda;
+mod face;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sanctum_api::Moment;
+use sanctum_api::supervise::{Locked, Phase};
+use sanctum_kernel::service::Shared;
+use sanctum_kernel::{Chain, Failure, Status, Stop, Trace};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::board::Board;
+use crate::child::{Cradle, Life, Order};
+use crate::engine::{Command, Engine, Event, Rules};
+use crate::locks::Locks;
+use crate::log::Logs;
+use crate::nursery::Nursery;
+use crate::probe::Seen;
+use crate::process::{self, Leaders};
+use crate::{Config, Plan, order, pids, probe, tell};
+use agenda::Agenda;
+use face::Face;
+
+/// How long a survivor of an earlier house may take to end.
+const SURVIVOR_GRACE: Duration = Duration::from_secs(10);
+/// How long a last notice may take when the house is down.
+const LAST_NOTICE: Duration = Duration::from_secs(3);
+
+/// What reaches the keeper.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Event(Event),
+    Born { unit: usize, run: u64, pid: u32 },
+    Seen { unit: usize, run: u64, seen: Seen },
+    /// From a person; answered once the wish is taken.
+    Wish { event: Event, taken: oneshot::Sender<()> },
+}
+
+/// The way to the keeper.
+pub(crate) type Wishes = mpsc::UnboundedSender<Message>;
+
+/// Everything it takes to keep a house up.
+pub(crate) struct Keeper {
+    plans: Vec<Arc<Plan>>,
+    config: Config,
+    shared: Shared,
+    engine: Engine,
+    faces: Vec<Face>,
+    locks: Locks,
+    board: Board,
+    cradle: Arc<Cradle>,
+    messages: mpsc::UnboundedReceiver<Message>,
+    agenda: Agenda,
+    /// Processes and questions; notices go on after the last process has ended.
+    jobs: JoinSet<()>,
+    notices: JoinSet<()>,
+    began: Instant,
+    leaving: bool,
+}
+
+impl Keeper {
+    pub(crate) fn new(plans: Vec<Plan>, config: Config, shared: Shared, board: Board) -> Result<(Self, Wishes), Failure> {
+        let needs = order::resolve(&plans)?;
+        let locks = Locks::load(&shared.paths)?;
+        let locked: Vec<bool> = plans.iter().map(|plan| locks.get(&plan.name).is_some()).collect();
+        let graces: Vec<Duration> = plans.iter().map(|plan| plan.grace).collect();
+        let seed = u64::from_le_bytes(sanctum_kernel::trace::random());
+        let engine = Engine::new(&needs, &graces, &locked, Rules::from(&config), seed);
+        let (wishes, messages) = mpsc::unbounded_channel();
+        let cradle = Cradle {
+            nursery: Nursery::open()?,
+            logs: Logs::open(&shared.paths, &config.log, &shared.clock)?,
+            paths: shared.paths.clone(),
+            environment: config.environment.clone(),
+            leaders: Leaders::default(),
+            messages: wishes.clone(),
+        };
+        let now = shared.clock.now();
+        let face = |plan: &Plan| Face::new(now, locks.get(&plan.name).cloned());
+        let keeper = Self {
+            faces: plans.iter().map(face).collect(),
+            plans: plans.into_iter().map(Arc::new).collect(),
+            config,
+            shared,
+            engine,
+            locks,
+            board,
+            cradle: Arc::new(cradle),
+            messages,
+            agenda: Agenda::default(),
+            jobs: JoinSet::new(),
+            notices: JoinSet::new(),
+            began: Instant::now(),
+            leaving: false,
+        };
+        keeper.show();
+        Ok((keeper, wishes))
+    }
+
+    /// Starts the house and keeps it up until asked to stop; then ends it, dependants first.
+    pub(crate) async fn run(mut self, stop: Stop) -> Result<(), Failure> {
+        process::adopt_orphans();
+        let (_, left) = pids::end_survivors(&self.shared.paths, SURVIVOR_GRACE).await;
+        if let Some(left) = left.first() {
+            return Err(format!("`{}` of an earlier house still runs as process {} and cannot be ended", left.name, left.pid).into());
+        }
+        let mut deaths = signal(SignalKind::child())?;
+        let mut rounds = tokio::time::interval(self.config.health_every.0);
+        rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.handle(Event::Begin);
+        while !self.engine.is_over() {
+            tokio::select! {
+                Some(message) = self.messages.recv() => self.take(message),
+                event = self.agenda.next() => self.handle(event),
+                () = stop.requested(), if !self.leaving => self.handle(Event::Down),
+                _ = deaths.recv() => self.cradle.leaders.reap_orphans(),
+                Some(_) = self.jobs.join_next(), if !self.jobs.is_empty() => {}
+                Some(_) = self.notices.join_next(), if !self.notices.is_empty() => {}
+                _ = rounds.tick(), if !self.leaving => self.ask_all(),
+            }
+        }
+        let told = async { while self.notices.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_NOTICE, told).await.is_err() {}
+        self.cradle.logs.flush(Duration::from_secs(1)).await;
+        Ok(())
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Event(event) => self.handle(event),
+            Message::Wish { event, taken } => {
+                self.handle(event);
+                if taken.send(()).is_err() {}
+            }
+            Message::Born { unit, run, pid } => {
+                if self.is_current(unit, run)
+                    && let Some(face) = self.faces.get_mut(unit)
+                {
+                    face.pid = Some(pid);
+                    self.show();
+                }
+            }
+            Message::Seen { unit, run, seen } => {
+                if self.is_current(unit, run)
+                    && let Some(face) = self.faces.get_mut(unit)
+                {
+                    face.seen = seen;
+                    self.show();
+                }
+            }
+        }
+    }
+
+    fn is_current(&self, unit: usize, run: u64) -> bool {
+        self.engine.unit(unit).is_some_and(|unit| unit.run == run && unit.alive)
+    }
+
+    fn handle(&mut self, event: Event) {
+        self.leaving |= event == Event::Down;
+        self.note(&event);
+        let commands = self.engine.handle(event, self.began.elapsed());
+        for command in commands {
+            self.obey(command);
+        }
+        self.show();
+    }
+
+    /// What an event means for the faces, before the engine decides.
+    fn note(&mut self, event: &Event) {
+        let now = self.shared.clock.now();
+        match event {
+            Event::Ready { unit, run } if self.is_current(*unit, *run) => {
+                let Some(face) = self.faces.get_mut(*unit) else { return };
+                face.ready_ms = face.born.map(|born| u64::try_from(born.elapsed().as_millis()).unwrap_or(u64::MAX));
+                face.seen = Seen { live: true, ready: true, ..face.seen.clone() };
+                if std::mem::take(&mut face.was_locked) {
+                    self.tell_back(*unit);
+                }
+                self.ask(*unit);
+            }
+            Event::Exited { unit, run, exit } if self.is_current(*unit, *run) => {
+                if let (Some(plan), false) = (self.plans.get(*unit), self.leaving) {
+                    tracing::info!(service = plan.name, %exit, "a service ended");
+                }
+                let Some(face) = self.faces.get_mut(*unit) else { return };
+                face.gone(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Spawn { unit, run } => self.spawn(unit, run),
+            Command::Terminate { unit, .. } => self.order(unit, Order::Terminate),
+            Command::Kill { unit, .. } => {
+                if let Some(plan) = self.plans.get(unit) {
+                    tracing::warn!(service = plan.name, "a service did not end in its time: it is killed");
+                }
+                self.order(unit, Order::Kill);
+            }
+            Command::After { unit, run, timer, delay } => self.agenda.add(delay, Event::Timer { unit, run, timer }),
+            Command::Lock { unit, reason } => self.lock(unit, reason),
+            Command::Unlocked { unit } => self.unlock(unit),
+            Command::Changed { unit } => {
+                let now = self.shared.clock.now();
+                if let Some(face) = self.faces.get_mut(unit) {
+                    face.since = now;
+                }
+            }
+        }
+    }
+
+    fn order(&self, unit: usize, order: Order) {
+        if let Some(orders) = self.faces.get(unit).and_then(|face| face.orders.as_ref())
+            && orders.send(order).is_err()
+        {}
+    }
+
+    fn spawn(&mut self, unit: usize, run: u64) {
+        let (Some(plan), Some(face)) = (self.plans.get(unit), self.faces.get_mut(unit)) else { return };
+        let (orders, taken) = mpsc::unbounded_channel();
+        let tail = Arc::default();
+        face.begin(orders, Arc::clone(&tail));
+        let life = Life { plan: Arc::clone(plan), unit, run, tail, orders: taken };
+        self.jobs.spawn(life.live(Arc::clone(&self.cradle)));
+        let (plan, messages) = (Arc::clone(plan), self.cradle.messages.clone());
+        let probing = self.jobs.spawn(async move {
+            probe::until_ready(&plan.ready, &plan.name).await;
+            if messages.send(Message::Event(Event::Ready { unit, run })).is_err() {}
+        });
+        face.probing = Some(probing);
+    }
+
+    fn ask_all(&mut self) {
+        (0..self.plans.len()).for_each(|unit| self.ask(unit));
+    }
+
+    /// Asks one service for its health.
+    fn ask(&mut self, unit: usize) {
+        let Some(state) = self.engine.unit(unit).filter(|state| state.phase == Phase::Ready) else { return };
+        let (run, Some(plan)) = (state.run, self.plans.get(unit).cloned()) else { return };
+        let messages = self.cradle.messages.clone();
+        self.jobs.spawn(async move {
+            let seen = probe::look(&plan.health, &plan.name).await;
+            if messages.send(Message::Seen { unit, run, seen }).is_err() {}
+        });
+    }
+
+    fn lock(&mut self, unit: usize, reason: String) {
+        let (Some(plan), Some(face)) = (self.plans.get(unit).cloned(), self.faces.get_mut(unit)) else { return };
+        let locked = Locked { at: self.shared.clock.now(), reason, last_lines: face.last_lines() };
+        tracing::error!(service = plan.name, reason = locked.reason, "a service is locked");
+        face.locked = Some(locked.clone());
+        if let Err(error) = self.locks.lock(&plan.name, locked.clone()) {
+            let detail = format!("that a service is locked could not be written down: {}", Chain(&error));
+            self.shared.well.set_hint("state", Status::Degraded, detail, "make room on the disk, or mend the permissions of `state/`");
+        }
+        self.tell(&plan.name, "locked", tell::locked(&plan.name, &plan.house_name, &locked));
+    }
+
+    fn unlock(&mut self, unit: usize) {
+        let (Some(plan), Some(face)) = (self.plans.get(unit), self.faces.get_mut(unit)) else { return };
+        tracing::info!(service = plan.name, "a service is unlocked");
+        face.locked = None;
+        face.was_locked = true;
+        match self.locks.unlock(&plan.name) {
+            Ok(()) => self.shared.well.clear("state"),
+            Err(error) => tracing::error!(error = %Chain(&error), "that a service is unlocked could not be written down"),
+        }
+    }
+
+    fn tell_back(&mut self, unit: usize) {
+        if let Some(plan) = self.plans.get(unit).cloned() {
+            self.tell(&plan.name, "back", tell::back(&plan.name, &plan.house_name));
+        }
+    }
+
+    fn tell(&mut self, name: &str, what: &str, notice: sanctum_api::notify::Notice) {
+        let trace = Trace::start();
+        let detail = format!("{name}: {}", notice.title);
+        let (at, service) = (self.shared.clock.now(), "supervise".to_owned());
+        self.board.remember(Moment { at, service, what: what.to_owned(), detail, trace_id: trace.id() });
+        let hub = self.plans.iter().position(|plan| plan.name == "notify");
+        // A hub that nobody supervises here may still be there.
+        let hub_is_up = hub.is_none_or(|hub| self.engine.unit(hub).is_some_and(|hub| hub.phase == Phase::Ready));
+        let (peers, paths) = (self.shared.peers.clone(), self.shared.paths.clone());
+        self.notices.spawn(async move { trace.scope(tell::tell(&peers, &paths, &notice, hub_is_up)).await });
+    }
+}

@@ -1,0 +1,91 @@
+//! Pid files, and what they are for: a house left behind by a supervisor that was killed is found and ended, so
+//! that no service ever runs twice.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use sanctum_kernel::{Paths, files};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::process;
+
+/// A process by more than its number: a recycled pid has another birth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub name: String,
+    pub pid: u32,
+    pub born: String,
+}
+
+impl Identity {
+    /// Whether it, or what it left in its group, still runs.
+    pub fn lives(&self) -> bool {
+        match process::born(self.pid) {
+            Some(born) => born == self.born,
+            // While a group has members its number is not given out again, so this is the old group.
+            None => process::group_lives(self.pid),
+        }
+    }
+}
+
+fn file(paths: &Paths, name: &str) -> PathBuf {
+    paths.run().join(format!("{name}.pid"))
+}
+
+/// Remembers a child. A failure costs only the search after a crash, so it is not one of the service.
+pub(crate) fn remember(paths: &Paths, name: &str, pid: u32) {
+    let Some(born) = process::born(pid) else { return };
+    let identity = Identity { name: name.to_owned(), pid, born };
+    if let Err(error) = write(&file(paths, name), &identity) {
+        tracing::warn!(service = name, %error, "a pid file could not be written");
+    }
+}
+
+/// Whole or absent, but not synced: after a power cut there is no process to find.
+fn write(path: &Path, identity: &Identity) -> std::io::Result<()> {
+    let new = path.with_extension("pid.new");
+    let mut file = fs::File::create(&new)?;
+    file.write_all(&serde_json::to_vec(identity)?)?;
+    fs::rename(new, path)
+}
+
+pub(crate) fn forget(paths: &Paths, name: &str) {
+    if let Err(error) = files::remove(&file(paths, name)) {
+        tracing::warn!(service = name, %error, "a pid file could not be removed");
+    }
+}
+
+/// Every process of the house that has a pid file and still runs.
+pub fn survivors(paths: &Paths) -> Vec<Identity> {
+    let Ok(entries) = fs::read_dir(paths.run()) else { return Vec::new() };
+    let pids = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "pid"));
+    let read = |path: PathBuf| serde_json::from_slice::<Identity>(&fs::read(path).ok()?).ok();
+    pids.filter_map(read).filter(Identity::lives).collect()
+}
+
+/// Ends what an earlier supervisor left: SIGTERM to the groups, after `grace` SIGKILL. Returns what was found and,
+/// of that, what cannot be ended.
+pub async fn end_survivors(paths: &Paths, grace: Duration) -> (Vec<Identity>, Vec<Identity>) {
+    let found = survivors(paths);
+    for survivor in &found {
+        tracing::warn!(service = survivor.name, pid = survivor.pid, "a process of an earlier house still runs: it is ended");
+        process::signal_group(survivor.pid, Signal::TERM);
+    }
+    let started = Instant::now();
+    let mut killed = false;
+    let mut left = found.clone();
+    while !left.is_empty() && started.elapsed() < grace + Duration::from_secs(5) {
+        if !killed && started.elapsed() >= grace {
+            killed = true;
+            left.iter().for_each(|survivor| process::signal_group(survivor.pid, Signal::KILL));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        left.retain(Identity::lives);
+    }
+    found.iter().filter(|ended| !left.contains(ended)).for_each(|ended| forget(paths, &ended.name));
+    (found, left)
+}

@@ -1,0 +1,60 @@
+//! Telling people that a service is locked: through the hub, or, while that is down, through its spool.
+
+use sanctum_api::CallError;
+use sanctum_api::notify::{Client, Notice, Severity};
+use sanctum_api::supervise::Locked;
+use sanctum_kernel::trace::{hex, random};
+use sanctum_kernel::{Chain, Paths, Peers, files};
+
+/// The notice of a lock, and of its end: both carry one key.
+pub(crate) fn locked(name: &str, house_name: &str, locked: &Locked) -> Notice {
+    let mut message = format!("{}. It stays down until someone says: sanctum unlock {name}", locked.reason);
+    if !locked.last_lines.is_empty() {
+        message.push_str("\nIts last lines:\n");
+        message.push_str(&locked.last_lines.join("\n"));
+    }
+    notice(name, Severity::Critical, format!("{house_name} is locked"), message)
+}
+
+pub(crate) fn back(name: &str, house_name: &str) -> Notice {
+    let message = "It was unlocked and is ready again.".to_owned();
+    Notice { resolved: true, ..notice(name, Severity::Info, format!("{house_name} is back"), message) }
+}
+
+fn notice(name: &str, severity: Severity, title: String, message: String) -> Notice {
+    Notice {
+        source: "supervise".to_owned(),
+        severity,
+        title,
+        message,
+        labels: [("service".to_owned(), name.to_owned())].into(),
+        force_channels: Vec::new(),
+        actions: Vec::new(),
+        url: None,
+        image: None,
+        dedup_key: Some(format!("supervise.locked.{name}")),
+        resolved: false,
+    }
+}
+
+/// Hands the notice to the hub; where that is not possible, to its spool.
+pub(crate) async fn tell(peers: &Peers, paths: &Paths, notice: &Notice, hub_is_up: bool) {
+    let key = format!("supervise-{}", hex(&random::<12>()));
+    if hub_is_up {
+        let sent = match sanctum_http::connect(peers, "notify") {
+            Ok(hub) => Client::new(hub).notify(notice, Some(key.clone())).await.map(drop),
+            Err(error) => Err(CallError::Silent { service: "notify".to_owned(), reason: error.to_string() }),
+        };
+        match sent {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(error = %Chain(&error), "the hub did not take a notice: it goes to the spool"),
+        }
+    }
+    // One key for both ways: the hub knows again what it had taken before the answer was lost.
+    let path = paths.spool().join(format!("{key}.json"));
+    let written = serde_json::to_vec(notice).map_err(|error| error.to_string());
+    let written = written.and_then(|text| files::replace(&path, &text, 0o600).map_err(|error| Chain(&error).to_string()));
+    if let Err(error) = written {
+        tracing::error!(error, title = notice.title, message = notice.message, "a notice could not be kept");
+    }
+}
