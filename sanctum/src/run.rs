@@ -1,0 +1,38 @@
+//! Running services in this process.
+
+use sanctum_host::{Plan, start};
+use sanctum_kernel::{Clock, Failure};
+
+use crate::CATALOGUE;
+use crate::cli::{Cli, Outcome};
+
+/// Worker threads of a process of the house: services wait far more than they compute.
+const WORKERS: usize = 2;
+
+/// Runs the named services until they are asked to stop; all but the supervisor if there are no names.
+/// `begins` makes fresh tokens: for whoever begins a house.
+pub(crate) fn services(names: &[&'static str], begins: bool, cli: &Cli) -> Outcome {
+    let loaded = cli.settings()?;
+    sanctum_host::telemetry(cli.verbose);
+    let names = if names.is_empty() { in_one_process() } else { names.to_vec() };
+    let plan = Plan { catalogue: &CATALOGUE, paths: cli.paths.clone(), loaded, names, clock: Clock::system(), begins };
+    runtime()?.block_on(async {
+        let running = start(plan).await.map_err(sanctum_host::HostError::hinted)?;
+        Ok(running.until_stopped().await)
+    })
+}
+
+/// One service of a house that another process has begun; the supervisor begins one.
+pub(crate) fn service(names: &[&'static str], cli: &Cli) -> Outcome {
+    services(names, names.contains(&"supervise"), cli)
+}
+
+/// Everything but the supervisor, which would start the others as processes.
+pub(crate) fn in_one_process() -> Vec<&'static str> {
+    CATALOGUE.iter().map(|entry| entry.spec.name).filter(|name| *name != "supervise").collect()
+}
+
+/// The runtime of a process of the house.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?)
+}
