@@ -1,0 +1,1 @@
+//! DHCP requests, as far as they tell who asks.

@@ -1,0 +1,124 @@
+//! The one owner of the truth: everything that happens goes through its queue, one at a time.
+
+mod arrive;
+mod canary;
+mod core;
+mod drift;
+mod round;
+mod say;
+
+use std::sync::Arc;
+
+use futures_core::future::BoxFuture;
+use sanctum_api::Problem;
+use sanctum_http::Refusal;
+use sanctum_kernel::{Chain, Nudge, Stop, Trace};
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub(crate) use self::core::{Core, Setup, View};
+use crate::backend::Signal;
+
+type Job = Box<dyn for<'a> FnOnce(&'a mut Core) -> BoxFuture<'a, ()> + Send>;
+
+/// How many requests may wait; more are told to come back later.
+const QUEUE: usize = 256;
+
+/// The handle that everybody else holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    jobs: mpsc::Sender<Job>,
+    view: watch::Receiver<Arc<View>>,
+    nudge: Nudge,
+}
+
+/// The other end: the loop that owns the core.
+pub(crate) struct Loop {
+    core: Core,
+    jobs: mpsc::Receiver<Job>,
+    signals: mpsc::Receiver<Signal>,
+}
+
+impl Engine {
+    /// A handle and its loop; `signals` are what the router tells.
+    pub(crate) fn new(core: Core, signals: mpsc::Receiver<Signal>) -> (Self, Loop) {
+        let (sender, jobs) = mpsc::channel(QUEUE);
+        let engine = Self { jobs: sender, view: core.view(), nudge: core.nudge.clone() };
+        (engine, Loop { core, jobs, signals })
+    }
+
+    /// Runs `work` on the truth, keeps what it changed, and returns its answer.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        work: impl for<'a> FnOnce(&'a mut Core) -> BoxFuture<'a, Result<T, Refusal>> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let trace = Trace::current();
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |core| {
+            Box::pin(async move {
+                let outcome = trace.scope(work(core)).await;
+                let kept = core.finish().await;
+                let outcome =
+                    outcome.and_then(|value| kept.map(|()| value).map_err(|error| not_kept(&error)));
+                // The caller may have gone; what was done stays done.
+                if reply.send(outcome).is_err() {}
+            })
+        });
+        self.jobs.try_send(job).map_err(|_| busy())?;
+        answer.await.map_err(|_| busy())?
+    }
+
+    /// What is true now, without waiting for anything in progress.
+    pub(crate) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.borrow())
+    }
+
+    /// Resolves at the next change of the view.
+    pub(crate) fn follow(&self) -> watch::Receiver<Arc<View>> {
+        self.view.clone()
+    }
+
+    pub(crate) const fn nudge(&self) -> &Nudge {
+        &self.nudge
+    }
+}
+
+impl Loop {
+    /// Works until stopped.
+    pub(crate) async fn run(mut self, stop: Stop) {
+        loop {
+            let departure = self.core.next_departure();
+            tokio::select! {
+                biased;
+                () = stop.requested() => return,
+                Some(signal) = self.signals.recv() => {
+                    Trace::start().scope(self.core.signal(signal)).await;
+                    self.keep().await;
+                }
+                Some(job) = self.jobs.recv() => job(&mut self.core).await,
+                () = tokio::time::sleep_until(departure) => {
+                    Trace::start().scope(self.core.depart()).await;
+                    self.keep().await;
+                }
+            }
+        }
+    }
+
+    async fn keep(&mut self) {
+        if let Err(error) = self.core.finish().await {
+            tracing::error!(error = %Chain(&error), "what happened could not be kept; it is tried again");
+        }
+    }
+}
+
+fn busy() -> Refusal {
+    Refusal(Problem::new(503, "busy", "the firewall is busy or stopping").hint("try again in a few seconds"))
+}
+
+fn not_kept(error: &sanctum_store::StoreError) -> Refusal {
+    let problem = Problem::new(503, "not-kept", "it is in force, but could not be written down")
+        .detail(error.to_string());
+    Refusal(match error.hint() {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    })
+}

@@ -1,0 +1,320 @@
+//! What people and rules say: the intended state, names, blocks by hand, imports.
+
+use std::collections::BTreeSet;
+
+use sanctum_api::Problem;
+use sanctum_api::firewall::{Block, Desired, Device, Export, Naming, Scope, Standing};
+use sanctum_http::Refusal;
+use sanctum_kernel::Mac;
+
+use super::core::Core;
+use super::not_kept;
+use crate::ledger::Entry;
+use crate::record::{Record, id_of};
+use crate::{identity, plan};
+
+impl Core {
+    /// Replaces the intended state: written down first, then made so.
+    pub(crate) async fn put_desired(&mut self, desired: Desired) -> Result<Desired, Refusal> {
+        let current = &self.setup.desired;
+        if desired == *current {
+            self.round().await;
+            return Ok(desired);
+        }
+        if desired.version != current.version + 1 {
+            return Err(Refusal(Problem {
+                field: Some("version".to_owned()),
+                value: Some(desired.version.to_string()),
+                allowed: Some((current.version + 1).to_string()),
+                ..Problem::conflict("the intended state has changed since you looked")
+                    .hint("read `GET /desired` again and send your change with its version plus one")
+            }));
+        }
+        for (id, block) in &desired.blocks {
+            if !self.setup.records.contains_key(id) {
+                let known: Vec<&str> = self.setup.records.keys().map(String::as_str).take(20).collect();
+                return Err(Problem::field(
+                    format!("blocks.{id}"),
+                    id,
+                    format!("a device: {}", known.join(", ")),
+                )
+                .into());
+            }
+            check_block(&format!("blocks.{id}."), block)?;
+        }
+        let entry = Entry { desired: Some(desired.clone()), ..Entry::default() };
+        self.setup.ledger.write(entry).await.map_err(|error| refused_store(&error))?;
+        self.setup.desired = desired.clone();
+        self.round().await;
+        Ok(desired)
+    }
+
+    pub(crate) async fn put_block(&mut self, id: &str, block: Block) -> Result<Device, Refusal> {
+        check_block("", &block)?;
+        if block.until.is_some_and(|until| until <= self.now()) {
+            let until = block.until.map(|until| until.to_string()).unwrap_or_default();
+            return Err(Problem::field("until", until, "a moment in the future").into());
+        }
+        let record = self.record(id)?;
+        if record.by_hand.as_ref() != Some(&block) {
+            record.by_hand = Some(block);
+            self.touch(id);
+        }
+        self.round().await;
+        self.shown_device(id)
+    }
+
+    /// Lifts whatever block the device has: a person's, the rules', or a newcomer's own.
+    pub(crate) async fn unblock(&mut self, id: &str) -> Result<Device, Refusal> {
+        let record = self.record(id)?;
+        record.by_hand = None;
+        if !record.is_known() {
+            record.device.standing = Standing::Known;
+        }
+        self.touch(id);
+        if self.setup.desired.blocks.contains_key(id) {
+            let mut desired = self.setup.desired.clone();
+            desired.blocks.remove(id);
+            desired.version += 1;
+            let entry = Entry { desired: Some(desired.clone()), ..Entry::default() };
+            self.setup.ledger.write(entry).await.map_err(|error| refused_store(&error))?;
+            self.setup.desired = desired;
+        }
+        self.round().await;
+        self.shown_device(id)
+    }
+
+    pub(crate) async fn name(&mut self, id: &str, naming: Naming) -> Result<Device, Refusal> {
+        let record = self.record(id)?;
+        if let Some(name) = &naming.name
+            && (name.trim().is_empty() || name.len() > 100)
+        {
+            return Err(Problem::field("name", name, "1 to 100 characters").into());
+        }
+        if record.declared && (naming.name.is_some() || naming.owner.is_some() || naming.tier.is_some()) {
+            return Err(Refusal(
+                Problem::conflict(format!("`{id}` is named in the configuration"))
+                    .hint(format!("change `[device.{id}]` in sanctum.toml, which wins at every start")),
+            ));
+        }
+        record.device.name = naming.name.unwrap_or_else(|| record.device.name.clone());
+        record.device.owner = naming.owner.or(record.device.owner.take());
+        record.device.tier = naming.tier.or(record.device.tier);
+        record.device.kind = naming.kind.or(record.device.kind.take());
+        match naming.approved {
+            Some(true) => record.device.standing = Standing::Known,
+            Some(false) if !record.declared => record.device.standing = Standing::Quarantined,
+            _ => {}
+        }
+        self.touch(id);
+        let mut shown = id.to_owned();
+        if let Some(known) = naming.same_as {
+            self.merge(id, &known)?;
+            shown = known;
+        }
+        if let Some(mac) = naming.apart {
+            self.part(&shown, mac)?;
+        }
+        self.round().await;
+        self.shown_device(&shown)
+    }
+
+    /// The addresses of `id` join the known device's.
+    fn merge(&mut self, id: &str, known: &str) -> Result<(), Refusal> {
+        if id == known {
+            return Err(Problem::field("same_as", known, "another device").into());
+        }
+        if !self.setup.records.contains_key(known) {
+            return Err(Problem::field("same_as", known, "a device that is known").into());
+        }
+        if self.record(id)?.declared {
+            return Err(Refusal(
+                Problem::conflict(format!(
+                    "`{id}` is named in the configuration and cannot become another device"
+                ))
+                .hint(format!("move its addresses to `[device.{known}]` in sanctum.toml")),
+            ));
+        }
+        let Some(newcomer) = self.remove(id) else { return Ok(()) };
+        let into = self.record(known)?;
+        for mac in &newcomer.device.macs {
+            into.merged.insert(*mac, newcomer.device.fingerprint.clone());
+            if !into.device.macs.contains(mac) {
+                into.device.macs.push(*mac);
+            }
+        }
+        into.present.extend(&newcomer.present);
+        into.device.online |= newcomer.device.online;
+        into.device.bytes += newcomer.device.bytes;
+        into.device.last_seen = into.device.last_seen.max(newcomer.device.last_seen);
+        into.device.addresses.extend(newcomer.device.addresses);
+        self.setup.desired.blocks.remove(id);
+        self.touch(known);
+        self.index();
+        Ok(())
+    }
+
+    /// Undoes a merge: the address becomes a device of its own again, and is not proposed for this one again.
+    fn part(&mut self, id: &str, mac: Mac) -> Result<(), Refusal> {
+        let now = self.now();
+        let record = self.record(id)?;
+        let Some(fingerprint) = record.merged.remove(&mac) else {
+            let merged: Vec<String> = record.merged.keys().map(Mac::to_string).collect();
+            let allowed = if merged.is_empty() {
+                "nothing: no address was ever joined".to_owned()
+            } else {
+                merged.join(", ")
+            };
+            return Err(Problem::field("apart", mac.to_string(), allowed).into());
+        };
+        record.device.macs.retain(|other| *other != mac);
+        let here = record.present.remove(&mac);
+        record.device.online = !record.present.is_empty();
+        self.touch(id);
+        let mut apart = Record::newcomer(mac, Standing::Seen, now);
+        apart.device.kind = identity::kind(mac, &fingerprint).map(str::to_owned);
+        apart.device.name = fingerprint.hostname.clone().unwrap_or_else(|| id_of(mac));
+        apart.device.fingerprint = fingerprint;
+        apart.device.online = here;
+        apart.present = here.then_some(mac).into_iter().collect();
+        apart.refused = BTreeSet::from([id.to_owned()]);
+        let fresh = id_of(mac);
+        self.setup.records.insert(fresh.clone(), apart);
+        self.touch(&fresh);
+        self.index();
+        Ok(())
+    }
+
+    /// Takes over devices and intentions of an export. Two devices with one address are refused as a whole.
+    pub(crate) async fn import(&mut self, export: Export) -> Result<Vec<Device>, Refusal> {
+        if export.format != 1 {
+            return Err(Problem::field("format", export.format.to_string(), "1").into());
+        }
+        let mut owners = std::collections::BTreeMap::new();
+        for (at, device) in export.devices.iter().enumerate() {
+            for mac in &device.macs {
+                let kept = self.by_mac.get(mac).filter(|id| {
+                    **id != device.id && self.setup.records.get(*id).is_some_and(|record| record.declared)
+                });
+                if let Some(other) = owners.insert(*mac, device.id.clone()).or(kept.cloned()) {
+                    return Err(Refusal(Problem {
+                        field: Some(format!("devices[{at}].macs")),
+                        value: Some(mac.to_string()),
+                        ..Problem::conflict(format!(
+                            "`{other}` and `{}` have the same address {mac}",
+                            device.id
+                        ))
+                        .hint("an address belongs to one device: remove it from the other")
+                    }));
+                }
+            }
+        }
+        for device in export.devices {
+            let others: Vec<String> = device
+                .macs
+                .iter()
+                .filter_map(|mac| self.by_mac.get(mac))
+                .filter(|id| **id != device.id)
+                .cloned()
+                .collect();
+            others.iter().for_each(|id| drop(self.remove(id)));
+            let id = device.id.clone();
+            let declared = self.setup.records.get(&id).is_some_and(|record| record.declared);
+            if !declared {
+                let mac = device.macs.first().copied().unwrap_or(Mac([0; 6]));
+                let record =
+                    self.setup.records.entry(id.clone()).or_insert_with(|| {
+                        Record::newcomer(mac, device.standing, self.setup.shared.clock.now())
+                    });
+                record.device = Device { block: None, online: record.device.online, ..device };
+            }
+            self.touch(&id);
+        }
+        self.index();
+        let mut desired = export.desired;
+        desired.version = self.setup.desired.version + 1;
+        desired.blocks.retain(|id, _| self.setup.records.contains_key(id));
+        let entry = Entry { desired: Some(desired.clone()), ..Entry::default() };
+        self.setup.ledger.write(entry).await.map_err(|error| refused_store(&error))?;
+        self.setup.desired = desired;
+        self.round().await;
+        Ok(self.setup.records.values().map(|record| self.device(record)).collect())
+    }
+
+    /// Everything that was said, and what the router holds.
+    pub(crate) async fn export(&mut self) -> Export {
+        let router =
+            self.setup.backend.export().await.unwrap_or_else(|error| format!("could not be read: {error}"));
+        let devices = self
+            .setup
+            .records
+            .values()
+            .map(|record| Device { block: None, ..record.device.clone() })
+            .collect();
+        Export { format: 1, devices, desired: self.setup.desired.clone(), router }
+    }
+
+    /// Switches enforcement off or on again. Nothing is torn down here: that is the recovery line's work.
+    pub(crate) async fn switch(&mut self, off: bool) {
+        self.off = off;
+        self.held = None;
+        self.round().await;
+    }
+
+    fn record(&mut self, id: &str) -> Result<&mut Record, Refusal> {
+        let id = match id.parse::<Mac>() {
+            Ok(mac) => self.by_mac.get(&mac).cloned().unwrap_or_else(|| id.to_owned()),
+            Err(_) => id.to_owned(),
+        };
+        self.setup.records.get_mut(&id).ok_or_else(|| {
+            Refusal(
+                Problem::not_found("device", id)
+                    .hint("`GET /devices` lists the devices of the house, by id and by address"),
+            )
+        })
+    }
+
+    fn shown_device(&mut self, id: &str) -> Result<Device, Refusal> {
+        let id = self.record(id)?.device.id.clone();
+        let record = self.setup.records.get(&id).ok_or_else(|| Refusal(Problem::not_found("device", id)))?;
+        debug_assert!(
+            plan::wanted(record, &self.setup.desired, self.setup.shared.clock.now()).is_none()
+                || self.states.contains_key(&record.device.id)
+        );
+        Ok(self.device(record))
+    }
+
+    /// The id behind a word: an id, or an address of a device.
+    pub(crate) fn id_behind(&mut self, word: &str) -> Result<String, Refusal> {
+        self.record(word).map(|record| record.device.id.clone())
+    }
+}
+
+fn check_block(at: &str, block: &Block) -> Result<(), Refusal> {
+    if let Scope::Services(names) = &block.scope
+        && (names.is_empty() || names.iter().any(|name| name.trim().is_empty()))
+    {
+        return Err(Problem::field(
+            format!("{at}scope.services"),
+            names.join(", "),
+            "at least one name, such as `youtube`",
+        )
+        .into());
+    }
+    if block.reason.len() > 500 {
+        return Err(Problem::field(
+            format!("{at}reason"),
+            format!("{} bytes", block.reason.len()),
+            "at most 500 bytes",
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// Nothing was changed.
+fn refused_store(error: &sanctum_store::StoreError) -> Refusal {
+    let Refusal(mut problem) = not_kept(error);
+    "it could not be written down, so nothing was changed".clone_into(&mut problem.title);
+    Refusal(problem)
+}
