@@ -25,7 +25,7 @@ pub mod values;
 pub mod well;
 
 pub use catalogue::{Catalogue, Entry};
-pub use chain::{Chain, hint};
+pub use chain::{Chain, Hinted, hint};
 pub use clock::Clock;
 pub use house::House;
 pub use latch::{Latch, Ready};
