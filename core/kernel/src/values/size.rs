@@ -34,7 +34,7 @@ impl FromStr for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let best = UNITS.iter().rev().find(|(_, scale)| self.0 != 0 && self.0 % scale == 0);
+        let best = UNITS.iter().rev().find(|(_, scale)| self.0 != 0 && self.0.is_multiple_of(*scale));
         let (unit, scale) = best.copied().unwrap_or(("B", 1));
         write!(f, "{}{unit}", self.0 / scale)
     }
