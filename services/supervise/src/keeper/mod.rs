@@ -139,10 +139,8 @@ impl Keeper {
                 if taken.send(()).is_err() {}
             }
             Message::Born { unit, run, pid } => {
-                if self.is_current(unit, run)
-                    && let Some(face) = self.faces.get_mut(unit)
-                {
-                    face.pid = Some(pid);
+                if self.is_current(unit, run) {
+                    self.born(unit, run, pid);
                     self.show();
                 }
             }
@@ -230,7 +228,13 @@ impl Keeper {
         face.begin(orders, Arc::clone(&tail));
         let life = Life { plan: Arc::clone(plan), unit, run, tail, orders: taken };
         self.jobs.spawn(life.live(Arc::clone(&self.cradle)));
-        let (plan, messages) = (Arc::clone(plan), self.cradle.messages.clone());
+    }
+
+    /// The process is there: from now on it may be ready.
+    fn born(&mut self, unit: usize, run: u64, pid: u32) {
+        let (Some(plan), Some(face)) = (self.plans.get(unit).cloned(), self.faces.get_mut(unit)) else { return };
+        face.pid = Some(pid);
+        let messages = self.cradle.messages.clone();
         let probing = self.jobs.spawn(async move {
             probe::until_ready(&plan.ready, &plan.name).await;
             if messages.send(Message::Event(Event::Ready { unit, run })).is_err() {}
