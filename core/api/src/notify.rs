@@ -215,6 +215,88 @@ pub struct Silence {
     pub until: Timestamp,
 }
 
+/// A notification written to a file while the hub was down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Spooled {
+    pub notice: Notice,
+    /// When it was said.
+    #[schemars(schema_with = "time::instant")]
+    pub at: Timestamp,
+    #[serde(default)]
+    pub trace_id: Option<TraceId>,
+}
+
+/// `GET /explain`: who would be told, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Explained {
+    pub severity: Severity,
+    pub source: String,
+    #[schemars(schema_with = "time::instant")]
+    pub at: Timestamp,
+    /// The time in the house's zone.
+    pub wall: String,
+    pub quiet_hours: bool,
+    pub told: Vec<Told>,
+    /// Kept for a summary, which comes then.
+    #[serde(default)]
+    #[schemars(schema_with = "time::maybe_instant")]
+    pub held_until: Option<Timestamp>,
+    /// The decision, a line a rule that spoke.
+    pub reasons: Vec<String>,
+}
+
+/// One channel of an explanation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Told {
+    pub channel: String,
+    /// `silent`, `sound`, `critical` or `reduced`.
+    pub manner: String,
+    pub reason: String,
+}
+
+/// `GET /dead`: a delivery that was given up; `POST /deliveries/{id}/retry` sends it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeadLetter {
+    /// The delivery.
+    pub id: i64,
+    pub notification: i64,
+    pub channel: String,
+    pub severity: Severity,
+    pub title: String,
+    #[schemars(schema_with = "time::instant")]
+    pub accepted: Timestamp,
+    pub tries: u32,
+    /// What the last attempt came to.
+    pub outcome: String,
+}
+
+/// `POST /push/subscriptions`: what a browser's `PushSubscription.toJSON()` gives, and whose it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Subscription {
+    pub endpoint: String,
+    pub keys: SubscriptionKeys,
+    #[serde(default)]
+    pub expiration_time: Option<f64>,
+    /// Whose browser it is.
+    #[serde(default)]
+    pub who: String,
+}
+
+/// The keys of a subscription, base64url (RFC 8291).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionKeys {
+    pub p256dh: String,
+    pub auth: String,
+}
+
+/// `GET /push/key`: the key to subscribe with (`applicationServerKey`), base64url.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PushKey {
+    pub key: String,
+}
+
 /// `GET /channels`: a configured channel and how it does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Channel {
@@ -275,6 +357,37 @@ impl Client {
 
     pub async fn resolve(&self, id: i64, by: &By) -> Result<Notification, CallError> {
         transport::act(&*self.0, Method::Post, format!("/notifications/{id}/resolve"), by).await
+    }
+
+    /// Hidden until `by.until`, and told again if it is not over then.
+    pub async fn snooze(&self, id: i64, by: &By) -> Result<Notification, CallError> {
+        transport::act(&*self.0, Method::Post, format!("/notifications/{id}/snooze"), by).await
+    }
+
+    pub async fn silences(&self) -> Result<Vec<Silence>, CallError> {
+        transport::get(&*self.0, "/silences").await
+    }
+
+    pub async fn silence(&self, silence: &Silence) -> Result<Silence, CallError> {
+        transport::act(&*self.0, Method::Put, "/silences", silence).await
+    }
+
+    pub async fn unsilence(&self, id: i64) -> Result<(), CallError> {
+        transport::act(&*self.0, Method::Delete, format!("/silences/{id}"), &()).await
+    }
+
+    /// `query` as in the page: `severity=critical&source=vm&at=03:10`.
+    pub async fn explain(&self, query: &str) -> Result<Explained, CallError> {
+        transport::get(&*self.0, format!("/explain?{query}")).await
+    }
+
+    pub async fn dead(&self) -> Result<Vec<DeadLetter>, CallError> {
+        transport::get(&*self.0, "/dead").await
+    }
+
+    /// Sends a delivery again that was given up.
+    pub async fn retry(&self, delivery: i64) -> Result<Notification, CallError> {
+        transport::act(&*self.0, Method::Post, format!("/deliveries/{delivery}/retry"), &()).await
     }
 
     pub async fn banners(&self) -> Result<Vec<Banner>, CallError> {

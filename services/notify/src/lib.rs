@@ -1,1 +1,120 @@
-//! placeholder
+//! Force Flow: every alert of the house passes here, and what was accepted is told.
+
+mod accept;
+mod acts;
+mod api;
+mod banners;
+mod channels;
+mod config;
+mod decide;
+mod dispatch;
+mod history;
+mod hub;
+mod ingest;
+mod matching;
+mod message;
+mod resolve;
+mod rows;
+mod schema;
+mod spool;
+mod target;
+mod timers;
+mod trouble;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use sanctum_http::{Feed, Outbound};
+use sanctum_kernel::service::{Complaint, Shared};
+use sanctum_kernel::spec::Listen;
+use sanctum_kernel::chain::Hinted;
+use sanctum_kernel::{Context, Failure, House, Latch, OnError, Probe, Service, Spec, Status, Stop, Tier, exit};
+use sanctum_store::Db;
+use tokio::sync::mpsc;
+
+pub use channels::Channels;
+pub use config::Config;
+
+use channels::Parts;
+use decide::Rules;
+use dispatch::breaker::Breaker;
+use hub::{Hub, Line};
+use message::Message;
+
+/// The notification hub.
+#[derive(Debug)]
+pub struct Notify {
+    hub: Arc<Hub>,
+    handed: Vec<(String, mpsc::Receiver<Message>)>,
+    listener: TcpListener,
+    latch: Latch,
+}
+
+impl Service for Notify {
+    const SPEC: Spec = Spec {
+        name: "notify",
+        house_name: "Force Flow",
+        aliases: &["force-flow"],
+        summary: "notification hub: who is told, where, when, and whether they really were",
+        listen: &[Listen { name: "http", port: 4077, lore: "May the 4th of '77: the day everybody was told" }],
+        probe: Probe::Http { listen: "http", path: "/health", expect: "\"status\":\"well\"" },
+        tier: Tier::Critical,
+        ..Spec::DEFAULT
+    };
+    type Config = Config;
+
+    fn check(config: &Config, _: &House) -> Vec<Complaint> {
+        config.complaints()
+    }
+
+    async fn build(mut cx: Context<Config>) -> Result<Self, Failure> {
+        let listener = cx.listener("http")?;
+        let Context { config, house, shared, latch, .. } = cx;
+        let path = shared.paths.state().join("notify.db");
+        let db = Db::open(&path, schema::MIGRATIONS).map_err(|error| match error.hint() {
+            Some(hint) => Failure::from(Hinted::new(exit::CANNOT_CREATE, "could not open the history", hint).because(error)),
+            None => Failure::from(error),
+        })?;
+        let rules = Rules { config, zone: house.house.timezone.tz() };
+        let (hub, handed) = assemble(rules, shared, db)?;
+        Ok(Self { hub: Arc::new(hub), handed, listener, latch })
+    }
+
+    async fn run(self, stop: Stop) -> Result<(), Failure> {
+        let Self { hub, handed, listener, latch } = self;
+        let now = hub.now().as_microsecond();
+        let resumed = hub.db.write(move |tx| dispatch::queue::resume(tx, now)).await?;
+        if resumed > 0 {
+            tracing::info!(resumed, "messages that were in flight are sent again");
+        }
+        hub.shared.well.set("store", Status::Well, "what is accepted is kept");
+        let tasks = &hub.shared.tasks;
+        for (name, handed) in handed {
+            let within = Arc::clone(&hub);
+            tasks.spawn("channel", OnError::Stop, |stop| dispatch::worker::run(within, name, handed, stop));
+        }
+        tasks.spawn("timers", OnError::Stop, |stop| timers::run(Arc::clone(&hub), stop));
+        tasks.spawn("trouble", OnError::Log, |stop| trouble::watch(Arc::clone(&hub), stop));
+        tasks.spawn("spool", OnError::Log, |stop| spool::run(Arc::clone(&hub), stop));
+        tasks.spawn("index", OnError::Log, |stop| history::keep(Arc::clone(&hub), stop));
+        acts::listen(&hub);
+        latch.release();
+        let app = api::routes(&hub);
+        sanctum_http::serve(listener, app, stop).await?;
+        Ok(())
+    }
+}
+
+fn assemble(rules: Rules, shared: Shared, db: Db) -> Result<(Hub, Vec<(String, mpsc::Receiver<Message>)>), Failure> {
+    let feed = Feed::new(&shared.clock);
+    let deadline = rules.config.delivery.deadline.0;
+    let parts = Parts { shared: shared.clone(), db: db.clone(), feed: feed.clone(), outbound: Outbound::default(), deadline };
+    let mut lines = std::collections::BTreeMap::new();
+    let mut handed = Vec::new();
+    for built in rules.config.channel.build(&parts)? {
+        let (line, taken) = Line::new(built, Breaker::new(&rules.config.delivery));
+        handed.push((line.name.clone(), taken));
+        lines.insert(line.name.clone(), line);
+    }
+    Ok((Hub { rules, shared, db, feed, lines, timers: sanctum_kernel::Nudge::default() }, handed))
+}

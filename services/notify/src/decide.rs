@@ -1,0 +1,232 @@
+//! Who hears of it: a pure function from a notice, the rules, what is known, and the time.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
+use sanctum_api::notify::{Notice, Severity};
+
+use crate::config::Config;
+use crate::schema::flag;
+use crate::target::{DIGEST, Manner};
+
+/// What the configuration says, ready for use.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    pub(crate) config: Config,
+    pub(crate) zone: TimeZone,
+}
+
+/// What the store knows at this moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    /// An unresolved notification of the same identity within the dedup window.
+    pub(crate) repeat: Option<Repeat>,
+    /// A silence that matches, in words.
+    pub(crate) silence: Option<String>,
+    /// What inhibits it, in words.
+    pub(crate) inhibited: Option<String>,
+    /// Notifications sent this hour: by this source, and by all.
+    pub(crate) sent: (u32, u32),
+    /// The group it belongs to has spoken and will again then.
+    pub(crate) group_until: Option<Timestamp>,
+    /// The hub speaks of itself, or sums up: no dedup, no limit, no grouping.
+    pub(crate) own: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Repeat {
+    pub(crate) id: i64,
+    pub(crate) severity: Severity,
+    /// It went to nobody.
+    pub(crate) unheard: bool,
+}
+
+/// One delivery to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Send {
+    pub(crate) channel: String,
+    pub(crate) manner: Manner,
+    pub(crate) reason: String,
+}
+
+/// Kept for a summary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hold {
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    pub(crate) due: Timestamp,
+}
+
+/// The decision.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) sends: Vec<Send>,
+    pub(crate) hold: Option<Hold>,
+    pub(crate) first: Option<i64>,
+    pub(crate) flags: i64,
+    pub(crate) reasons: Vec<String>,
+    /// It counts against the hourly limit.
+    pub(crate) counts: bool,
+}
+
+impl Rules {
+    pub(crate) fn is_quiet(&self, now: &Zoned) -> bool {
+        let (from, until) = (self.config.quiet.from.time(), self.config.quiet.until.time());
+        let time = now.time();
+        match from.cmp(&until) {
+            std::cmp::Ordering::Less => from <= time && time < until,
+            std::cmp::Ordering::Equal => false,
+            std::cmp::Ordering::Greater => time >= from || time < until,
+        }
+    }
+
+    /// When the quiet hours end next. A time that a change to summer time skips is taken after the gap.
+    pub(crate) fn morning(&self, now: &Zoned) -> Timestamp {
+        let until = self.config.quiet.until.time();
+        let mut day = now.date();
+        for _ in 0..3 {
+            if let Ok(morning) = day.to_datetime(until).to_zoned(self.zone.clone())
+                && morning.timestamp() > now.timestamp()
+            {
+                return morning.timestamp();
+            }
+            day = day.tomorrow().unwrap_or(day);
+        }
+        now.timestamp() + SignedDuration::from_hours(24)
+    }
+
+    /// Whether grouping is switched on, and the group of this notice.
+    pub(crate) fn group(&self, notice: &Notice) -> Option<String> {
+        let grouping = &self.config.grouping;
+        if grouping.by.is_empty() || grouping.interval.is_none_or(|interval| interval.0.is_zero()) {
+            return None;
+        }
+        let subject = crate::matching::Subject::of(notice);
+        Some(grouping.by.iter().map(|field| subject.field(field).unwrap_or("")).collect::<Vec<_>>().join("\u{1f}"))
+    }
+}
+
+/// The beginning of the hour on the wall, and its end.
+pub(crate) fn hour(now: &Zoned) -> (Timestamp, Timestamp) {
+    let into = i64::from(now.minute()) * 60 + i64::from(now.second());
+    let start = Timestamp::from_second(now.timestamp().as_second() - into).unwrap_or(now.timestamp());
+    (start, start.checked_add(1.hour()).unwrap_or(start))
+}
+
+/// The manner of a severity where nothing else is said.
+pub(crate) const fn manner(severity: Severity) -> Manner {
+    match severity {
+        Severity::Info | Severity::Warn => Manner::Silent,
+        Severity::Error => Manner::Sound,
+        Severity::Critical => Manner::Critical,
+    }
+}
+
+/// Decides about something that begins; what ends goes to whoever was told, whatever the hour.
+pub(crate) fn decide(notice: &Notice, rules: &Rules, known: &Known, now: &Zoned) -> Plan {
+    let mut plan = Plan::default();
+    let critical = notice.severity == Severity::Critical;
+    if let Some(repeat) = &known.repeat
+        && !known.own
+    {
+        if notice.severity > repeat.severity {
+            plan.reasons.push(format!("worse than {} was: not taken for a repeat", repeat.id));
+        } else if critical && repeat.unheard {
+            plan.reasons.push(format!("a repeat of {}, but nobody heard of that, and this is critical", repeat.id));
+        } else {
+            plan.first = Some(repeat.id);
+            plan.flags |= flag::DEDUPLICATED;
+            plan.reasons.push(format!("a repeat of {} within {}: counted there", repeat.id, rules.config.dedup));
+            return plan;
+        }
+    }
+    let quiet = rules.is_quiet(now);
+    if quiet {
+        plan.flags |= flag::QUIET;
+    }
+    if let Some(silence) = &known.silence {
+        plan.flags |= flag::SILENCED;
+        plan.reasons.push(format!("silenced: {silence}"));
+        return plan;
+    }
+    if let Some(cause) = &known.inhibited {
+        if critical {
+            plan.reasons.push(format!("would be inhibited by {cause}, but this is critical"));
+        } else {
+            plan.flags |= flag::INHIBITED;
+            plan.reasons.push(format!("inhibited by {cause}"));
+            return plan;
+        }
+    }
+    let digest = route(notice, rules, quiet, &mut plan);
+    if digest && plan.sends.is_empty() {
+        let due = rules.morning(now);
+        plan.hold = Some(Hold { kind: "digest", name: String::new(), due });
+        return plan;
+    }
+    if known.own && plan.sends.is_empty() {
+        // What the hub sums up or says of itself is never only in the log.
+        add(&mut plan, "dashboard", Manner::Silent, "the hub's own word is always shown");
+    }
+    if !critical && !known.own && !plan.sends.is_empty() {
+        hold_back(notice, rules, known, now, &mut plan);
+    }
+    plan
+}
+
+/// Fills in the sends; returns whether the cell asks for the digest.
+fn route(notice: &Notice, rules: &Rules, quiet: bool, plan: &mut Plan) -> bool {
+    if !notice.force_channels.is_empty() {
+        for channel in &notice.force_channels {
+            add(plan, channel, manner(notice.severity), "asked for by name");
+        }
+        plan.reasons.push(format!("asked for by name: {}", notice.force_channels.join(", ")));
+        return false;
+    }
+    let when = if quiet { "quiet hours" } else { "day" };
+    let cell = rules.config.table.cell(notice.severity, quiet);
+    let mut digest = false;
+    for target in &cell {
+        if target.name == DIGEST {
+            digest = true;
+            continue;
+        }
+        let manner = target.manner.unwrap_or_else(|| manner(notice.severity));
+        let reason = format!("{} · {when} → {target}", notice.severity.word());
+        match rules.config.roles.play(&target.name, &rules.config.channel) {
+            Some(channels) if channels.is_empty() => plan.reasons.push(format!("no channel plays the role `{}`", target.name)),
+            Some(channels) => channels.iter().for_each(|channel| add(plan, channel, manner, &reason)),
+            None => add(plan, &target.name, manner, &reason),
+        }
+    }
+    let cell: Vec<String> = cell.iter().map(ToString::to_string).collect();
+    let cell = if cell.is_empty() { "log only".to_owned() } else { cell.join(", ") };
+    plan.reasons.push(format!("{} · {when} → {cell}", notice.severity.word()));
+    digest
+}
+
+fn add(plan: &mut Plan, channel: &str, manner: Manner, reason: &str) {
+    if !plan.sends.iter().any(|send| send.channel == channel) {
+        plan.sends.push(Send { channel: channel.to_owned(), manner, reason: reason.to_owned() });
+    }
+}
+
+fn hold_back(notice: &Notice, rules: &Rules, known: &Known, now: &Zoned, plan: &mut Plan) {
+    if let (Some(name), Some(due)) = (rules.group(notice), known.group_until) {
+        plan.sends.clear();
+        plan.flags |= flag::GROUPED;
+        plan.reasons.push("its group has just spoken: comes with the others of it".to_owned());
+        plan.hold = Some(Hold { kind: "group", name, due });
+        return;
+    }
+    let limit = rules.config.per_hour;
+    let (source, all) = known.sent;
+    if limit > 0 && (source >= limit || all >= limit) {
+        let whose = if source >= limit { notice.source.as_str() } else { "all sources together" };
+        plan.sends.clear();
+        plan.flags |= flag::RATE_LIMITED;
+        plan.reasons.push(format!("{whose} had {limit} this hour: summed up when the hour turns"));
+        plan.hold = Some(Hold { kind: "rate", name: String::new(), due: hour(now).1 });
+        return;
+    }
+    plan.counts = limit > 0;
+}

@@ -1,0 +1,233 @@
+//! The worker of one channel: its failure, or its silence, is nobody else's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_core::future::BoxFuture;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::{SignedDuration, Timestamp};
+use sanctum_kernel::{Failure, Stop};
+use sanctum_store::StoreError;
+use tokio::sync::mpsc;
+
+use super::breaker::May;
+use super::outcome::{Done, News, settle};
+use super::queue;
+use crate::channels::{Channel, SendError};
+use crate::hub::{Hub, Line};
+use crate::message::Message;
+use crate::trouble;
+
+/// How long messages in flight may take when the service stops; what is left is resumed at the next start.
+const FINISH: Duration = Duration::from_secs(3);
+/// A look at the rows at least this often, so that nothing depends on a nudge.
+const LOOK: SignedDuration = SignedDuration::from_secs(30);
+
+/// What may happen next.
+enum Turn {
+    Stopped,
+    Handed(Message),
+    Ended(Done),
+    Written(Result<News, StoreError>),
+    Look,
+}
+
+struct Worker<'a> {
+    hub: &'a Arc<Hub>,
+    line: &'a Line,
+    flying: FuturesUnordered<BoxFuture<'static, Done>>,
+    ended: Vec<Done>,
+    writing: Option<BoxFuture<'static, Result<News, StoreError>>>,
+    probe: Option<i64>,
+}
+
+/// Runs until stopped.
+pub(crate) async fn run(hub: Arc<Hub>, name: String, mut handed: mpsc::Receiver<Message>, stop: Stop) -> Result<(), Failure> {
+    let Some(line) = hub.lines.get(&name) else { return Ok(()) };
+    let mut worker =
+        Worker { hub: &hub, line, flying: FuturesUnordered::new(), ended: Vec::new(), writing: None, probe: None };
+    let mut wake = worker.look().await;
+    loop {
+        match worker.turn(&mut handed, &stop, wake).await {
+            Turn::Stopped => break,
+            Turn::Handed(message) => worker.handed(message).await,
+            Turn::Ended(done) => worker.take_in(done),
+            Turn::Written(outcome) => worker.written(outcome).await,
+            Turn::Look => wake = worker.look().await,
+        }
+        worker.write();
+    }
+    worker.finish().await;
+    Ok(())
+}
+
+impl Worker<'_> {
+    async fn turn(&mut self, handed: &mut mpsc::Receiver<Message>, stop: &Stop, wake: Timestamp) -> Turn {
+        let room = self.flying.len() < self.line.channel.abilities().at_once;
+        let writing = self.writing.is_some();
+        let written = async {
+            match &mut self.writing {
+                Some(writing) => writing.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stop.requested() => Turn::Stopped,
+            Some(done) = self.flying.next(), if !self.flying.is_empty() => Turn::Ended(done),
+            outcome = written, if writing => Turn::Written(outcome),
+            Some(message) = handed.recv(), if room => Turn::Handed(message),
+            () = self.line.nudge.nudged(), if room => Turn::Look,
+            () = self.hub.shared.clock.until(wake), if room => Turn::Look,
+        }
+    }
+
+    /// Takes from the rows what is due; returns when to look again.
+    async fn look(&mut self) -> Timestamp {
+        let now = self.hub.now();
+        let later = now + LOOK;
+        let room = self.line.channel.abilities().at_once.saturating_sub(self.flying.len());
+        let (most, probe) = match self.line.with(|breaker| breaker.may(now)) {
+            May::All => (room, false),
+            May::Probe => (1, true),
+            May::Nothing(until) => return until.unwrap_or(later),
+        };
+        if most == 0 {
+            return later;
+        }
+        let name = self.line.name.clone();
+        let taken = self.hub.db.write(move |tx| {
+            let taken = queue::take(tx, &name, now, most, probe)?;
+            Ok((taken, queue::next_due(tx, &name)?))
+        });
+        let (taken, next) = match taken.await {
+            Ok(taken) => taken,
+            Err(error) => {
+                tracing::warn!(channel = %self.line.name, %error, "the queue could not be read");
+                return now + SignedDuration::from_secs(1);
+            }
+        };
+        if probe {
+            match taken.first() {
+                Some(message) => {
+                    self.probe = Some(message.delivery);
+                    self.line.with(super::breaker::Breaker::probing);
+                }
+                None => return later,
+            }
+        }
+        let full = taken.len() == most;
+        taken.into_iter().for_each(|message| self.launch(message));
+        if full && !probe {
+            self.line.nudge.nudge();
+        }
+        next.unwrap_or(later).min(later)
+    }
+
+    /// A message begun by its acceptance; if the channel is left alone since, it waits as a row like the others.
+    async fn handed(&mut self, message: Message) {
+        if self.line.with(|breaker| breaker.is_closed()) {
+            return self.launch(message);
+        }
+        let delivery = message.delivery;
+        let back = move |tx: &sanctum_store::Transaction<'_>| {
+            tx.prepare_cached("UPDATE deliveries SET state=0, started=NULL WHERE id=?1")?.execute([delivery])
+        };
+        if let Err(error) = self.hub.db.write(back).await {
+            tracing::warn!(%error, "a message could not be put back; it is resumed at the next start");
+        }
+    }
+
+    fn launch(&mut self, message: Message) {
+        let channel = Arc::clone(&self.line.channel);
+        let deadline = self.hub.rules.config.delivery.deadline.0;
+        let clock = self.hub.shared.clock.clone();
+        self.flying.push(Box::pin(async move {
+            let trace = sanctum_kernel::Trace::within(message.trace);
+            let outcome = trace.scope(attempt(&*channel, &message, deadline)).await;
+            Done { message, ended: clock.now(), outcome }
+        }));
+    }
+
+    /// Moves the breaker on and keeps the outcome for the next group.
+    fn take_in(&mut self, done: Done) {
+        let probe = self.probe.take_if(|probe| *probe == done.message.delivery).is_some();
+        let (opened, closed) = match &done.outcome {
+            Ok(_) | Err(SendError::Refused { .. }) => (false, self.line.with(super::breaker::Breaker::well)),
+            Err(SendError::Later { after, .. }) => (self.line.with(|breaker| breaker.failed(done.ended, *after)), false),
+            Err(SendError::Unavailable { .. }) => (false, self.line.with(super::breaker::Breaker::well)),
+        };
+        if probe && !closed {
+            self.line.nudge.nudge();
+        }
+        if opened {
+            let reason = done.outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+            trouble::breaker_opened(self.hub, &self.line.name, &reason);
+        }
+        if closed {
+            trouble::breaker_closed(self.hub, &self.line.name);
+        }
+        self.ended.push(done);
+    }
+
+    /// Writes what has ended, as one job, while further messages are on their way.
+    fn write(&mut self) {
+        if self.writing.is_some() || self.ended.is_empty() {
+            return;
+        }
+        let ended = std::mem::take(&mut self.ended);
+        let (hub, name) = (Arc::clone(self.hub), self.line.name.clone());
+        self.writing = Some(Box::pin(async move {
+            let ended = Arc::new(ended);
+            loop {
+                let (again, within, channel) = (Arc::clone(&ended), Arc::clone(&hub), name.clone());
+                let written = hub.db.write(move |tx| settle(tx, &channel, &within.rules.config.delivery, &again)).await;
+                match written {
+                    Err(error) if error.is_temporary() && !hub.shared.tasks.stop().is_requested() => {
+                        tracing::warn!(channel = %name, %error, "an outcome could not be written; it is kept and tried again");
+                        hub.shared.clock.sleep(Duration::from_secs(1)).await;
+                    }
+                    written => return written,
+                }
+            }
+        }));
+    }
+
+    async fn written(&mut self, outcome: Result<News, StoreError>) {
+        self.writing = None;
+        match outcome {
+            Ok(news) => {
+                if news.unblocked || !self.line.with(|breaker| breaker.is_closed()) {
+                    self.line.nudge.nudge();
+                }
+                trouble::settled(self.hub, &self.line.name, &news);
+            }
+            Err(error) => tracing::error!(channel = %self.line.name, %error, "an outcome could not be written"),
+        }
+    }
+
+    async fn finish(mut self) {
+        let end = tokio::time::timeout(FINISH, async {
+            while let Some(done) = self.flying.next().await {
+                self.ended.push(done);
+            }
+        });
+        if end.await.is_err() {
+            tracing::info!(channel = %self.line.name, "messages in flight are resumed at the next start");
+        }
+        if let Some(writing) = self.writing.take() {
+            writing.await.map(drop).unwrap_or_default();
+        }
+        self.write();
+        if let Some(writing) = self.writing.take() {
+            writing.await.map(drop).unwrap_or_default();
+        }
+    }
+}
+
+async fn attempt(channel: &dyn Channel, message: &Message, deadline: Duration) -> Result<crate::channels::Receipt, SendError> {
+    match tokio::time::timeout(deadline, channel.send(message)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(SendError::later(format!("no answer within {} s", deadline.as_secs_f32()))),
+    }
+}

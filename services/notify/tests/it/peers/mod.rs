@@ -1,0 +1,3 @@
+//! The far sides.
+
+pub(crate) mod hook;
