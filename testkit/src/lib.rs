@@ -7,6 +7,7 @@
     reason = "this crate exists for tests; a panic is how it fails"
 )]
 
+pub mod browser;
 mod house;
 
 pub use house::{House, Stopped};

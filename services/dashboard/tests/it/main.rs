@@ -1,0 +1,11 @@
+//! The dashboard through its surface: over HTTP with scripted services behind it, and in a real browser.
+
+mod access;
+mod banners;
+mod browser;
+mod house;
+mod night;
+mod outage;
+mod page;
+mod stories;
+mod stubs;
