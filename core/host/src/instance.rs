@@ -86,9 +86,11 @@ impl Built {
     /// Runs it; `ended` hears its name, and whether that was well, when it ends without having been asked to.
     pub(crate) fn run(self, ended: mpsc::UnboundedSender<(&'static str, bool)>) -> Instance {
         let Self { spec, started, stopper, stop, tasks, mut failures, shared } = self;
-        let mut farewell = Farewell { service: spec.name, asked: stop.clone(), ended, well: false };
+        let farewell = Farewell { service: spec.name, asked: stop.clone(), ended, well: false };
         let running = started.run(stop);
         let work = async move {
+            // Taken whole: captured field by field it would say goodbye right here.
+            let mut farewell = farewell;
             let outcome = tokio::select! {
                 outcome = running => outcome,
                 Some(error) = failures.recv() => Err(error),
