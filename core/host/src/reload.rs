@@ -1,5 +1,7 @@
 //! Noticing that the file has changed, and keeping the old house when the new file is bad.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use sanctum_kernel::{Catalogue, Status};
@@ -12,12 +14,14 @@ use crate::instance::Instance;
 pub(crate) struct Watch {
     loaded: Loaded,
     seen: Option<(SystemTime, u64)>,
+    /// The addresses that were in the file when the sockets were bound.
+    bound: BTreeMap<String, SocketAddr>,
 }
 
 impl Watch {
     pub(crate) fn new(loaded: Loaded) -> Self {
-        let seen = stamp(&loaded);
-        Self { loaded, seen }
+        let (seen, bound) = (stamp(&loaded), loaded.addresses());
+        Self { loaded, seen, bound }
     }
 
     pub(crate) const fn loaded(&self) -> &Loaded {
@@ -58,8 +62,21 @@ impl Watch {
 
     /// The new file is in force.
     pub(crate) fn accept(&mut self, next: Loaded, instances: &[Instance]) {
+        let moved = next.addresses() != self.bound;
         self.loaded = next;
         self.clear(instances);
+        for instance in instances {
+            let well = &instance.shared.well;
+            match moved {
+                true => well.set_hint(
+                    "listen",
+                    Status::Degraded,
+                    "addresses in `[listen]` have changed; sockets stay where they are until the next start",
+                    "`sanctum down`, then `sanctum up`",
+                ),
+                false => well.clear("listen"),
+            }
+        }
         tracing::info!("the new configuration is in force");
     }
 

@@ -21,6 +21,8 @@ pub struct Spec {
     pub needs: &'static [&'static str],
     /// Services it calls, and what it may do there. A need is not a call: `needs` orders, `calls` permits.
     pub calls: &'static [Call],
+    /// Whether it reads the house's own sections, so that a change of them rebuilds it.
+    pub reads_house: bool,
     /// How much the house suffers while it is down.
     pub tier: Tier,
     /// Whether its unit belongs to the machine or to a logged-in user.
@@ -40,6 +42,7 @@ impl Spec {
         probe: Probe::Process,
         needs: &[],
         calls: &[],
+        reads_house: true,
         tier: Tier::Ordinary,
         domain: Domain::System,
         grace: Duration::from_secs(10),

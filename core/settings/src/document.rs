@@ -54,13 +54,13 @@ impl Loaded {
         }
     }
 
-    /// Whether anything a service reads differs in `other`: its section, its address, or the house.
+    /// Whether anything a service reads differs in `other`: its section, or the house.
     pub fn differs_for(&self, other: &Self, entry: &Entry) -> bool {
         let name = entry.spec.name;
         let text = |loaded: &Self| {
             loaded.with_section(name, |section| section.table().map(|table| without_spans(table.get_ref())))
         };
-        self.house != other.house || text(self) != text(other)
+        (entry.spec.reads_house && self.house != other.house) || text(self) != text(other)
     }
 }
 

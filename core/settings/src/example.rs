@@ -33,6 +33,9 @@ pub fn example(catalogue: &Catalogue) -> String {
         for line in key.about.lines() {
             if writeln!(text, "#   {line}").is_err() {}
         }
+        if let Some(allowed) = &key.allowed {
+            if writeln!(text, "#   One of {allowed}.").is_err() {}
+        }
         if writeln!(text, "# {name} = {value}").is_err() {}
     }
     text
