@@ -1,10 +1,11 @@
 //! Telling people that a service is locked: through the hub, or, while that is down, through its spool.
 
 use sanctum_api::CallError;
-use sanctum_api::notify::{Client, Notice, Severity};
+use sanctum_api::notify::{Client, Notice, Severity, Spooled};
 use sanctum_api::supervise::Locked;
+use sanctum_kernel::service::Shared;
 use sanctum_kernel::trace::{hex, random};
-use sanctum_kernel::{Chain, Paths, Peers, files};
+use sanctum_kernel::{Chain, Trace, files};
 
 /// The notice of a lock, and of its end: both carry one key.
 pub(crate) fn locked(name: &str, house_name: &str, locked: &Locked) -> Notice {
@@ -38,11 +39,12 @@ fn notice(name: &str, severity: Severity, title: String, message: String) -> Not
 }
 
 /// Hands the notice to the hub; where that is not possible, to its spool.
-pub(crate) async fn tell(peers: &Peers, paths: &Paths, notice: &Notice, hub_is_up: bool) {
+pub(crate) async fn tell(shared: &Shared, notice: Notice, hub_is_up: bool) {
     let key = format!("supervise-{}", hex(&random::<12>()));
+    let at = shared.clock.now();
     if hub_is_up {
-        let sent = match sanctum_http::connect(peers, "notify") {
-            Ok(hub) => Client::new(hub).notify(notice, Some(key.clone())).await.map(drop),
+        let sent = match sanctum_http::connect(&shared.peers, "notify") {
+            Ok(hub) => Client::new(hub).notify(&notice, Some(key.clone())).await.map(drop),
             Err(error) => Err(CallError::Silent { service: "notify".to_owned(), reason: error.to_string() }),
         };
         match sent {
@@ -50,11 +52,13 @@ pub(crate) async fn tell(peers: &Peers, paths: &Paths, notice: &Notice, hub_is_u
             Err(error) => tracing::warn!(error = %Chain(&error), "the hub did not take a notice: it goes to the spool"),
         }
     }
-    // One key for both ways: the hub knows again what it had taken before the answer was lost.
-    let path = paths.spool().join(format!("{key}.json"));
-    let written = serde_json::to_vec(notice).map_err(|error| error.to_string());
+    // If only the answer of the hub was lost, its `dedup_key` keeps people from hearing of it twice.
+    let path = shared.paths.spool().join(format!("{key}.json"));
+    let spooled = Spooled { notice, at, trace_id: Some(Trace::current().id()) };
+    let written = serde_json::to_vec(&spooled).map_err(|error| error.to_string());
     let written = written.and_then(|text| files::replace(&path, &text, 0o600).map_err(|error| Chain(&error).to_string()));
     if let Err(error) = written {
-        tracing::error!(error, title = notice.title, message = notice.message, "a notice could not be kept");
+        let Notice { title, message, .. } = spooled.notice;
+        tracing::error!(error, title, message, "a notice could not be kept");
     }
 }

@@ -294,7 +294,7 @@ impl Keeper {
         let hub = self.plans.iter().position(|plan| plan.name == "notify");
         // A hub that nobody supervises here may still be there.
         let hub_is_up = hub.is_none_or(|hub| self.engine.unit(hub).is_some_and(|hub| hub.phase == Phase::Ready));
-        let (peers, paths) = (self.shared.peers.clone(), self.shared.paths.clone());
-        self.notices.spawn(async move { trace.scope(tell::tell(&peers, &paths, &notice, hub_is_up)).await });
+        let shared = self.shared.clone();
+        self.notices.spawn(async move { trace.scope(tell::tell(&shared, notice, hub_is_up)).await });
     }
 }

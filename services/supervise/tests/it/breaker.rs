@@ -1,6 +1,6 @@
 //! When it is enough.
 
-use sanctum_api::notify::{Notice, Severity};
+use sanctum_api::notify::{Severity, Spooled};
 use sanctum_api::supervise::Phase;
 
 use crate::house::{SOON, client, log, new, phase, sinner, start, told, when};
@@ -69,7 +69,9 @@ async fn without_a_hub_the_notice_waits_in_the_spool() {
         std::fs::read_dir(&spool).ok()?.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|end| end == "json"))
     })
     .await;
-    let notice: Notice = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let Spooled { notice, trace_id, .. } = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let (_, story) = house.get("supervise", &format!("/trace/{}", trace_id.unwrap())).await;
+    assert_eq!((&story[0]["what"], &story[0]["detail"]), (&"locked".into(), &"app: app is locked".into()));
     assert_eq!((notice.severity, notice.source.as_str()), (Severity::Critical, "supervise"));
     house.stop().await;
 }
