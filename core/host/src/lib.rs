@@ -8,4 +8,4 @@ mod telemetry;
 
 pub use bind::{BindError, Bound};
 pub use run::{HostError, Plan, Running, start};
-pub use telemetry::telemetry;
+pub use telemetry::{telemetry, telemetry_into};
