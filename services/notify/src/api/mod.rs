@@ -2,13 +2,14 @@
 
 mod looks;
 mod people;
-mod post;
+pub(crate) mod post;
+mod push;
 pub(crate) mod rules;
 
 use std::sync::Arc;
 
 use sanctum_api::notify::{
-    Accepted, Attempt, Banner, By, Channel, DeadLetter, Explained, Notice, Notification, Page, Silence,
+    Accepted, Attempt, Banner, By, Channel, DeadLetter, Explained, Notice, Notification, Page, PushKey, Silence, Subscription,
 };
 use sanctum_api::{Moment, Problem};
 use sanctum_http::axum::Router;
@@ -40,6 +41,9 @@ pub(crate) fn routes(hub: &Arc<Hub>) -> Router {
         .on(Op::post("/channels/{name}/test", "Sends a test message and says what came of it").returns::<Attempt>(), people::test)
         .on(Op::get("/dead", "What was given up").returns::<Vec<DeadLetter>>(), looks::dead)
         .on(Op::post("/deliveries/{id}/retry", "Sends a delivery again that was given up").returns::<Notification>(), people::retry)
+        .on(Op::get("/push/key", "The key to subscribe a browser with").queries(push::WHICH).returns::<PushKey>(), push::key)
+        .on(Op::post("/push/subscriptions", "A browser subscribes").queries(push::WHICH).takes::<Subscription>().returns::<PushKey>(), push::subscribe)
+        .on(Op::post("/push/unsubscribe", "A browser wants no more").takes::<Subscription>(), push::unsubscribe)
         .on(Op::get("/explain", "Who would be told, and why").queries(looks::EXPLAIN).returns::<Explained>(), looks::explain)
         .on(Op::get("/trace/{id}", "What this service did in a story").right(Right::Read).returns::<Vec<Moment>>(), looks::trace);
     crate::ingest::routes(routes).finish(Arc::clone(hub))

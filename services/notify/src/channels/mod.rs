@@ -15,7 +15,7 @@ sanctum_kernel::kinds! {
     // `home-assistant`, `sonos`, `pushover`, `telegram`, `matrix`, `mqtt`, `apprise` and `call` get their file and their
     // line here when their issue comes.
     /// Channels by kind, then by a name of the owner's choosing.
-    pub struct Channels as dyn Kind { dashboard, webhook }
+    pub struct Channels as dyn Kind { dashboard, desktop, email, ntfy, signal, webhook, webpush }
 }
 
 /// The far side took it.
@@ -93,6 +93,11 @@ pub(crate) trait Channel: Send + Sync + std::fmt::Debug {
 
     fn abilities(&self) -> Abilities {
         Abilities { shows_acks: false, at_once: 4 }
+    }
+
+    /// The key browsers subscribe with, where the channel is one for browsers.
+    fn push_key(&self) -> Option<String> {
+        None
     }
 }
 

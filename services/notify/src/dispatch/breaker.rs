@@ -70,12 +70,6 @@ impl Breaker {
         self.state = State::Probing;
     }
 
-    /// There was nothing to probe with: the next message will be the probe.
-    pub(crate) const fn unprobed(&mut self, now: Timestamp) {
-        if matches!(self.state, State::Probing) {
-            self.state = State::Open(now);
-        }
-    }
 
     /// The channel took a message, or answered in a way that shows it is there. Returns whether it was open.
     pub(crate) fn well(&mut self) -> bool {
