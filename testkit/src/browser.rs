@@ -1,5 +1,7 @@
 //! A real Chromium, driven through chromedriver by plain WebDriver (W3C) and a few DevTools commands.
 
+#![expect(clippy::indexing_slicing, reason = "serde_json answers null for what WebDriver did not say")]
+
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// Starting a browser on a busy machine takes seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const FLAGS: [&str; 12] = [
     "--headless=new",
     "--no-sandbox",
@@ -31,7 +33,7 @@ pub struct Browser {
     driver: Child,
     url: String,
     outbound: Outbound,
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
 }
 
 /// What it shows its pages on.
@@ -61,19 +63,27 @@ impl Browser {
         let profile = tempfile::tempdir().unwrap();
         let mut command = Command::new("chromedriver");
         // A group of its own, so that the browser goes with it even when a test panics.
-        command.arg("--port=0").process_group(0).kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut driver = command.spawn().expect("chromedriver is installed (Debian: `apt-get install chromium chromium-driver`)");
+        command
+            .arg("--port=0")
+            .process_group(0)
+            .kill_on_drop(true)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut driver = command
+            .spawn()
+            .expect("chromedriver is installed (Debian: `apt-get install chromium chromium-driver`)");
         let port = port(&mut driver).await;
         let base = format!("http://127.0.0.1:{port}");
-        let mut browser = Self { driver, url: base.clone(), outbound: Outbound::default(), _profile: profile };
-        let profile = format!("--user-data-dir={}", browser._profile.path().display());
+        let mut browser = Self { driver, url: base.clone(), outbound: Outbound::default(), profile };
+        let profile = format!("--user-data-dir={}", browser.profile.path().display());
         let args: Vec<&str> = FLAGS.into_iter().chain([profile.as_str()]).collect();
         let options = json!({ "args": args });
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" },
         } } });
         let session = browser.send("POST", "/session", &wanted).await;
-        let id = session["sessionId"].as_str().unwrap_or_else(|| panic!("chromium does not start: {session}"));
+        let id =
+            session["sessionId"].as_str().unwrap_or_else(|| panic!("chromium does not start: {session}"));
         browser.url = format!("{base}/session/{id}");
         browser
     }
@@ -81,9 +91,14 @@ impl Browser {
     async fn send(&self, method: &'static str, path: &str, body: &Value) -> Value {
         let url = format!("{}{path}", self.url);
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        let body = if method == "GET" || method == "DELETE" { Vec::new() } else { serde_json::to_vec(body).unwrap() };
+        let body = if method == "GET" || method == "DELETE" {
+            Vec::new()
+        } else {
+            serde_json::to_vec(body).unwrap()
+        };
         let outgoing = Outgoing { method, url, headers, body, timeout: PATIENCE };
-        let answer = self.outbound.send(outgoing).await.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let answer =
+            self.outbound.send(outgoing).await.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         let mut answer: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let value = answer["value"].take();
         assert!(value["error"].is_null(), "{method} {path}: {value}");
@@ -93,7 +108,8 @@ impl Browser {
     /// Size, density and colours of the screen.
     pub async fn screen(&self, screen: Screen) {
         let (width, height) = (screen.width, screen.height);
-        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": screen.mobile });
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": screen.mobile });
         self.devtools("Emulation.setDeviceMetricsOverride", &metrics).await;
         let scheme = if screen.dark { "dark" } else { "light" };
         self.media(&[("prefers-color-scheme", scheme)]).await;
@@ -101,7 +117,8 @@ impl Browser {
 
     /// CSS media features, such as `prefers-reduced-motion` to `reduce`.
     pub async fn media(&self, features: &[(&str, &str)]) {
-        let features: Vec<Value> = features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        let features: Vec<Value> =
+            features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
         self.devtools("Emulation.setEmulatedMedia", &json!({ "features": features })).await;
     }
 
@@ -119,14 +136,22 @@ impl Browser {
     /// Waits until the expression is true, and returns how long that took.
     pub async fn until(&self, expression: &str, deadline: Duration) -> Duration {
         let began = tokio::time::Instant::now();
-        crate::eventually(expression, deadline, async || self.eval(expression).await.as_bool().filter(|yes| *yes)).await;
+        crate::eventually(expression, deadline, async || {
+            self.eval(expression).await.as_bool().filter(|yes| *yes)
+        })
+        .await;
         began.elapsed()
     }
 
     /// Clicks what the CSS selector finds first, as a person with a mouse.
     pub async fn click(&self, selector: &str) {
-        let found = self.send("POST", "/element", &json!({ "using": "css selector", "value": selector })).await;
-        let id = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str).unwrap_or_default();
+        let found =
+            self.send("POST", "/element", &json!({ "using": "css selector", "value": selector })).await;
+        let id = found
+            .as_object()
+            .and_then(|found| found.values().next())
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         self.send("POST", &format!("/element/{id}/click"), &json!({})).await;
     }
 
@@ -155,7 +180,11 @@ impl Browser {
     /// What the page has written to the console since the last time, errors of the network and of policies included.
     pub async fn console(&self) -> Vec<String> {
         let log = self.send("POST", "/se/log", &json!({ "type": "browser" })).await;
-        log.as_array().into_iter().flatten().map(|entry| format!("{}: {}", entry["level"], entry["message"])).collect()
+        log.as_array()
+            .into_iter()
+            .flatten()
+            .map(|entry| format!("{}: {}", entry["level"], entry["message"]))
+            .collect()
     }
 
     /// Every node of the accessibility tree that is not ignored: role and name.
@@ -174,7 +203,8 @@ impl Browser {
     }
 
     fn end(&mut self) {
-        let group = self.driver.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        let group =
+            self.driver.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
         if let Some(group) = group
             && rustix::process::kill_process_group(group, rustix::process::Signal::KILL).is_err()
         {}

@@ -110,7 +110,8 @@ pub fn escape(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
             out.push(char::from(byte));
-        } else if write!(out, "%{byte:02X}").is_err() {
+        } else {
+            write!(out, "%{byte:02X}").ok();
         }
         out
     })

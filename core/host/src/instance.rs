@@ -145,6 +145,8 @@ struct Farewell {
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        if !self.asked.is_requested() && self.ended.send((self.service, self.well)).is_err() {}
+        if !self.asked.is_requested() {
+            self.ended.send((self.service, self.well)).ok();
+        }
     }
 }

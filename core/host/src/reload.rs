@@ -42,7 +42,7 @@ impl Watch {
         self.seen = now;
         match load(&self.loaded.path, catalogue) {
             Ok(next) if next.source() == self.loaded.source() => {
-                self.clear(instances);
+                Self::clear(instances);
                 None
             }
             Ok(next) => Some(next),
@@ -54,7 +54,7 @@ impl Watch {
                     .map(|(line, column)| format!(" (line {line}, column {column})"))
                     .unwrap_or_default();
                 let message = first.map(|problem| problem.message.clone()).unwrap_or_default();
-                self.complain(instances, &format!("{message}{place}"));
+                Self::complain(instances, &format!("{message}{place}"));
                 None
             }
         }
@@ -64,36 +64,20 @@ impl Watch {
     pub(crate) fn accept(&mut self, next: Loaded, instances: &[Instance]) {
         let moved = next.addresses() != self.bound;
         self.loaded = next;
-        self.clear(instances);
+        Self::clear(instances);
         for instance in instances {
             let well = &instance.shared.well;
-            match moved {
-                true => well.set_hint(
-                    "listen",
-                    Status::Degraded,
-                    "addresses in `[listen]` have changed; sockets stay where they are until the next start",
-                    "`sanctum down`, then `sanctum up`",
-                ),
-                false => well.clear("listen"),
+            if moved {
+                let detail =
+                    "addresses in `[listen]` have changed; sockets stay where they are until the next start";
+                well.set_hint("listen", Status::Degraded, detail, "`sanctum down`, then `sanctum up`");
+            } else {
+                well.clear("listen");
             }
         }
-        tracing::info!("the new configuration is in force");
     }
 
-    /// Every service says that it runs with an older file.
-    pub(crate) fn complain(&self, instances: &[Instance], what: &str) {
-        for instance in instances {
-            let hint = "mend sanctum.toml; `sanctum config check` shows every complaint";
-            instance.shared.well.set_hint(
-                "configuration",
-                Status::Degraded,
-                format!("the changed file is not in force: {what}"),
-                hint,
-            );
-        }
-    }
-
-    fn clear(&self, instances: &[Instance]) {
+    fn clear(instances: &[Instance]) {
         for instance in instances {
             instance.shared.well.clear("configuration");
         }

@@ -190,7 +190,7 @@ impl Running {
                 Err(error) => {
                     kept = false;
                     tracing::error!(service = name, error = %Chain(&*error), "the new configuration does not build: the old one stays");
-                    self.watch.complain(&self.instances, &format!("{name}: {}", Chain(&*error)));
+                    Watch::complain(&self.instances, &format!("{name}: {}", Chain(&*error)));
                 }
             }
         }
@@ -257,7 +257,7 @@ impl Signals {
             {
                 return;
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         tokio::select! {
             () = one(&mut self.term) => Signal::Stop,

@@ -20,16 +20,17 @@ pub fn telemetry(verbose: bool) {
         registry.with(layer.flatten_event(true).with_current_span(true).with_span_list(false)).try_init()
     };
     // A second call in one process, as tests make it, changes nothing.
-    if outcome.is_err() {}
+    outcome.ok();
     panics();
 }
 
 /// The same as JSON lines into a file, for a process whose terminal belongs to a person.
 pub fn telemetry_into(file: std::fs::File, verbose: bool) {
     let level = LevelFilter::from_level(if verbose { Level::DEBUG } else { Level::INFO });
-    let layer = tracing_subscriber::fmt::layer().json().with_writer(std::sync::Mutex::new(file)).with_target(false);
+    let layer =
+        tracing_subscriber::fmt::layer().json().with_writer(std::sync::Mutex::new(file)).with_target(false);
     let layer = layer.flatten_event(true).with_current_span(true).with_span_list(false);
-    if tracing_subscriber::registry().with(level).with(layer).try_init().is_err() {}
+    tracing_subscriber::registry().with(level).with(layer).try_init().ok();
     panics();
 }
 

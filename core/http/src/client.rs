@@ -98,7 +98,12 @@ impl Http {
         };
         if !response.status().is_success() {
             let status = response.status().as_u16();
-            let body = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            let body = response
+                .into_body()
+                .collect()
+                .await
+                .map(http_body_util::Collected::to_bytes)
+                .unwrap_or_default();
             let problem = serde_json::from_slice(&body)
                 .unwrap_or_else(|_| Problem::new(status, "unknown", format!("status {status}")));
             return Err(CallError::Refused { service: self.name.clone(), problem: Box::new(problem) });

@@ -66,7 +66,7 @@ impl Feed {
             past.events.pop_front();
         }
         // Sent under the lock, so that a follower sees every event once and in order. No receiver is no error.
-        if self.0.live.send(event).is_err() {}
+        self.0.live.send(event).ok();
     }
 
     /// Follows from after `last_id`; from now if `None`.

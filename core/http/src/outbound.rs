@@ -12,15 +12,23 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+/// A connection nobody has used for this long is closed.
+const IDLE: Duration = Duration::from_secs(30);
+
 /// The largest answer that is read.
 const LARGEST: usize = 8 * 1024 * 1024;
 
 /// A client for `http://` and `https://` with the system's certificate authorities. Cheap to clone; connections
 /// are kept and shared.
 #[derive(Debug, Clone, Default)]
-pub struct Outbound(Arc<OnceLock<Pool>>);
+pub struct Outbound(Arc<Pools>);
 
-type Pool = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+/// Apart, because reading the authorities costs memory that a service on loopback never needs.
+#[derive(Debug, Default)]
+struct Pools {
+    plain: OnceLock<Client<HttpConnector, Full<Bytes>>>,
+    secure: OnceLock<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
+}
 
 /// What to send.
 #[derive(Debug, Clone)]
@@ -71,23 +79,24 @@ impl Answer {
 }
 
 impl Outbound {
-    fn pool(&self) -> &Pool {
-        self.0.get_or_init(|| {
-            let mut http = HttpConnector::new();
-            http.set_nodelay(true);
-            http.enforce_http(false);
-            http.set_connect_timeout(Some(Duration::from_secs(5)));
-            let builder = hyper_rustls::HttpsConnectorBuilder::new();
-            let https = match builder.with_native_roots() {
-                Ok(builder) => builder.https_or_http().enable_http1().wrap_connector(http),
+    fn plain(&self) -> &Client<HttpConnector, Full<Bytes>> {
+        self.0
+            .plain
+            .get_or_init(|| Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector()))
+    }
+
+    fn secure(&self) -> &Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+        self.0.secure.get_or_init(|| {
+            let https = match hyper_rustls::HttpsConnectorBuilder::new().with_native_roots() {
+                Ok(builder) => builder.https_only().enable_http1().wrap_connector(connector()),
                 // Without any authority every certificate is refused, which is the safe way to go on.
                 Err(error) => {
                     tracing::warn!(%error, "the system has no certificate authorities: https will fail");
                     let roots = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(no_roots());
-                    roots.https_or_http().enable_http1().wrap_connector(http)
+                    roots.https_only().enable_http1().wrap_connector(connector())
                 }
             };
-            Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(https)
+            Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(https)
         })
     }
 
@@ -125,7 +134,10 @@ impl Outbound {
             let value = HeaderValue::try_from(value.as_str()).map_err(|error| bad(error.to_string()))?;
             request.headers_mut().insert(name, value);
         }
-        self.pool().request(request).await.map_err(|error| OutboundError::Unreachable(deepest(&error)))
+        let secure = request.uri().scheme_str() == Some("https");
+        let outcome =
+            if secure { self.secure().request(request).await } else { self.plain().request(request).await };
+        outcome.map_err(|error| OutboundError::Unreachable(deepest(&error)))
     }
 
     /// Follows a stream of events; for daemons that speak SSE.
@@ -140,6 +152,14 @@ impl Outbound {
         }
         Ok(crate::client::decode("outside".to_owned(), response.into_body()))
     }
+}
+
+fn connector() -> HttpConnector {
+    let mut http = HttpConnector::new();
+    http.set_nodelay(true);
+    http.enforce_http(false);
+    http.set_connect_timeout(Some(Duration::from_secs(5)));
+    http
 }
 
 fn no_roots() -> rustls::ClientConfig {

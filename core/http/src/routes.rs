@@ -71,14 +71,14 @@ impl Op {
     /// The type of the JSON body.
     #[must_use]
     pub fn takes<T: JsonSchema>(mut self) -> Self {
-        self.takes = Some(|generator| generator.subschema_for::<T>());
+        self.takes = Some(schemars::SchemaGenerator::subschema_for::<T>);
         self
     }
 
     /// The type of the JSON answer.
     #[must_use]
     pub fn returns<T: JsonSchema>(mut self) -> Self {
-        self.returns = Some(|generator| generator.subschema_for::<T>());
+        self.returns = Some(schemars::SchemaGenerator::subschema_for::<T>);
         self
     }
 
@@ -122,6 +122,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         Self { router: Router::new(), document: Document::new(spec), shared: shared.clone(), spec }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a declaration is handed over, not lent")]
     /// Adds an operation; its handler is an axum handler over the state `S`.
     #[must_use]
     pub fn on<H: Handler<T, S>, T: 'static>(mut self, op: Op, handler: H) -> Self {
@@ -145,9 +146,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             .on(Op::get("/live", "Answers if the process lives").right(Right::Open), async || "live\n")
             .on(Op::get("/ready", "200 once it is ready, 503 before").right(Right::Open), {
                 let ready = shared.ready.clone();
-                async move || match ready.is_ready() {
-                    true => (StatusCode::OK, "ready\n"),
-                    false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+                async move || {
+                    if ready.is_ready() {
+                        (StatusCode::OK, "ready\n")
+                    } else {
+                        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+                    }
                 }
             })
             .on(

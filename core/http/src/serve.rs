@@ -39,7 +39,7 @@ pub async fn serve(listener: TcpListener, app: Router, stop: Stop) -> std::io::R
                 continue;
             }
         };
-        if stream.set_nodelay(true).is_err() {}
+        stream.set_nodelay(true).ok();
         let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
         let connection = graceful.watch(connection);
         connections.spawn(async move {

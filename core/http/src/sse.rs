@@ -1,5 +1,6 @@
 //! Server-sent events, as the WHATWG HTML standard has them.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -60,11 +61,11 @@ fn async_lines(
 fn encode(event: &Event) -> Bytes {
     let mut text = String::with_capacity(event.data.len() + 64);
     if let Some(id) = &event.id {
-        text.push_str(&format!("id: {id}\n"));
+        writeln!(text, "id: {id}").ok();
     }
-    text.push_str(&format!("event: {}\n", event.kind));
+    writeln!(text, "event: {}", event.kind).ok();
     for line in event.data.split('\n') {
-        text.push_str(&format!("data: {line}\n"));
+        writeln!(text, "data: {line}").ok();
     }
     text.push('\n');
     text.into()

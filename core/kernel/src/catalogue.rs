@@ -157,7 +157,7 @@ impl Catalogue {
     }
 }
 
-impl<'a> IntoIterator for &'a Catalogue {
+impl IntoIterator for &Catalogue {
     type Item = &'static Entry;
     type IntoIter = std::slice::Iter<'static, Entry>;
     fn into_iter(self) -> Self::IntoIter {

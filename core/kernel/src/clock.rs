@@ -103,7 +103,7 @@ mod tests {
         clock.set(wake);
         let before = tokio::time::Instant::now();
         sleeper.await;
-        assert!(before.elapsed() < Duration::from_secs(60), "it did not sleep for seven hours");
+        assert!(before.elapsed() < Duration::from_mins(1), "it did not sleep for seven hours");
     }
 
     #[tokio::test]

@@ -46,7 +46,7 @@ where
         match stop.or(round()).await {
             Some(Ok(())) => {}
             Some(Err(error)) => {
-                tracing::warn!(error = %crate::Chain(&*error), "a round of reconciliation failed")
+                tracing::warn!(error = %crate::Chain(&*error), "a round of reconciliation failed");
             }
             None => return,
         }

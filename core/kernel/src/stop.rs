@@ -29,7 +29,7 @@ impl Stop {
     pub async fn requested(&self) {
         let mut requested = self.requested.clone();
         // A closed channel means the host is gone, which is also a stop.
-        if requested.wait_for(|stop| *stop).await.is_err() {}
+        requested.wait_for(|stop| *stop).await.ok();
     }
 
     /// Whether a stop has been requested.

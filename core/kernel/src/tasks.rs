@@ -46,7 +46,9 @@ impl Tasks {
             drop(stop);
             if let Err(error) = outcome {
                 tracing::error!(task = name, error = %Chain(&*error), "a task failed");
-                if on_error == OnError::Stop && failed.send(error).is_err() {}
+                if on_error == OnError::Stop {
+                    failed.send(error).ok();
+                }
             }
         });
     }

@@ -120,7 +120,7 @@ pub fn random<const N: usize>() -> [u8; N] {
 pub fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        if write!(text, "{byte:02x}").is_err() {}
+        write!(text, "{byte:02x}").ok();
         text
     })
 }

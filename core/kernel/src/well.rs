@@ -36,7 +36,7 @@ pub struct Well(Arc<Mutex<BTreeMap<&'static str, Condition>>>);
 impl Well {
     /// Says how `part` is now.
     pub fn set(&self, part: &'static str, status: Status, detail: impl Into<String>) {
-        self.put(part, Condition { status, detail: detail.into(), hint: None });
+        self.put(part, &Condition { status, detail: detail.into(), hint: None });
     }
 
     /// Says how `part` is now, with a way out.
@@ -47,7 +47,7 @@ impl Well {
         detail: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        self.put(part, Condition { status, detail: detail.into(), hint: Some(hint.into()) });
+        self.put(part, &Condition { status, detail: detail.into(), hint: Some(hint.into()) });
     }
 
     /// The part is no longer spoken of.
@@ -61,7 +61,7 @@ impl Well {
         (parts.values().map(|part| part.status).max().unwrap_or(Status::Well), parts)
     }
 
-    fn put(&self, part: &'static str, condition: Condition) {
+    fn put(&self, part: &'static str, condition: &Condition) {
         let mut board = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = board.insert(part, condition.clone());
         drop(board);

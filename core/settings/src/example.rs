@@ -27,16 +27,16 @@ pub fn example(catalogue: &Catalogue) -> String {
         let (place, name) = key.path.rsplit_once('.').unwrap_or(("", &key.path));
         if place != section {
             place.clone_into(&mut section);
-            if write!(text, "\n# [{section}]\n").is_err() {}
+            write!(text, "\n# [{section}]\n").ok();
         }
         let value = key.default.clone().unwrap_or_else(|| format!("<{}>", key.kind));
         for line in key.about.lines() {
-            if writeln!(text, "#   {line}").is_err() {}
+            writeln!(text, "#   {line}").ok();
         }
         if let Some(allowed) = &key.allowed {
-            if writeln!(text, "#   One of {allowed}.").is_err() {}
+            writeln!(text, "#   One of {allowed}.").ok();
         }
-        if writeln!(text, "# {name} = {value}").is_err() {}
+        writeln!(text, "# {name} = {value}").ok();
     }
     text
 }
@@ -47,13 +47,11 @@ pub fn explain(catalogue: &Catalogue, path: &str) -> Option<String> {
     let generic = |key: &Key| key.path == path || matches(&key.path, path);
     let mut text = String::new();
     if let Some(key) = keys.iter().find(|key| generic(key)) {
-        if write!(text, "{}\n\n{}\n\n  takes    {}\n", key.path, key.about, key.kind).is_err() {}
+        write!(text, "{}\n\n{}\n\n  takes    {}\n", key.path, key.about, key.kind).ok();
         if let Some(allowed) = &key.allowed {
-            if writeln!(text, "  allowed  {allowed}").is_err() {}
+            writeln!(text, "  allowed  {allowed}").ok();
         }
-        if writeln!(text, "  default  {}", key.default.as_deref().unwrap_or("none: it must be given"))
-            .is_err()
-        {}
+        writeln!(text, "  default  {}", key.default.as_deref().unwrap_or("none: it must be given")).ok();
         return Some(text);
     }
     for key in keys.iter().filter(|key| key.path.starts_with(&format!("{path}."))) {
@@ -119,7 +117,7 @@ fn keys(catalogue: &Catalogue) -> Vec<Key> {
         let schema = (entry.schema)().to_value();
         collect(&schema, &schema, entry.spec.name, None, &mut keys);
     }
-    keys.sort_by(|a, b| section_order(&a.path, catalogue).cmp(&section_order(&b.path, catalogue)));
+    keys.sort_by_key(|a| section_order(&a.path, catalogue));
     keys
 }
 
@@ -186,16 +184,15 @@ fn nested_map(root: &Value, schema: &Value) -> bool {
 fn resolve<'v>(root: &'v Value, schema: &'v Value) -> &'v Value {
     let reference = schema.get("$ref").and_then(Value::as_str);
     let target = reference.and_then(|reference| root.pointer(reference.strip_prefix('#')?));
-    match target {
-        Some(target) => resolve(root, target),
-        None => {
-            // An optional type: the branch that is not null.
-            let branches = schema.get("anyOf").and_then(Value::as_array);
-            let inner = branches.and_then(|all| {
-                all.iter().find(|branch| branch.get("type").and_then(Value::as_str) != Some("null"))
-            });
-            inner.map_or(schema, |inner| resolve(root, inner))
-        }
+    if let Some(target) = target {
+        resolve(root, target)
+    } else {
+        // An optional type: the branch that is not null.
+        let branches = schema.get("anyOf").and_then(Value::as_array);
+        let inner = branches.and_then(|all| {
+            all.iter().find(|branch| branch.get("type").and_then(Value::as_str) != Some("null"))
+        });
+        inner.map_or(schema, |inner| resolve(root, inner))
     }
 }
 

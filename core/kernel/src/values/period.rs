@@ -83,7 +83,7 @@ mod tests {
 
         #[test]
         fn any_text_is_read_or_refused(text in ".{0,20}") {
-            if text.parse::<Period>().is_err() {}
+            text.parse::<Period>().ok();
         }
     }
 }
