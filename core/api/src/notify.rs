@@ -224,6 +224,9 @@ pub struct Spooled {
     pub at: Timestamp,
     #[serde(default)]
     pub trace_id: Option<TraceId>,
+    /// The key it was first sent with: the hub may have kept it although no answer came.
+    #[serde(default)]
+    pub key: Option<String>,
 }
 
 /// `GET /explain`: who would be told, and why.

@@ -77,6 +77,15 @@ impl Watch {
         }
     }
 
+    /// Every service says that it runs with an older file.
+    pub(crate) fn complain(instances: &[Instance], what: &str) {
+        for instance in instances {
+            let hint = "mend sanctum.toml; `sanctum config check` shows every complaint";
+            let detail = format!("the changed file is not in force: {what}");
+            instance.shared.well.set_hint("configuration", Status::Degraded, detail, hint);
+        }
+    }
+
     fn clear(instances: &[Instance]) {
         for instance in instances {
             instance.shared.well.clear("configuration");
