@@ -41,6 +41,12 @@ use dispatch::breaker::Breaker;
 use hub::{Hub, Line};
 use message::Message;
 
+/// Shows a notice on this machine's desktop without the hub, for when that is down; the error says why not.
+pub async fn show_on_desktop(notice: sanctum_api::notify::Notice) -> Result<(), String> {
+    let now = sanctum_kernel::Clock::system().now();
+    channels::desktop::show(notice, now).await.map_err(|error| error.to_string())
+}
+
 /// The notification hub.
 #[derive(Debug)]
 pub struct Notify {

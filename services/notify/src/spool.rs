@@ -58,7 +58,8 @@ async fn take_in(hub: &Arc<Hub>, path: &Path) -> Result<(), Failure> {
     };
     let trace = spooled.trace_id.map_or_else(Trace::start, Trace::within).id();
     let at = spooled.at.min(hub.now());
-    let incoming = Incoming { notice: spooled.notice, trace, at, key: Some(format!("spool:{name}")), own: false };
+    let key = spooled.key.map_or_else(|| format!("spool:{name}"), |key| format!("cli:{key}"));
+    let incoming = Incoming { notice: spooled.notice, trace, at, key: Some(key), own: false };
     accept(hub, incoming).await?;
     files::remove(path)?;
     tracing::info!(file = %name, "a spooled notification was taken in");

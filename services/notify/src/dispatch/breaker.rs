@@ -70,7 +70,6 @@ impl Breaker {
         self.state = State::Probing;
     }
 
-
     /// The channel took a message, or answered in a way that shows it is there. Returns whether it was open.
     pub(crate) fn well(&mut self) -> bool {
         let reopened = !self.is_closed();

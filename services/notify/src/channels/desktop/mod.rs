@@ -134,6 +134,26 @@ fn meaning(error: dbus::BusError) -> SendError {
     }
 }
 
+/// Shows a notice on this machine's desktop without the hub: for when the hub is down.
+pub(crate) async fn show(notice: sanctum_api::notify::Notice, now: jiff::Timestamp) -> Result<(), SendError> {
+    let desktop = Desktop { bus: std::env::var("DBUS_SESSION_BUS_ADDRESS").ok() };
+    let manner = crate::decide::manner(notice.severity);
+    let message = Message {
+        id: 0,
+        delivery: 0,
+        trace: sanctum_kernel::Trace::current().id(),
+        notice: Arc::new(notice),
+        phase: Phase::Fire,
+        manner,
+        accepted: now,
+        word: None,
+        before: None,
+        tries: 0,
+        now,
+    };
+    desktop.send(&message).await.map(drop)
+}
+
 impl Channel for Desktop {
     fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Receipt, SendError>> {
         if cfg!(target_os = "macos") { Box::pin(self.osascript(message)) } else { Box::pin(self.freedesktop(message)) }
