@@ -69,7 +69,10 @@ pub(crate) fn set_cookie(id: &str, seconds: u64) -> String {
 
 /// Whether a person's browser asks, rather than a script.
 pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+    headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {
@@ -88,13 +91,16 @@ fn is_ours(headers: &HeaderMap) -> bool {
         return site == "same-origin";
     }
     let host = text("host").unwrap_or_default();
-    text("origin").is_some_and(|origin| origin.split_once("://").is_some_and(|(_, from)| from == host && !host.is_empty()))
+    text("origin").is_some_and(|origin| {
+        origin.split_once("://").is_some_and(|(_, from)| from == host && !host.is_empty())
+    })
 }
 
 /// Says kindly where the way in is.
 fn stranger(app: &App, headers: &HeaderMap) -> Response {
     if wants_page(headers) {
-        return (StatusCode::UNAUTHORIZED, pages::html(pages::door::page(&app.house.house.name, false))).into_response();
+        return (StatusCode::UNAUTHORIZED, pages::html(pages::door::page(&app.house.house.name, false)))
+            .into_response();
     }
     let problem = Problem::new(401, "who", "this is only for people and scripts of this house");
     let hint = "open the link that `sanctum up` and `sanctum status --url` print, or send `Authorization: Bearer` with the contents of `run/tokens/cli-dashboard`";
@@ -106,7 +112,12 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (sanctum_http::axum::http::HeaderName::from_static(name), value.parse().unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (sanctum_http::axum::http::HeaderName::from_static(name), value.parse().unwrap())
+            })
+            .collect()
     }
 
     #[test]
@@ -114,7 +125,14 @@ mod tests {
         let cases: &[(&[(&'static str, &str)], bool)] = &[
             (&[("sec-fetch-site", "same-origin")], true),
             (&[("sec-fetch-site", "same-site")], false),
-            (&[("sec-fetch-site", "cross-site"), ("origin", "http://127.0.0.1:1111"), ("host", "127.0.0.1:1111")], false),
+            (
+                &[
+                    ("sec-fetch-site", "cross-site"),
+                    ("origin", "http://127.0.0.1:1111"),
+                    ("host", "127.0.0.1:1111"),
+                ],
+                false,
+            ),
             (&[("sec-fetch-site", "none")], false),
             (&[("origin", "http://127.0.0.1:1111"), ("host", "127.0.0.1:1111")], true),
             (&[("origin", "http://127.0.0.1:1984"), ("host", "127.0.0.1:1111")], false),

@@ -53,8 +53,13 @@ impl Calls {
     /// One of the answers every service gives to anyone: the status code and the body.
     pub(crate) async fn open(&self, addr: SocketAddr, path: &str) -> Result<(u16, Vec<u8>), String> {
         let url = format!("http://{addr}{path}");
-        let outgoing = Outgoing { method: "GET", url, headers: Vec::new(), body: Vec::new(), timeout: self.patience };
-        self.outbound.send(outgoing).await.map(|answer| (answer.status, answer.body.to_vec())).map_err(|error| plain(&error.to_string()))
+        let outgoing =
+            Outgoing { method: "GET", url, headers: Vec::new(), body: Vec::new(), timeout: self.patience };
+        self.outbound
+            .send(outgoing)
+            .await
+            .map(|answer| (answer.status, answer.body.to_vec()))
+            .map_err(|error| plain(&error.to_string()))
     }
 }
 

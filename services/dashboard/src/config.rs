@@ -30,7 +30,8 @@ impl Config {
         let millis = self.patience.0.as_millis();
         if !(50..=10_000).contains(&millis) {
             let said = format!("a patience of {} is not possible", self.patience);
-            complaints.push(Complaint::new(&["patience"], said).hint("from `50ms` to `10s`, such as `700ms`"));
+            complaints
+                .push(Complaint::new(&["patience"], said).hint("from `50ms` to `10s`, such as `700ms`"));
         }
         complaints
     }

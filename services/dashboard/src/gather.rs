@@ -5,10 +5,10 @@ use sanctum_api::notify::Banner;
 use sanctum_api::{Health, firewall, supervise};
 use sanctum_kernel::{Spec, Status};
 
+use crate::Asked;
 use crate::app::App;
 use crate::overview::{Overview, Tile, Tonight, Watched, Watcher};
 use crate::sentence::{Facts, say};
-use crate::Asked;
 
 /// How many of the last violations a page shows.
 const VIOLATIONS: u32 = 8;
@@ -17,7 +17,9 @@ pub(crate) async fn banners(app: &App) -> Asked<Vec<Banner>> {
     let mut asked = app.calls.ask(&app.calls.notify, async |notify| notify.banners().await).await;
     if let Asked::Known(banners) = &mut asked {
         // What nobody has taken note of comes first, the worst and newest of it on top.
-        banners.sort_by_key(|banner| (banner.acked.is_some(), std::cmp::Reverse((banner.severity, banner.since))));
+        banners.sort_by_key(|banner| {
+            (banner.acked.is_some(), std::cmp::Reverse((banner.severity, banner.since)))
+        });
     }
     asked
 }
@@ -66,12 +68,19 @@ pub(crate) async fn services(app: &App) -> Watched {
 
 async fn supervised(app: &App, state: supervise::ServiceState) -> Tile {
     let mut details: Vec<String> = state.detail.into_iter().collect();
-    let addr = state.address.as_ref().and_then(|address| address.parse().ok()).or_else(|| app.shared.peers.addr(&state.name));
-    if let (true, Some(Status::Degraded | Status::Unwell), Some(addr)) = (details.is_empty(), state.well, addr) {
+    let addr = state
+        .address
+        .as_ref()
+        .and_then(|address| address.parse().ok())
+        .or_else(|| app.shared.peers.addr(&state.name));
+    if let (true, Some(Status::Degraded | Status::Unwell), Some(addr)) =
+        (details.is_empty(), state.well, addr)
+    {
         // The supervisor says that something is wrong; the service itself says what.
         details.extend(health(app, addr).await.map_or_else(|error| vec![error], |health| troubles(&health)));
     }
-    details.extend(state.last_exit.filter(|_| state.restarts > 0).map(|exit| format!("last ended with {exit}")));
+    details
+        .extend(state.last_exit.filter(|_| state.restarts > 0).map(|exit| format!("last ended with {exit}")));
     Tile {
         name: state.name,
         house_name: state.house_name,
@@ -149,7 +158,14 @@ pub(crate) fn assemble(
 ) -> Overview {
     let at = app.shared.clock.now();
     let tz = app.house.house.timezone.tz();
-    let facts = Facts { now: at, tz: &tz, banners: &banners, devices: &devices, tonight: &tonight, services: &services };
+    let facts = Facts {
+        now: at,
+        tz: &tz,
+        banners: &banners,
+        devices: &devices,
+        tonight: &tonight,
+        services: &services,
+    };
     let sentence = say(&facts);
     let (house, zone) = (app.house.house.name.clone(), app.house.house.timezone.to_string());
     Overview { at, house, zone, sentence, banners, devices, tonight, services, streams: app.streams.look() }

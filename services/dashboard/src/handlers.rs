@@ -4,7 +4,10 @@ use sanctum_api::firewall::Naming;
 use sanctum_api::notify::By;
 use sanctum_api::{CallError, Moment, Problem};
 use sanctum_http::axum::extract::Form;
-use sanctum_http::{HeaderMap, IntoResponse, Json, LastEventId, Path, Query, Redirect, Refusal, Response, State, StatusCode, header};
+use sanctum_http::{
+    HeaderMap, IntoResponse, Json, LastEventId, Path, Query, Redirect, Refusal, Response, State, StatusCode,
+    header,
+};
 use sanctum_kernel::trace::TraceId;
 use serde::Deserialize;
 
@@ -35,14 +38,22 @@ pub(crate) struct Key {
 }
 
 /// The link of `sanctum up` leads here.
-pub(crate) async fn enter(State(app): State<App>, headers: HeaderMap, Query(Key { key }): Query<Key>) -> Response {
+pub(crate) async fn enter(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Query(Key { key }): Query<Key>,
+) -> Response {
     let known = app.shared.peers.admit(&key).is_some_and(|(caller, _)| caller == "browser");
     if !known {
         if access::wants_page(&headers) {
-            return (StatusCode::UNAUTHORIZED, pages::html(pages::door::page(&app.house.house.name, true))).into_response();
+            return (StatusCode::UNAUTHORIZED, pages::html(pages::door::page(&app.house.house.name, true)))
+                .into_response();
         }
         let problem = Problem::new(401, "key", "this key opens nothing here");
-        return Refusal(problem.hint("a key is good until the house is started again; `sanctum status --url` prints the one of now")).into_response();
+        return Refusal(problem.hint(
+            "a key is good until the house is started again; `sanctum status --url` prints the one of now",
+        ))
+        .into_response();
     }
     let id = app.sessions.begin().await;
     let cookie = access::set_cookie(&id, app.sessions.length().as_secs());
@@ -58,27 +69,42 @@ pub(crate) async fn story_page(State(app): State<App>, _: Visitor, Path(trace): 
         }
         Err(error) => {
             let said = error.to_string();
-            (StatusCode::NOT_FOUND, pages::html(pages::door::sorry(&cx.house.house.name, "There is no such story", &said))).into_response()
+            (
+                StatusCode::NOT_FOUND,
+                pages::html(pages::door::sorry(&cx.house.house.name, "There is no such story", &said)),
+            )
+                .into_response()
         }
     }
 }
 
-pub(crate) async fn story(State(app): State<App>, _: Visitor, Path(trace): Path<String>) -> Result<Json<Story>, Refusal> {
-    Ok(Json(story::gather(&app, read_trace(&trace)?).await))
+pub(crate) async fn story(
+    State(app): State<App>,
+    _: Visitor,
+    Path(trace): Path<String>,
+) -> Result<Json<Story>, Refusal> {
+    Ok(Json(story::gather(&app, trace.parse().map_err(|_| no_trace(&trace))?).await))
 }
 
-pub(crate) async fn trace(State(app): State<App>, Path(trace): Path<String>) -> Result<Json<Vec<Moment>>, Refusal> {
-    Ok(Json(app.seen.of(read_trace(&trace)?).await))
+pub(crate) async fn trace(
+    State(app): State<App>,
+    Path(trace): Path<String>,
+) -> Result<Json<Vec<Moment>>, Refusal> {
+    Ok(Json(app.seen.of(trace.parse().map_err(|_| no_trace(&trace))?).await))
 }
 
-fn read_trace(text: &str) -> Result<TraceId, Refusal> {
-    text.parse().map_err(|_| {
-        let shown: String = text.chars().take(80).collect();
-        Refusal(Problem::field("trace", shown, "32 lower-case hexadecimal digits, not all zero"))
-    })
+/// Names what was given and what a trace id looks like.
+fn no_trace(text: &str) -> Refusal {
+    let shown: String = text.chars().take(80).collect();
+    Refusal(Problem::field("trace", shown, "32 lower-case hexadecimal digits, not all zero"))
 }
 
-pub(crate) async fn ack(State(app): State<App>, Actor(who): Actor, headers: HeaderMap, Path(id): Path<i64>) -> Response {
+pub(crate) async fn ack(
+    State(app): State<App>,
+    Actor(who): Actor,
+    headers: HeaderMap,
+    Path(id): Path<i64>,
+) -> Response {
     let notify = app.calls.notify.clone();
     let by = By { who, until: None };
     done(&app, &headers, "#banners", acted(notify, async |notify| notify.ack(id, &by).await).await)
@@ -86,6 +112,7 @@ pub(crate) async fn ack(State(app): State<App>, Actor(who): Actor, headers: Head
 
 /// The form of the approve buttons.
 #[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Approval {
     /// The known device the newcomer really is.
     #[serde(default)]
@@ -104,23 +131,44 @@ pub(crate) async fn approve(
         Ok(Form(approval)) => approval.same_as.filter(|same_as| !same_as.is_empty()),
         Err(_) if !headers.contains_key(header::CONTENT_TYPE) => None,
         Err(rejection) => {
-            let problem = Problem::new(422, "bad-form", "the form does not have the right shape").detail(rejection.body_text());
+            let problem = Problem::new(422, "bad-form", "the form does not have the right shape")
+                .detail(rejection.body_text());
             return done(&app, &headers, "#devices", Err(Refusal(problem)));
         }
     };
     let naming = Naming { approved: Some(true), same_as, ..Naming::default() };
     let firewall = app.calls.firewall.clone();
-    done(&app, &headers, "#devices", acted(firewall, async |firewall| firewall.name(&id, &naming).await).await)
+    done(
+        &app,
+        &headers,
+        "#devices",
+        acted(firewall, async |firewall| firewall.name(&id, &naming).await).await,
+    )
 }
 
-pub(crate) async fn unlock(State(app): State<App>, _: Actor, headers: HeaderMap, Path(name): Path<String>) -> Response {
+pub(crate) async fn unlock(
+    State(app): State<App>,
+    _: Actor,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+) -> Response {
     let supervise = app.calls.supervise.clone();
-    done(&app, &headers, "#services", acted(supervise, async |supervise| supervise.act(&name, "unlock").await).await)
+    done(
+        &app,
+        &headers,
+        "#services",
+        acted(supervise, async |supervise| supervise.act(&name, "unlock").await).await,
+    )
 }
 
 /// Acts with the client's own time-out, not the page's patience: whether it was done must be known.
-async fn acted<C, T>(client: Result<C, String>, act: impl AsyncFnOnce(C) -> Result<T, CallError>) -> Result<(), Refusal> {
-    let client = client.map_err(|reason| Refusal(Problem::new(502, "peer-failed", "a service behind this one failed").detail(reason)))?;
+async fn acted<C, T>(
+    client: Result<C, String>,
+    act: impl AsyncFnOnce(C) -> Result<T, CallError>,
+) -> Result<(), Refusal> {
+    let client = client.map_err(|reason| {
+        Refusal(Problem::new(502, "peer-failed", "a service behind this one failed").detail(reason))
+    })?;
     act(client).await.map(drop).map_err(Refusal::from)
 }
 
@@ -131,7 +179,8 @@ fn done(app: &App, headers: &HeaderMap, place: &str, outcome: Result<(), Refusal
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(Refusal(problem)) if access::wants_page(headers) => {
             let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let page = pages::door::sorry(&app.house.house.name, "That could not be done", &problem.to_string());
+            let page =
+                pages::door::sorry(&app.house.house.name, "That could not be done", &problem.to_string());
             (status, pages::html(page)).into_response()
         }
         Err(refusal) => refusal.into_response(),
@@ -152,5 +201,6 @@ pub(crate) async fn icon() -> Response {
 
 /// Pages name assets together with a hash of what is in them, so a browser may keep them for good.
 fn asset(kind: &'static str, text: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")], text).into_response()
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")], text)
+        .into_response()
 }

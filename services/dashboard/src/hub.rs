@@ -43,7 +43,7 @@ async fn follow(app: App, source: &'static str, stop: Stop) -> Result<(), Failur
                         None => return Ok(()),
                         Some(Some(Ok(event))) => {
                             last = event.id.clone().or(last);
-                            publish(&app, source, event);
+                            publish(&app, source, &event);
                         }
                         Some(Some(Err(error))) => break crate::calls::reason(error),
                         Some(None) => break "the stream ended".to_owned(),
@@ -80,27 +80,29 @@ fn report(app: &App, source: &'static str, connected: bool, because: &str) {
     }
 }
 
-fn publish(app: &App, source: &'static str, event: Event) {
-    match source {
-        "notify" => match banner(&event.data) {
-            Some(BannerEvent::Banner(banner)) => app.feed.publish("banner", &banner),
-            Some(BannerEvent::Cleared { id }) => app.feed.publish("cleared", &json!({ "id": id })),
-            // Whatever it was, the banners are looked at again.
-            None => app.feed.publish("cleared", &Value::Null),
-        },
-        _ => {
-            let kind = match source {
-                "firewall" => "happening",
-                "screen" => "screen",
-                _ => "service",
-            };
-            let data: Value = serde_json::from_str(&event.data).unwrap_or(Value::Null);
-            app.feed.publish(kind, &data);
-        }
+fn publish(app: &App, source: &'static str, event: &Event) {
+    let kind = match source {
+        "notify" => return publish_banner(app, &event.data),
+        "firewall" => "happening",
+        "screen" => "screen",
+        _ => "service",
+    };
+    let data: Value = serde_json::from_str(&event.data).unwrap_or(Value::Null);
+    app.feed.publish(kind, &data);
+}
+
+fn publish_banner(app: &App, data: &str) {
+    match banner(data) {
+        Some(BannerEvent::Banner(banner)) => app.feed.publish("banner", &banner),
+        Some(BannerEvent::Cleared { id }) => app.feed.publish("cleared", &json!({ "id": id })),
+        // Whatever it was, the banners are looked at again.
+        None => app.feed.publish("cleared", &Value::Null),
     }
 }
 
 /// The tag is in the data or, as a plain banner, in the kind of the event.
 fn banner(data: &str) -> Option<BannerEvent> {
-    serde_json::from_str(data).ok().or_else(|| serde_json::from_str::<Banner>(data).ok().map(BannerEvent::Banner))
+    serde_json::from_str(data)
+        .ok()
+        .or_else(|| serde_json::from_str::<Banner>(data).ok().map(BannerEvent::Banner))
 }

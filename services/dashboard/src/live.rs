@@ -110,7 +110,9 @@ impl Live {
                     // Also tells the browser that this stream lives, and what time it is in the house.
                     let now = self.app.shared.clock.now();
                     self.ready.push_back(Event { id: None, kind: "now".to_owned(), data: json!({ "at": now }).to_string() });
-                    Part::ASKED.into_iter().for_each(|part| self.want(part, false));
+                    for part in Part::ASKED {
+                        self.want(part, false);
+                    }
                 }
             }
         }
@@ -132,7 +134,9 @@ impl Live {
             _ => &Part::ASKED,
         };
         self.ready.push_back(event);
-        parts.iter().for_each(|part| self.want(*part, true));
+        for part in parts {
+            self.want(*part, true);
+        }
     }
 
     fn want(&mut self, part: Part, changed: bool) {
@@ -196,7 +200,9 @@ impl Live {
             Part::Banners => self.banners.as_ref().map(|banners| pages::banners::list(&cx, banners)),
             Part::Tonight => self.tonight.as_ref().map(|tonight| pages::tonight::body(&cx, tonight)),
             Part::Devices => self.devices.as_ref().map(|devices| pages::devices::body(&cx, devices)),
-            Part::Services | Part::Sentence => self.services.as_ref().map(|services| pages::services::body(&cx, services)),
+            Part::Services | Part::Sentence => {
+                self.services.as_ref().map(|services| pages::services::body(&cx, services))
+            }
         };
         if let Some(html) = html {
             self.send(part, html.into_string());
@@ -204,7 +210,8 @@ impl Live {
         if let (Some(banners), Some(tonight), Some(devices), Some(services)) =
             (&self.banners, &self.tonight, &self.devices, &self.services)
         {
-            let (banners, tonight, devices, services) = (banners.clone(), tonight.clone(), devices.clone(), services.clone());
+            let (banners, tonight, devices, services) =
+                (banners.clone(), tonight.clone(), devices.clone(), services.clone());
             let overview = gather::assemble(&self.app, banners, devices, tonight, services);
             self.send(Part::Sentence, pages::sentence::body(&overview.sentence).into_string());
         }

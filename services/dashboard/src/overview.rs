@@ -55,7 +55,9 @@ pub struct Watched {
 pub enum Watcher {
     Supervise,
     /// The dashboard asked each of them itself, because `supervise` gave no answer.
-    Dashboard { because: String },
+    Dashboard {
+        because: String,
+    },
 }
 
 /// One service: live, ready and well are three answers.

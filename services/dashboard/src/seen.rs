@@ -34,10 +34,15 @@ impl Seen {
             return;
         }
         let detail = format!("“{}” glowed on the dashboard", banner.title);
+        // To the microsecond, as the database keeps it: a story reads the same after a restart.
+        let at = Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at);
         let moment = moment(banner.trace_id, at, detail);
         recent.insert(banner.trace_id, moment.clone());
         while recent.len() > REMEMBERED {
-            let Some(oldest) = recent.iter().min_by_key(|(_, moment)| moment.at).map(|(trace, _)| *trace) else { break };
+            let Some(oldest) = recent.iter().min_by_key(|(_, moment)| moment.at).map(|(trace, _)| *trace)
+            else {
+                break;
+            };
             recent.remove(&oldest);
         }
         drop(recent);
@@ -73,10 +78,16 @@ impl Seen {
     }
 }
 
-fn find(connection: &sanctum_store::Connection, trace: TraceId) -> Result<Option<Moment>, sanctum_store::SqlError> {
+fn find(
+    connection: &sanctum_store::Connection,
+    trace: TraceId,
+) -> Result<Option<Moment>, sanctum_store::SqlError> {
     let mut select = connection.prepare_cached("SELECT at, detail FROM shown WHERE trace = ?1")?;
-    let found = select.query_row([trace.to_string()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)));
-    Ok(found.optional()?.and_then(|(at, detail)| Some(moment(trace, Timestamp::from_microsecond(at).ok()?, detail))))
+    let found =
+        select.query_row([trace.to_string()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)));
+    Ok(found
+        .optional()?
+        .and_then(|(at, detail)| Some(moment(trace, Timestamp::from_microsecond(at).ok()?, detail))))
 }
 
 fn moment(trace_id: TraceId, at: Timestamp, detail: String) -> Moment {

@@ -10,9 +10,9 @@ use sanctum_kernel::{Applied, Status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Asked;
 use crate::overview::{Tile, Tonight, Watched};
 use crate::words::{clock, count, list};
-use crate::Asked;
 
 /// How many things are named before the rest is counted.
 const NAMED: usize = 3;
@@ -97,17 +97,21 @@ fn shortened(items: &[String], separator: &str) -> String {
 fn needs(facts: &Facts<'_>) -> Vec<String> {
     let mut banners: Vec<&Banner> = facts.banners.items().iter().filter(|banner| needs_you(banner)).collect();
     banners.sort_by_key(|banner| std::cmp::Reverse(banner.severity));
-    let mut needs: Vec<String> = banners.iter().map(|banner| banner.title.trim_end_matches('.').to_owned()).collect();
+    let mut needs: Vec<String> =
+        banners.iter().map(|banner| banner.title.trim_end_matches('.').to_owned()).collect();
     for device in facts.devices.items() {
         match device.block.as_ref().map(|block| block.verdict) {
             Some(Verdict::Leaking) => needs.push(format!("{} is blocked and yet packets pass", device.name)),
-            Some(Verdict::Missing) => needs.push(format!("the block of {} is missing on the router", device.name)),
+            Some(Verdict::Missing) => {
+                needs.push(format!("the block of {} is missing on the router", device.name));
+            }
             _ => {}
         }
     }
     let waiting = facts.devices.items().iter().filter(|device| device.standing == Standing::Quarantined);
     needs.extend(waiting.map(|device| format!("{} waits for your approval", device.name)));
-    if let Asked::Known(screen::Status { enforced: Applied::NotApplied, detail, .. }) = &facts.tonight.status {
+    if let Asked::Known(screen::Status { enforced: Applied::NotApplied, detail, .. }) = &facts.tonight.status
+    {
         let detail = detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
         needs.push(format!("the rules of tonight are not in force{detail}"));
     }
@@ -152,7 +156,8 @@ fn unknown(facts: &Facts<'_>) -> Vec<String> {
     for tile in &facts.services.tiles {
         let silent = tile.well.is_none() && matches!(tile.phase, None | Some(Phase::Ready));
         // What is said above under its plain name is not said again.
-        let said = matches!(tile.name.as_str(), "notify" | "firewall" | "screen") && unknown.iter().any(|said| said.starts_with(&tile.name));
+        let said = matches!(tile.name.as_str(), "notify" | "firewall" | "screen")
+            && unknown.iter().any(|said| said.starts_with(&tile.name));
         if silent && !said {
             unknown.push(format!("the health of {} could not be asked", tile.house_name));
         }
@@ -160,8 +165,16 @@ fn unknown(facts: &Facts<'_>) -> Vec<String> {
     if facts.services.tiles.is_empty() {
         unknown.push("no service could be asked".to_owned());
     }
-    let unseen = |device: &&Device| device.block.as_ref().is_some_and(|block| block.verdict == Verdict::Unknown);
-    unknown.extend(facts.devices.items().iter().filter(unseen).map(|device| format!("the block of {} could not be looked at", device.name)));
+    let unseen =
+        |device: &&Device| device.block.as_ref().is_some_and(|block| block.verdict == Verdict::Unknown);
+    unknown.extend(
+        facts
+            .devices
+            .items()
+            .iter()
+            .filter(unseen)
+            .map(|device| format!("the block of {} could not be looked at", device.name)),
+    );
     if let Asked::Known(screen::Status { enforced: Applied::Unknown, .. }) = &facts.tonight.status {
         unknown.push("whether the rules of tonight are in force cannot be told".to_owned());
     }

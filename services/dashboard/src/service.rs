@@ -7,7 +7,9 @@ use sanctum_http::axum::Router;
 use sanctum_http::axum::middleware::from_fn;
 use sanctum_http::{Feed, Op, Routes, serve};
 use sanctum_kernel::spec::Call;
-use sanctum_kernel::{Complaint, Context, Failure, House, Latch, Listen, Probe, Right, Service, Spec, Status, Stop, Tier, Well};
+use sanctum_kernel::{
+    Complaint, Context, Failure, House, Latch, Listen, Probe, Right, Service, Spec, Status, Stop, Tier, Well,
+};
 use sanctum_store::{Db, StoreError};
 
 use crate::app::{App, Followed, Inner};
@@ -20,7 +22,8 @@ use crate::{Config, Story, handlers, hub, security};
 /// The part of the board that speaks of the database.
 const STATE: &str = "state";
 
-const MIGRATIONS: &[&str] = &["CREATE TABLE session (hash TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID;
+const MIGRATIONS: &[&str] =
+    &["CREATE TABLE session (hash TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE shown (trace TEXT PRIMARY KEY, at INTEGER NOT NULL, detail TEXT NOT NULL) WITHOUT ROWID;"];
 
 /// The Command Center.
@@ -37,7 +40,11 @@ impl Service for Dashboard {
         house_name: "Command Center",
         aliases: &["command-center"],
         summary: "the house at a glance, on a page",
-        listen: &[Listen { name: "http", port: 1111, lore: "four ones: the page where everything stands in one line" }],
+        listen: &[Listen {
+            name: "http",
+            port: 1111,
+            lore: "four ones: the page where everything stands in one line",
+        }],
         probe: Probe::Http { listen: "http", path: "/health", expect: "\"status\":\"well\"" },
         needs: &["notify"],
         calls: &[
@@ -106,19 +113,40 @@ fn routes(app: &App) -> Router {
     Routes::new(&Dashboard::SPEC, &app.shared)
         .on(open(Op::get("/", "The page")), handlers::page)
         .on(
-            open(Op::get("/enter", "Begins a browser's session and leads to the page")).queries(&[("key", "the token `browser-dashboard`")]),
+            open(Op::get("/enter", "Begins a browser's session and leads to the page"))
+                .queries(&[("key", "the token `browser-dashboard`")]),
             handlers::enter,
         )
-        .on(open(Op::get("/events", "What changes, as it changes: events of every service and parts of the page")).stream(), handlers::events)
+        .on(
+            open(Op::get(
+                "/events",
+                "What changes, as it changes: events of every service and parts of the page",
+            ))
+            .stream(),
+            handlers::events,
+        )
         .on(open(Op::get("/story/{trace}", "The story behind a trace id, as a page")), handlers::story_page)
-        .on(open(Op::get("/api/overview", "The state of the house")).returns::<Overview>(), handlers::overview)
-        .on(open(Op::get("/api/story/{trace}", "The story behind a trace id")).returns::<Story>(), handlers::story)
+        .on(
+            open(Op::get("/api/overview", "The state of the house")).returns::<Overview>(),
+            handlers::overview,
+        )
+        .on(
+            open(Op::get("/api/story/{trace}", "The story behind a trace id")).returns::<Story>(),
+            handlers::story,
+        )
         .on(open(Op::post("/banners/{id}/ack", "Takes note of a banner")), handlers::ack)
-        .on(open(Op::post("/devices/{id}/approve", "Makes a newcomer known, or one with a known device")), handlers::approve)
+        .on(
+            open(Op::post("/devices/{id}/approve", "Makes a newcomer known, or one with a known device")),
+            handlers::approve,
+        )
         .on(open(Op::post("/services/{name}/unlock", "Lets a locked service try again")), handlers::unlock)
         .on(open(Op::get("/assets/app.css", "How the page looks")), handlers::style)
         .on(open(Op::get("/assets/app.js", "What keeps the page live")), handlers::script)
         .on(open(Op::get("/assets/icon.svg", "The house's sign")), handlers::icon)
-        .on(Op::get("/trace/{id}", "When a banner of this story first reached a browser").returns::<Vec<Moment>>(), handlers::trace)
+        .on(
+            Op::get("/trace/{id}", "When a banner of this story first reached a browser")
+                .returns::<Vec<Moment>>(),
+            handlers::trace,
+        )
         .finish(app.clone())
 }

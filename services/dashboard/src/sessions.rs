@@ -38,7 +38,8 @@ impl Sessions {
     pub(crate) async fn begin(&self) -> String {
         let id = hex(&random::<32>());
         let (hash, now) = (hashed(&id), self.clock.now());
-        let expires = now.checked_add(SignedDuration::try_from(self.length).unwrap_or_default()).unwrap_or(now);
+        let expires =
+            now.checked_add(SignedDuration::try_from(self.length).unwrap_or_default()).unwrap_or(now);
         self.remember(hash.clone(), expires);
         if let Some(db) = &self.db {
             let (now, expires) = (now.as_second(), expires.as_second());
@@ -81,7 +82,11 @@ impl Sessions {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.insert(hash, expires);
         while recent.len() > MOST {
-            let Some(first) = recent.iter().min_by_key(|(_, expires)| **expires).map(|(hash, _)| hash.clone()) else { break };
+            let Some(first) =
+                recent.iter().min_by_key(|(_, expires)| **expires).map(|(hash, _)| hash.clone())
+            else {
+                break;
+            };
             recent.remove(&first);
         }
     }

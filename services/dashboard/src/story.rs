@@ -98,7 +98,8 @@ pub(crate) async fn gather(app: &App, trace: TraceId) -> Story {
         calls.ask(&calls.notify, async |notify| notify.trace(trace).await),
         app.seen.of(trace),
     );
-    let answers = [("firewall", firewall), ("screen", screen), ("notify", notify), ("dashboard", Asked::Known(own))];
+    let answers =
+        [("firewall", firewall), ("screen", screen), ("notify", notify), ("dashboard", Asked::Known(own))];
     merge(trace, answers.into())
 }
 
@@ -124,22 +125,18 @@ pub(crate) fn merge(trace_id: TraceId, answers: Vec<(&str, Asked<Vec<Moment>>)>)
 
 fn tie(link: Link, moments: &[Moment], silent: &BTreeMap<String, String>, first: Option<Timestamp>) -> Tie {
     let (service, words) = link.evidence();
-    let found = words.iter().find_map(|word| moments.iter().find(|moment| moment.service == service && moment.what == *word));
-    match found {
-        Some(moment) => Tie {
-            link,
-            at: Some(moment.at),
-            after_ms: first.map(|first| after(first, moment.at)),
-            detail: moment.detail.clone(),
-        },
-        None => {
-            let detail = silent.get(service).map_or_else(
-                || link.absence().to_owned(),
-                |reason| format!("not known: {service} could not be asked ({reason})"),
-            );
-            Tie { link, at: None, after_ms: None, detail }
-        }
+    let found = words
+        .iter()
+        .find_map(|word| moments.iter().find(|moment| moment.service == service && moment.what == *word));
+    if let Some(moment) = found {
+        let after_ms = first.map(|first| after(first, moment.at));
+        return Tie { link, at: Some(moment.at), after_ms, detail: moment.detail.clone() };
     }
+    let detail = silent.get(service).map_or_else(
+        || link.absence().to_owned(),
+        |reason| format!("not known: {service} could not be asked ({reason})"),
+    );
+    Tie { link, at: None, after_ms: None, detail }
 }
 
 /// Whole milliseconds from `first` to `at`.
@@ -156,12 +153,13 @@ fn said(links: &[Tie], moments: &[Moment], silent: &BTreeMap<String, String>) ->
             (false, _) => "something happened, but none of the five links".to_owned(),
         };
     };
-    let span = after(first.at, last);
+    let span = crate::words::lapse(after(first.at, last));
     if held == links.len() {
-        return format!("all five links hold, {span} ms from first to last");
+        return format!("all five links hold, {span} from first to last");
     }
-    let missing: Vec<String> = links.iter().filter(|tie| tie.at.is_none()).map(|tie| tie.link.word().to_owned()).collect();
-    format!("{held} of 5 links hold, within {span} ms; missing: {}", crate::words::list(&missing))
+    let missing: Vec<String> =
+        links.iter().filter(|tie| tie.at.is_none()).map(|tie| tie.link.word().to_owned()).collect();
+    format!("{held} of 5 links hold, within {span}; missing: {}", crate::words::list(&missing))
 }
 
 #[cfg(test)]
@@ -170,7 +168,13 @@ mod tests {
 
     fn moment(service: &str, what: &str, ms: i64) -> Moment {
         let at = Timestamp::from_millisecond(1_795_225_620_000 + ms).unwrap();
-        Moment { at, service: service.into(), what: what.into(), detail: format!("{what} it was"), trace_id: trace() }
+        Moment {
+            at,
+            service: service.into(),
+            what: what.into(),
+            detail: format!("{what} it was"),
+            trace_id: trace(),
+        }
     }
 
     fn trace() -> TraceId {
@@ -179,9 +183,19 @@ mod tests {
 
     fn full() -> Vec<(&'static str, Asked<Vec<Moment>>)> {
         vec![
-            ("firewall", Asked::Known(vec![moment("firewall", "verified", 4), moment("firewall", "joined", 0), moment("firewall", "blocked", 2)])),
+            (
+                "firewall",
+                Asked::Known(vec![
+                    moment("firewall", "verified", 4),
+                    moment("firewall", "joined", 0),
+                    moment("firewall", "blocked", 2),
+                ]),
+            ),
             ("screen", Asked::Known(vec![moment("screen", "violation", 30)])),
-            ("notify", Asked::Known(vec![moment("notify", "accepted", 40), moment("notify", "delivered", 90)])),
+            (
+                "notify",
+                Asked::Known(vec![moment("notify", "accepted", 40), moment("notify", "delivered", 90)]),
+            ),
             ("dashboard", Asked::Known(vec![moment("dashboard", "banner", 312)])),
         ]
     }
@@ -202,7 +216,10 @@ mod tests {
         answers[3].1 = Asked::Known(Vec::new());
         let story = merge(trace(), answers);
         assert_eq!(story.said, "3 of 5 links hold, within 90 ms; missing: violation and banner");
-        assert_eq!(story.links[2].detail, "not known: screen could not be asked (screen did not answer: connection refused)");
+        assert_eq!(
+            story.links[2].detail,
+            "not known: screen could not be asked (screen did not answer: connection refused)"
+        );
         assert_eq!(story.links[4].detail, "no browser has shown it yet");
     }
 

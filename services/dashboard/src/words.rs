@@ -18,6 +18,15 @@ pub(crate) fn precise(at: Timestamp, tz: &TimeZone) -> String {
     at.to_zoned(tz.clone()).strftime("%H:%M:%S%.3f").to_string()
 }
 
+/// `312 ms`, `13.5 s`: what a person can still compare at a glance.
+pub(crate) fn lapse(ms: i64) -> String {
+    match ms {
+        ..10_000 => format!("{ms} ms"),
+        10_000..120_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        _ => format!("{} min", ms / 60_000),
+    }
+}
+
 /// `1 thing`, `2 things`.
 pub(crate) fn count(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
@@ -83,6 +92,7 @@ mod tests {
         assert_eq!(count(1, "device"), "1 device");
         assert_eq!(count(0, "device"), "0 devices");
         assert_eq!(capital("élan"), "Élan");
+        assert_eq!([lapse(312), lapse(13_476), lapse(300_000)], ["312 ms", "13.4 s", "5 min"]);
     }
 
     #[test]

@@ -9,8 +9,12 @@ use crate::Asked;
 pub(crate) fn list(cx: &Cx<'_>, banners: &Asked<Vec<Banner>>) -> Markup {
     match banners {
         Asked::Unknown(reason) => unknown("notify", reason),
-        Asked::Known(banners) if banners.is_empty() => html! { p.nothing { (icons::check()) "Nothing is waiting to be read." } },
-        Asked::Known(banners) => html! { ul.banners role="list" { @for shown in banners { (banner(cx, shown)) } } },
+        Asked::Known(banners) if banners.is_empty() => {
+            html! { p.nothing { (icons::check()) "Nothing is waiting to be read." } }
+        }
+        Asked::Known(banners) => {
+            html! { ul.banners role="list" { @for shown in banners { (banner(cx, shown)) } } }
+        }
     }
 }
 
@@ -31,7 +35,7 @@ fn banner(cx: &Cx<'_>, banner: &Banner) -> Markup {
                     h3 id=(title) { (banner.title) }
                     @if !banner.message.is_empty() && banner.message != banner.title { p.banner-message { (banner.message) } }
                     @if let Some(ack) = &banner.acked {
-                        p.acked { (icons::check()) "acknowledged by " (ack.who) " at " (cx.time(ack.at)) }
+                        p.acked { (icons::check()) span { "acknowledged by " (ack.who) " at " (cx.time(ack.at)) } }
                     }
                 }
                 div.banner-acts {

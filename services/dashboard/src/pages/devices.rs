@@ -59,7 +59,10 @@ fn about(cx: &Cx<'_>, device: &Device) -> String {
     let owner = device.owner.as_deref().map(|owner| words::person(cx.house, owner).to_owned());
     let vendor = device.vendor.clone().filter(|_| device.owner.is_none());
     let address = device.addresses.first().map(ToString::to_string).filter(|_| device.online);
-    let seen = device.last_seen.filter(|_| !device.online).map(|at| format!("last seen {}", words::clock(at, cx.now, &cx.tz)));
+    let seen = device
+        .last_seen
+        .filter(|_| !device.online)
+        .map(|at| format!("last seen {}", words::clock(at, cx.now, &cx.tz)));
     let parts = [owner, vendor, device.tier.map(|tier| words::tier(tier).to_owned()), address, seen];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() { "nothing is known of it".to_owned() } else { parts.join(" · ") }
@@ -83,7 +86,10 @@ fn is_new(device: &Device) -> bool {
 fn newcomer(all: &[Device], device: &Device) -> Markup {
     let action = format!("/devices/{}/approve", escape(&device.id));
     let known = device.resembles.as_ref().map(|resembles| {
-        let name = all.iter().find(|other| other.id == resembles.device).map_or(resembles.device.as_str(), |other| &other.name);
+        let name = all
+            .iter()
+            .find(|other| other.id == resembles.device)
+            .map_or(resembles.device.as_str(), |other| &other.name);
         (resembles, name)
     });
     html! {

@@ -67,7 +67,14 @@ pub(crate) fn page(frame: &Frame<'_>, main: &Markup) -> Markup {
 }
 
 fn shortcuts() -> Markup {
-    let keys = [("?", "Show or hide these shortcuts"), ("j", "Next banner"), ("k", "Previous banner"), ("a", "Acknowledge the banner you are on, or the first"), ("s", "Open its story"), ("Esc", "Close")];
+    let keys = [
+        ("?", "Show or hide these shortcuts"),
+        ("j", "Next banner"),
+        ("k", "Previous banner"),
+        ("a", "Acknowledge the banner you are on, or the first"),
+        ("s", "Open its story"),
+        ("Esc", "Close"),
+    ];
     html! {
         button.quiet #help-open type="button" aria-haspopup="dialog" hidden { "Keyboard shortcuts " kbd { "?" } }
         dialog #help aria-labelledby="help-title" {

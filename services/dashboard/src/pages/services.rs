@@ -23,7 +23,8 @@ pub(crate) fn body(cx: &Cx<'_>, services: &Watched) -> Markup {
 fn tile(cx: &Cx<'_>, tile: &Tile) -> Markup {
     let state = match (tile.phase, tile.well) {
         (Some(Phase::Locked | Phase::BackingOff), _) | (_, Some(Status::Unwell)) => "alarm",
-        (Some(Phase::Stopped | Phase::Stopping | Phase::Waiting | Phase::Starting), _) | (_, Some(Status::Degraded)) => "degraded",
+        (Some(Phase::Stopped | Phase::Stopping | Phase::Waiting | Phase::Starting), _)
+        | (_, Some(Status::Degraded)) => "degraded",
         (_, None) => "unknown",
         _ if !tile.ready => "degraded",
         _ => "well",

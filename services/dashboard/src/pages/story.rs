@@ -66,7 +66,7 @@ fn link(cx: &Cx<'_>, tie: &Tie) -> Markup {
             span.tie-sign { @if tie.at.is_some() { (icons::check()) } @else { (icons::dash()) } }
             h3 { (name) }
             @match (tie.at, tie.after_ms) {
-                (Some(at), Some(after)) => p.tie-time { span.plus { "+" (after) " ms" } " " time.dim datetime=(at) { (words::precise(at, &cx.tz)) } },
+                (Some(at), Some(after)) => p.tie-time { span.plus { "+" (words::lapse(after)) } " " time.dim datetime=(at) { (words::precise(at, &cx.tz)) } },
                 _ => p.tie-time { "missing" }
             }
             p.dim { (tie.detail) }
@@ -78,7 +78,7 @@ fn seen(cx: &Cx<'_>, first: Option<&Moment>, moment: &Moment) -> Markup {
     let plus = first.map_or(0, |first| after(first.at, moment.at));
     html! {
         li.moment {
-            span.plus { "+" (plus) " ms" }
+            span.plus { "+" (words::lapse(plus)) }
             div {
                 p { strong { (moment.what) } " " span.dim { (moment.service) " · " time datetime=(moment.at) { (words::precise(moment.at, &cx.tz)) } } }
                 p { (moment.detail) }

@@ -97,7 +97,13 @@ fn timeline(cx: &Cx<'_>, stretches: &[Stretch], violations: &[Violation]) -> Mar
 fn axis(cx: &Cx<'_>, range: &Range) -> Markup {
     let now = range.place(cx.now);
     // A label near an edge would be cut off.
-    let anchor = if now > 94.0 { "end" } else if now < 6.0 { "start" } else { "middle" };
+    let anchor = if now > 94.0 {
+        "end"
+    } else if now < 6.0 {
+        "start"
+    } else {
+        "middle"
+    };
     html! {
         svg.axis width="100%" height="38" aria-hidden="true" focusable="false" {
             @for (index, (at, label)) in hours(cx, range).into_iter().enumerate() {
@@ -116,8 +122,17 @@ fn axis(cx: &Cx<'_>, range: &Range) -> Markup {
 /// Whole hours on the house's wall within the range, few enough to read.
 fn hours(cx: &Cx<'_>, range: &Range) -> Vec<(Timestamp, String)> {
     let length = range.to.duration_since(range.from);
-    let step: i64 = if length <= SignedDuration::from_hours(14) { 1 } else if length <= SignedDuration::from_hours(28) { 2 } else { 6 };
-    let Ok(first) = range.from.to_zoned(cx.tz.clone()).round(jiff::ZonedRound::new().smallest(jiff::Unit::Hour).mode(jiff::RoundMode::Ceil))
+    let step: i64 = if length <= SignedDuration::from_hours(14) {
+        1
+    } else if length <= SignedDuration::from_hours(28) {
+        2
+    } else {
+        6
+    };
+    let Ok(first) = range
+        .from
+        .to_zoned(cx.tz.clone())
+        .round(jiff::ZonedRound::new().smallest(jiff::Unit::Hour).mode(jiff::RoundMode::Ceil))
     else {
         return Vec::new();
     };
@@ -135,7 +150,12 @@ fn hours(cx: &Cx<'_>, range: &Range) -> Vec<(Timestamp, String)> {
     hours
 }
 
-fn bar<'v>(cx: &Cx<'_>, range: &Range, stretches: &[&Stretch], violations: impl Iterator<Item = &'v Violation>) -> Markup {
+fn bar<'v>(
+    cx: &Cx<'_>,
+    range: &Range,
+    stretches: &[&Stretch],
+    violations: impl Iterator<Item = &'v Violation>,
+) -> Markup {
     html! {
         svg.bar width="100%" height="22" aria-hidden="true" focusable="false" {
             rect.bar-all x="0" y="5" width="100%" height="12" rx="6" {}
@@ -173,7 +193,10 @@ fn in_words(cx: &Cx<'_>, stretches: &[&Stretch]) -> Markup {
 }
 
 fn tried(cx: &Cx<'_>, violations: &[Violation]) -> Markup {
-    let tonight: Vec<_> = violations.iter().filter(|violation| cx.now.duration_since(violation.at) < SignedDuration::from_hours(18)).collect();
+    let tonight: Vec<_> = violations
+        .iter()
+        .filter(|violation| cx.now.duration_since(violation.at) < SignedDuration::from_hours(18))
+        .collect();
     html! {
         @if !tonight.is_empty() {
             h3.sub { "What was tried" }

@@ -24,7 +24,10 @@ async fn the_link_lets_a_browser_in_and_nothing_else_does() {
     let entered = night.stranger("GET", &format!("/enter?key={key}"), &[]).await;
     let cookie = entered.headers["set-cookie"].to_str().unwrap().to_owned();
     assert_eq!(entered.status, 303);
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Path=/"), "{cookie}");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Path=/"),
+        "{cookie}"
+    );
     assert!(!cookie.contains(&key), "the cookie is not the key");
 
     let cookie = night.cookie().await;
@@ -35,7 +38,10 @@ async fn the_link_lets_a_browser_in_and_nothing_else_does() {
     }
     assert_eq!(night.stranger("GET", "/events", &[]).await.status, 401);
     // The dashboard's own story is for services and scripts with a token.
-    assert_eq!(night.stranger("GET", "/trace/4bf92f3577b34da6a3ce929d0e0e4736", &[("cookie", &cookie)]).await.status, 401);
+    assert_eq!(
+        night.stranger("GET", "/trace/4bf92f3577b34da6a3ce929d0e0e4736", &[("cookie", &cookie)]).await.status,
+        401
+    );
     night.house.stop().await;
 }
 

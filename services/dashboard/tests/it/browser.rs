@@ -1,16 +1,15 @@
 //! In a real Chromium: live, by mouse and keyboard, on a phone and a desk, in the light and in the dark.
 
-use std::time::Duration;
-
 use sanctum_api::firewall::{Scope, Verdict};
+use sanctum_kernel::Clock;
 use sanctum_testkit::browser::{Browser, Screen};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::house::{Night, SOON, notification};
 use crate::night;
 
 /// A banner has to be on the page by then.
-const BAR: Duration = Duration::from_secs(1);
+const BAR_MS: i64 = 1000;
 const LIVE: &str = "document.querySelector('#pulse').dataset.state === 'live' && document.querySelectorAll('#sentence h1').length === 1";
 
 /// Comes in by the link, as a person does, and waits until the page is live.
@@ -18,7 +17,11 @@ async fn visit(night: &Night, screen: Screen) -> Browser {
     let browser = Browser::open().await;
     browser.screen(screen).await;
     browser.visit(&night.link()).await;
-    assert_eq!(browser.eval("location.pathname + location.search").await, "/", "the key is gone from the address");
+    assert_eq!(
+        browser.eval("location.pathname + location.search").await,
+        "/",
+        "the key is gone from the address"
+    );
     browser.until(LIVE, SOON).await;
     browser
 }
@@ -60,15 +63,33 @@ async fn a_banner_appears_at_once_and_is_acknowledged_by_a_click() {
     let browser = visit(&night, Screen::DESKTOP).await;
     assert!(browser.eval("document.title").await.as_str().unwrap().starts_with("All is well"));
 
-    let began = tokio::time::Instant::now();
+    // The page itself notes when it has changed: asking it from outside takes time of its own.
+    browser
+        .eval("new MutationObserver(() => { if (document.querySelector('#banner-7')) window.seen ??= Date.now(); }).observe(document.querySelector('#banners'), { childList: true, subtree: true })")
+        .await;
+    let said = Clock::system().now().as_millisecond();
     glow(&night).await;
     browser.until("document.querySelector('#banner-7')?.dataset.severity === 'error'", SOON).await;
-    assert!(began.elapsed() < BAR, "{:?}", began.elapsed());
+    let after = browser.eval("window.seen").await.as_i64().unwrap() - said;
+    assert!(after < BAR_MS, "{after} ms");
     browser.until("document.title.startsWith('1 thing needs you')", SOON).await;
+    eprintln!("the banner was on the page {after} ms after it was said");
     // Who listens hears it at once; who looks sees how often and whom it reached.
-    assert!(browser.eval("document.querySelector('#urgent').textContent").await.as_str().unwrap().starts_with("error: Ava's Xbox"));
-    assert!(browser.eval("document.querySelector('#banner-7').innerText").await.as_str().unwrap().contains("×3"));
-    assert_ne!(browser.eval("getComputedStyle(document.querySelector('#banner-7'), '::before').boxShadow").await, "none");
+    assert!(
+        browser
+            .eval("document.querySelector('#urgent').textContent")
+            .await
+            .as_str()
+            .unwrap()
+            .starts_with("error: Ava's Xbox")
+    );
+    assert!(
+        browser.eval("document.querySelector('#banner-7').innerText").await.as_str().unwrap().contains("×3")
+    );
+    assert_ne!(
+        browser.eval("getComputedStyle(document.querySelector('#banner-7'), '::before').boxShadow").await,
+        "none"
+    );
 
     browser.click("#banner-7-ack").await;
     acknowledged(&night, &browser).await;
@@ -95,7 +116,14 @@ async fn everything_can_be_done_by_keyboard() {
             .await;
         stops.push(stop.as_str().unwrap().to_owned());
     }
-    let way = ["skip solid", "brand solid", "banner-7-story solid", "banner-7-ack solid", "banner-5-story solid", "violation-3 solid"];
+    let way = [
+        "skip solid",
+        "brand solid",
+        "banner-7-story solid",
+        "banner-7-ack solid",
+        "banner-5-story solid",
+        "violation-3 solid",
+    ];
     assert_eq!(stops, way);
     // The skip link leads past the header.
     browser.eval("document.querySelector('.skip').focus()").await;
@@ -133,7 +161,12 @@ async fn a_device_changes_before_your_eyes() {
     night.answer("firewall", "GET /devices", &devices).await;
     night.event("firewall", "attempt", &night::joined()).await;
     browser.until(&format!("{state} === 'alarm'"), SOON).await;
-    browser.until("document.querySelector('#sentence').innerText.includes('is blocked and yet packets pass')", SOON).await;
+    browser
+        .until(
+            "document.querySelector('#sentence').innerText.includes('is blocked and yet packets pass')",
+            SOON,
+        )
+        .await;
     // A newcomer is approved as the device it resembles.
     devices.push(night::newcomer());
     night.answer("firewall", "GET /devices", &devices).await;
@@ -158,13 +191,27 @@ async fn the_story_shows_five_links_as_they_come() {
     night.answer("screen", &format!("GET /trace/{}", night::TRACE), &json!([])).await;
     browser.click("#banner-7-story").await;
     browser.until("document.querySelectorAll('.tie[data-held]').length === 4 && document.querySelector('#pulse').dataset.state === 'live'", SOON).await;
-    assert!(browser.eval("document.querySelector('[data-link=violation]').innerText").await.as_str().unwrap().contains("missing"));
+    assert!(
+        browser
+            .eval("document.querySelector('[data-link=violation]').innerText")
+            .await
+            .as_str()
+            .unwrap()
+            .contains("missing")
+    );
     // What comes later joins the story while it is being looked at.
     night.answer("screen", &format!("GET /trace/{}", night::TRACE), &night::moments("screen")).await;
     night.event("screen", "violation", &json!({ "violation": night::violation() })).await;
     browser.until("document.querySelectorAll('.tie[data-held]').length === 5", SOON).await;
     assert_eq!(browser.eval("document.querySelectorAll('.moment').length").await, 7);
-    assert!(browser.eval("document.querySelector('h1').innerText").await.as_str().unwrap().contains("all five links hold"));
+    assert!(
+        browser
+            .eval("document.querySelector('h1').innerText")
+            .await
+            .as_str()
+            .unwrap()
+            .contains("all five links hold")
+    );
     is_clean(&browser, &night).await;
     browser.close().await;
     night.house.stop().await;
@@ -204,7 +251,10 @@ async fn it_fits_a_phone_and_every_control_has_a_name() {
         }
         let controls = ["link", "button", "checkbox", "dialog", "region", "main"];
         for (role, name) in browser.accessibility().await {
-            assert!(!controls.contains(&role.as_str()) || !name.is_empty() || role == "main", "{path}: a {role} without a name");
+            assert!(
+                !controls.contains(&role.as_str()) || !name.is_empty() || role == "main",
+                "{path}: a {role} without a name"
+            );
         }
     }
     browser.visit(&night.url("/")).await;
@@ -279,7 +329,7 @@ async fn the_picture_for_the_readme() {
     night.answer("firewall", "GET /devices", &night::devices()).await;
     let browser = visit(&night, Screen { height: 1000, ..Screen::DESKTOP }.dark()).await;
     browser.media(&[("prefers-color-scheme", "dark"), ("prefers-reduced-motion", "reduce")]).await;
-    let shot = browser.screenshot(false).await;
+    let shot = browser.screenshot(true).await;
     assert!(shot.len() < 300 * 1024, "{} bytes", shot.len());
     if std::env::var_os("SANCTUM_BLESS").is_some() {
         let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
@@ -287,16 +337,28 @@ async fn the_picture_for_the_readme() {
     }
     if let Some(folder) = std::env::var_os("SANCTUM_SHOTS") {
         let folder = std::path::PathBuf::from(folder);
-        let keep = |name: &str, shot: &[u8]| sanctum_kernel::files::replace(&folder.join(name), shot, 0o644).unwrap();
+        let keep = |name: &str, shot: &[u8]| {
+            sanctum_kernel::files::replace(&folder.join(name), shot, 0o644).unwrap();
+        };
         night.answer("firewall", "GET /devices", &devices).await;
-        for (name, screen) in [("desk-light", Screen::DESKTOP), ("desk-dark", Screen::DESKTOP.dark()), ("phone-light", Screen::PHONE), ("phone-dark", Screen::PHONE.dark())] {
+        for (name, screen) in [
+            ("desk-light", Screen::DESKTOP),
+            ("desk-dark", Screen::DESKTOP.dark()),
+            ("phone-light", Screen::PHONE),
+            ("phone-dark", Screen::PHONE.dark()),
+        ] {
             browser.screen(screen).await;
             for (part, path) in [("home", "/".to_owned()), ("story", format!("/story/{}", night::TRACE))] {
                 browser.visit(&night.url(&path)).await;
                 keep(&format!("{part}-{name}.png"), &browser.screenshot(true).await);
+                if screen.mobile && part == "home" {
+                    browser.screen(Screen { height: 1900, ..screen }).await;
+                    keep(&format!("{part}-{name}-1.png"), &browser.screenshot(false).await);
+                    browser.eval("scrollTo(0, 1850)").await;
+                    keep(&format!("{part}-{name}-2.png"), &browser.screenshot(false).await);
+                }
             }
         }
-        let _: Value = browser.eval("document.querySelector('#help')?.showModal()").await;
     }
     browser.close().await;
     night.house.stop().await;

@@ -60,9 +60,17 @@ impl Night {
         self.line(service, to, 200, body, 0).await;
     }
 
-    pub(crate) async fn line(&self, service: &str, to: &str, status: u16, body: &impl Serialize, after_ms: u64) {
+    pub(crate) async fn line(
+        &self,
+        service: &str,
+        to: &str,
+        status: u16,
+        body: &impl Serialize,
+        after_ms: u64,
+    ) {
         let line = Line { to: to.into(), status, body: serde_json::to_value(body).unwrap(), after_ms };
-        let sent = self.house.send(service, "PUT", "/stub/answer", &serde_json::to_value(line).unwrap()).await;
+        let sent =
+            self.house.send(service, "PUT", "/stub/answer", &serde_json::to_value(line).unwrap()).await;
         assert_eq!(sent.0, 204, "{sent:?}");
     }
 
@@ -89,7 +97,12 @@ impl Night {
     }
 
     /// A request of a stranger: no token of the house, the given headers only.
-    pub(crate) async fn stranger(&self, method: &'static str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn stranger(
+        &self,
+        method: &'static str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let all: Vec<_> = [("authorization", "")].into_iter().chain(headers.iter().copied()).collect();
         self.house.raw("dashboard", method, path, &all, Vec::new()).await
     }

@@ -2,13 +2,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 use sanctum_api::Moment;
-use sanctum_api::firewall::{Block, BlockState, Device, Fingerprint, Happening, Kind, Resembles, Scope, Standing, Verdict};
+use sanctum_api::firewall::{
+    Block, BlockState, Device, Fingerprint, Happening, Kind, Resembles, Scope, Standing, Verdict,
+};
 use sanctum_api::notify::{Ack, Banner, Severity};
 use sanctum_api::screen::{Ruling, Status, Stretch, Violation};
 use sanctum_api::supervise::{Phase, ServiceState};
+use sanctum_kernel::Applied;
 use sanctum_kernel::house::DeviceTier;
 use sanctum_kernel::trace::TraceId;
-use sanctum_kernel::Applied;
 
 pub(crate) const CONFIG: &str = r#"
 [house]
@@ -83,7 +85,11 @@ pub(crate) fn newcomer() -> Device {
         tier: None,
         vendor: None,
         standing: Standing::Quarantined,
-        resembles: Some(Resembles { device: "leo-tablet".into(), score: 0.91, because: "host name, vendor class".into() }),
+        resembles: Some(Resembles {
+            device: "leo-tablet".into(),
+            score: 0.91,
+            because: "host name, vendor class".into(),
+        }),
         ..blocked(
             device("7a-11-9c-4e-02-d8", "iPad", "tablet", None, DeviceTier::Guest),
             Scope::All,
@@ -94,7 +100,11 @@ pub(crate) fn newcomer() -> Device {
 }
 
 pub(crate) fn devices() -> Vec<Device> {
-    let away = Device { online: false, last_seen: Some(at("20T18:12:00")), ..device("claire-mac", "Claire's MacBook", "laptop", Some("claire"), DeviceTier::Exempt) };
+    let away = Device {
+        online: false,
+        last_seen: Some(at("20T18:12:00")),
+        ..device("claire-mac", "Claire's MacBook", "laptop", Some("claire"), DeviceTier::Exempt)
+    };
     vec![
         blocked(xbox(), Scope::All, Verdict::Proven, "14 packets dropped, 0 passed"),
         blocked(
@@ -149,24 +159,38 @@ pub(crate) fn status(enforced: Applied) -> Status {
         because: "weekend curfew 21:30–10:00".into(),
         until: Some(at("21T10:00:00")),
     };
-    Status { now: now(), tonight: "21:30–10:00, 12 h 30 min".into(), devices: vec![ruling], enforced, detail: None }
+    Status {
+        now: now(),
+        tonight: "21:30–10:00, 12 h 30 min".into(),
+        devices: vec![ruling],
+        enforced,
+        detail: None,
+    }
 }
 
 pub(crate) fn schedule() -> Vec<Stretch> {
-    let stretch = |device: &str, name: &str, from: &str, to: &str, blocked: Option<Scope>, because: &str| Stretch {
-        device: device.into(),
-        name: name.into(),
-        from: at(from),
-        to: at(to),
-        blocked,
-        because: because.into(),
-    };
+    let stretch =
+        |device: &str, name: &str, from: &str, to: &str, blocked: Option<Scope>, because: &str| Stretch {
+            device: device.into(),
+            name: name.into(),
+            from: at(from),
+            to: at(to),
+            blocked,
+            because: because.into(),
+        };
     let services = Some(Scope::Services(vec!["YouTube".into(), "Netflix".into()]));
     vec![
         stretch("ava-xbox", "Ava's Xbox", "20T20:00:00", "20T21:30:00", None, "no rule"),
         stretch("ava-xbox", "Ava's Xbox", "20T21:30:00", "21T10:00:00", Some(Scope::All), "weekend curfew"),
         stretch("leo-switch", "Léo's Switch", "20T20:00:00", "20T20:45:00", Some(Scope::All), "homework"),
-        stretch("leo-switch", "Léo's Switch", "20T21:30:00", "21T10:00:00", Some(Scope::All), "weekend curfew"),
+        stretch(
+            "leo-switch",
+            "Léo's Switch",
+            "20T21:30:00",
+            "21T10:00:00",
+            Some(Scope::All),
+            "weekend curfew",
+        ),
         stretch("tv", "Living-room TV", "20T23:00:00", "21T08:00:00", services, "screen rest"),
         stretch("leo-tablet", "Léo's tablet", "20T20:00:00", "21T10:30:00", None, "personal"),
     ]

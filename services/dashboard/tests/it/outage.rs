@@ -12,7 +12,10 @@ async fn alone_with_notify_it_still_comes_at_once() {
     let began = Instant::now();
     let page = text(&night.page("/").await);
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    assert!(page.contains("Not all is known: firewall could not be asked and screen could not be asked."), "{page}");
+    assert!(
+        page.contains("Not all is known: firewall could not be asked and screen could not be asked."),
+        "{page}"
+    );
     assert!(page.contains("could not be asked firewall: nobody listens there: it is not running"), "{page}");
     assert!(!page.contains("All is well"), "{page}");
     // Nobody supervises: each service is asked for its three answers.
@@ -20,7 +23,10 @@ async fn alone_with_notify_it_still_comes_at_once() {
     let (_, overview) = night.house.get("dashboard", "/api/overview").await;
     let tiles = overview["services"]["tiles"].as_array().unwrap();
     let tile = |name: &str| tiles.iter().find(|tile| tile["name"] == name).unwrap();
-    assert_eq!((&tile("notify")["live"], &tile("notify")["ready"], &tile("notify")["well"]), (&json!(true), &json!(true), &json!("well")));
+    assert_eq!(
+        (&tile("notify")["live"], &tile("notify")["ready"], &tile("notify")["well"]),
+        (&json!(true), &json!(true), &json!("well"))
+    );
     assert_eq!((&tile("dashboard")["live"], &tile("dashboard")["well"]), (&json!(true), &json!("well")));
     assert_eq!((&tile("firewall")["live"], &tile("firewall")["well"]), (&json!(false), &json!(null)));
     night.house.stop().await;
@@ -49,7 +55,12 @@ async fn a_broken_database_takes_no_page_away() {
     for name in ["dashboard.db-wal", "dashboard.db-shm"] {
         sanctum_kernel::files::remove(&stopped.paths().state().join(name)).unwrap();
     }
-    sanctum_kernel::files::replace(&db, b"this is not a database, and it is long enough to be looked at as one", 0o600).unwrap();
+    sanctum_kernel::files::replace(
+        &db,
+        b"this is not a database, and it is long enough to be looked at as one",
+        0o600,
+    )
+    .unwrap();
     let night = Night { house: stopped.start().await };
     let cookie = night.cookie().await;
     assert_eq!(night.stranger("GET", "/", &[("cookie", &cookie)]).await.status, 200);
@@ -62,7 +73,8 @@ async fn a_broken_database_takes_no_page_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_says_why() {
     let night = Night::calm().await;
-    let problem = json!({ "type": "urn:sanctum:not-found", "title": "there is no notification `9`", "status": 404 });
+    let problem =
+        json!({ "type": "urn:sanctum:not-found", "title": "there is no notification `9`", "status": 404 });
     night.line("notify", "POST /notifications/9/ack", 404, &problem, 0).await;
     let (status, answer) = night.house.send("dashboard", "POST", "/banners/9/ack", &json!(null)).await;
     assert_eq!((status, &answer["title"]), (404, &json!("there is no notification `9`")));
@@ -70,7 +82,10 @@ async fn what_cannot_be_done_says_why() {
     assert_eq!(status, 400);
     let (status, answer) = night.house.get("dashboard", "/api/story/not-a-trace").await;
     assert_eq!((status, &answer["field"]), (422, &json!("trace")));
-    let page = night.house.raw("dashboard", "GET", "/story/not-a-trace", &[("accept", "text/html")], Vec::new()).await;
+    let page = night
+        .house
+        .raw("dashboard", "GET", "/story/not-a-trace", &[("accept", "text/html")], Vec::new())
+        .await;
     assert_eq!(page.status, 404);
     assert!(text(&String::from_utf8_lossy(&page.body)).contains("`not-a-trace` is not a trace id"));
     night.house.stop().await;
@@ -78,7 +93,8 @@ async fn what_cannot_be_done_says_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_section_that_cannot_be_is_named() {
-    let house = sanctum_testkit::House::new(&crate::stubs::CATALOGUE).config("[dashboard]\nsession = \"1s\"\npatience = \"1ms\"\n");
+    let house = sanctum_testkit::House::new(&crate::stubs::CATALOGUE)
+        .config("[dashboard]\nsession = \"1s\"\npatience = \"1ms\"\n");
     let (_, why) = house.try_start().await.expect_err("it does not start");
     assert!(why.contains("session") && why.contains("patience") && why.contains("such as `30d`"), "{why}");
 }

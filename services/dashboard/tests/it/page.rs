@@ -35,7 +35,10 @@ async fn the_page_reads_without_javascript() {
         assert!(page.contains(&said), "`{said}` is not in: {page}");
     }
     assert!(html.contains("<noscript><meta http-equiv=\"refresh\""), "it looks again by itself");
-    assert!(html.contains("action=\"/banners/7/ack\"") && html.contains("href=\"/story/4bf92f3577b34da6a3ce929d0e0e4736\""));
+    assert!(
+        html.contains("action=\"/banners/7/ack\"")
+            && html.contains("href=\"/story/4bf92f3577b34da6a3ce929d0e0e4736\"")
+    );
     night.house.stop().await;
 }
 
@@ -80,7 +83,8 @@ async fn one_sentence_on_the_house() {
     night.answer("firewall", "GET /devices", &devices).await;
     let mut services = night::services();
     services[1].phase = Phase::Locked;
-    services[1].locked = Some(Locked { at: night::now(), reason: "5 failures".into(), last_lines: vec!["boom".into()] });
+    services[1].locked =
+        Some(Locked { at: night::now(), reason: "5 failures".into(), last_lines: vec!["boom".into()] });
     night.answer("supervise", "GET /services", &services).await;
     says(
         "4 things need you: Ava's Xbox tried to go online at 02:47; Ava's Xbox is blocked and yet packets pass; \

@@ -23,11 +23,20 @@ async fn five_links_and_their_times() {
     night.page("/").await;
     let (_, story) = night.house.get("dashboard", &path()).await;
     assert!(story["said"].as_str().unwrap().starts_with("all five links hold, "), "{story}");
-    let after: Vec<i64> = story["links"].as_array().unwrap().iter().map(|tie| tie["after_ms"].as_i64().unwrap()).collect();
+    let after: Vec<i64> =
+        story["links"].as_array().unwrap().iter().map(|tie| tie["after_ms"].as_i64().unwrap()).collect();
     assert_eq!(after[..4], [0, 3, 11, 48]);
     let page = text(&night.page(&format!("/story/{}", night::TRACE)).await);
-    assert!(page.contains("Blocked and verified +3 ms 02:47:02.003 read back from the router: 1 packet dropped, 0 passed"), "{page}");
-    assert!(page.contains("02:47, Ava's Xbox came onto the Wi-Fi (first DHCP packet): all five links hold"), "{page}");
+    assert!(
+        page.contains(
+            "Blocked and verified +3 ms 02:47:02.003 read back from the router: 1 packet dropped, 0 passed"
+        ),
+        "{page}"
+    );
+    assert!(
+        page.contains("02:47, Ava's Xbox came onto the Wi-Fi (first DHCP packet): all five links hold"),
+        "{page}"
+    );
 
     // The first showing counts, also after a restart.
     let (_, own) = night.house.get("dashboard", &format!("/trace/{}", night::TRACE)).await;
@@ -46,7 +55,10 @@ async fn who_is_silent_is_not_said_to_know_nothing() {
     night.answer("firewall", &format!("GET /trace/{}", night::TRACE), &json!([])).await;
     let (_, story) = night.house.get("dashboard", &path()).await;
     assert_eq!(story["links"][0]["detail"], "nobody was seen joining in this story");
-    assert!(story["links"][2]["detail"].as_str().unwrap().starts_with("not known: screen could not be asked"), "{story}");
+    assert!(
+        story["links"][2]["detail"].as_str().unwrap().starts_with("not known: screen could not be asked"),
+        "{story}"
+    );
     let page = text(&night.page(&format!("/story/{}", night::TRACE)).await);
     assert!(page.contains("could not be asked screen"), "{page}");
     let (_, nobody) = night.house.get("dashboard", "/api/story/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb").await;

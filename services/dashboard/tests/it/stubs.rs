@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sanctum_http::axum::http::{Method, Uri};
-use sanctum_http::{Bytes, Feed, IntoResponse, Json, LastEventId, Op, Response, Routes, State, StatusCode, serve};
+use sanctum_http::{
+    Bytes, Feed, IntoResponse, Json, LastEventId, Op, Response, Routes, State, StatusCode, serve,
+};
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::{Catalogue, Context, Entry, Failure, Latch, Listen, Probe, Service, Spec, Stop};
 use serde::{Deserialize, Serialize};
@@ -126,23 +128,44 @@ macro_rules! stub {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Nothing {}
 
-stub!(Notify, "notify", "Force Flow", 4077, "/events", [
-    Op::get("/banners", "Banners"),
-    Op::get("/trace/{id}", "Story"),
-    Op::post("/notifications/{id}/ack", "Ack"),
-]);
-stub!(Firewall, "firewall", "sanctum-firewalla", 1984, "/events", [
-    Op::get("/devices", "Devices"),
-    Op::get("/trace/{id}", "Story"),
-    Op::put("/devices/{id}", "Naming"),
-]);
-stub!(Screen, "screen", "Screen Time", 4078, "/screen/events", [
-    Op::get("/screen/status", "Status"),
-    Op::get("/screen/schedule", "Schedule"),
-    Op::get("/screen/violations", "Violations"),
-    Op::get("/trace/{id}", "Story"),
-]);
-stub!(Supervise, "supervise", "Castellan", 2189, "/events", [
-    Op::get("/services", "Services"),
-    Op::post("/services/{name}/{verb}", "Act"),
-]);
+stub!(
+    Notify,
+    "notify",
+    "Force Flow",
+    4077,
+    "/events",
+    [
+        Op::get("/banners", "Banners"),
+        Op::get("/trace/{id}", "Story"),
+        Op::post("/notifications/{id}/ack", "Ack"),
+    ]
+);
+stub!(
+    Firewall,
+    "firewall",
+    "sanctum-firewalla",
+    1984,
+    "/events",
+    [Op::get("/devices", "Devices"), Op::get("/trace/{id}", "Story"), Op::put("/devices/{id}", "Naming"),]
+);
+stub!(
+    Screen,
+    "screen",
+    "Screen Time",
+    4078,
+    "/screen/events",
+    [
+        Op::get("/screen/status", "Status"),
+        Op::get("/screen/schedule", "Schedule"),
+        Op::get("/screen/violations", "Violations"),
+        Op::get("/trace/{id}", "Story"),
+    ]
+);
+stub!(
+    Supervise,
+    "supervise",
+    "Castellan",
+    2189,
+    "/events",
+    [Op::get("/services", "Services"), Op::post("/services/{name}/{verb}", "Act"),]
+);
