@@ -1,0 +1,61 @@
+//! Whether the clock can be believed: a machine without a battery wakes up in another year.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+/// No clock is right before this program was begun: 2025-01-01.
+const EARLIEST: Timestamp = Timestamp::constant(1_735_689_600, 0);
+/// Further back than this from what was written last is not a correction but a loss.
+const BACK: SignedDuration = SignedDuration::from_hours(24);
+/// By then the network has set the clock; what it shows now has to be believed.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Remembers the latest moment that was believed.
+#[derive(Debug, Default)]
+pub(crate) struct Doubt {
+    seen: Option<Timestamp>,
+    since: Option<Instant>,
+}
+
+impl Doubt {
+    pub(crate) fn new(seen: Option<Timestamp>) -> Self {
+        Self { seen, since: None }
+    }
+
+    /// Why `now` cannot be believed; `monotonic` is the same moment on the clock that nobody steps.
+    pub(crate) fn of(&mut self, now: Timestamp, monotonic: Instant) -> Option<String> {
+        if now < EARLIEST {
+            return Some(format!("the clock shows {}, before this program was written", now.strftime("%Y-%m-%d")));
+        }
+        let lost = self.seen.filter(|seen| now.checked_add(BACK).is_ok_and(|late| late < *seen));
+        if let Some(seen) = lost
+            && monotonic.duration_since(*self.since.get_or_insert(monotonic)) < PATIENCE
+        {
+            let day = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
+            return Some(format!("the clock shows {} UTC, and {} was before", day(now), day(seen)));
+        }
+        self.seen = if lost.is_some() { Some(now) } else { self.seen.max(Some(now)) };
+        self.since = None;
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_doubted_before_its_time_and_after_a_loss() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (start, later) = (Instant::now(), Instant::now() + PATIENCE);
+        let mut doubt = Doubt::new(Some(at("2026-11-20T12:00:00Z")));
+        assert!(doubt.of(at("1970-01-01T00:01:00Z"), start).unwrap().contains("1970-01-01"));
+        assert!(doubt.of(at("2026-11-18T12:00:00Z"), start).unwrap().contains("2026-11-20"));
+        assert_eq!(doubt.of(at("2026-11-20T09:00:00Z"), start), None);
+        assert!(doubt.of(at("2026-11-18T12:00:00Z"), start).is_some());
+        assert_eq!(doubt.of(at("2026-11-18T12:10:00Z"), later + PATIENCE), None);
+        assert_eq!(doubt.of(at("2026-11-18T12:11:00Z"), later + PATIENCE), None);
+    }
+}

@@ -1,0 +1,72 @@
+//! Declaring the intended state to the firewall, and believing only what reading back shows.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use sanctum_api::CallError;
+use sanctum_api::firewall::{Block, Client, Desired, Newcomers};
+use sanctum_kernel::{Applied, Chain};
+
+use crate::config::{Config, Mode};
+use crate::engine::{Policy, allowed_from, decide, newcomers};
+use crate::hub::World;
+
+/// More than one other writer at a time is a quarrel that retrying does not end.
+const TRIES: usize = 5;
+
+/// The state the rules want now. Every block says when it ends, so that it ends also if this service does not live.
+pub(crate) fn wanted(config: &Config, world: &World) -> Desired {
+    if config.mode == Mode::Agreement {
+        return Desired::default();
+    }
+    let World { policy, ledger, now } = world;
+    let mut blocks = BTreeMap::new();
+    for (id, subject) in &policy.subjects {
+        let ruling = decide(policy, ledger, subject, *now);
+        if let Some(scope) = ruling.blocked {
+            let until = allowed_from(policy, ledger, subject, *now);
+            blocks.insert(id.clone(), Block { scope, reason: ruling.because, until });
+        }
+    }
+    let (newcomers, newcomers_until) = door(config, policy, world);
+    Desired { version: 0, blocks, newcomers, newcomers_until }
+}
+
+fn door(config: &Config, policy: &Policy, world: &World) -> (Newcomers, Option<Timestamp>) {
+    let (night, _) = newcomers(policy, &world.ledger, world.now);
+    let door = if night { config.newcomers.night } else { config.newcomers.day };
+    let ends = night && config.newcomers.day == Newcomers::Allow && door != Newcomers::Allow;
+    let until = ends.then(|| allowed_from(policy, &world.ledger, &policy.newcomer(), world.now)).flatten();
+    (door, until)
+}
+
+fn same(a: &Desired, b: &Desired) -> bool {
+    a.blocks == b.blocks && a.newcomers == b.newcomers && a.newcomers_until == b.newcomers_until
+}
+
+/// Makes the firewall want what the rules want. Nothing is written if it does already.
+pub(crate) async fn enforce(firewall: &Client, wanted: &Desired) -> (Applied, Option<String>) {
+    for _ in 0..TRIES {
+        let current = match firewall.desired().await {
+            Ok(current) => current,
+            Err(error) => return (Applied::Unknown, Some(Chain(&error).to_string())),
+        };
+        if same(&current, wanted) {
+            return (Applied::Applied, None);
+        }
+        let next = Desired { version: current.version + 1, ..wanted.clone() };
+        let put = firewall.put_desired(&next).await;
+        match put {
+            Err(error) if error.problem().is_some_and(|problem| problem.status == 409) => continue,
+            Err(error @ CallError::Refused { .. }) => return (Applied::NotApplied, Some(Chain(&error).to_string())),
+            // Whether a silent firewall acted is for reading back to say.
+            Ok(_) | Err(_) => {}
+        }
+        return match firewall.desired().await {
+            Ok(seen) if same(&seen, wanted) => (Applied::Applied, None),
+            Ok(_) => (Applied::NotApplied, Some("the firewall took the rules and shows others".to_owned())),
+            Err(error) => (Applied::Unknown, Some(Chain(&error).to_string())),
+        };
+    }
+    (Applied::NotApplied, Some("somebody else changes the firewall's rules all the time".to_owned()))
+}
