@@ -70,7 +70,7 @@ impl Life {
         };
         cradle.logs.of(&self.plan.name).note(&format!("ended: {exit}")).await;
         let (unit, run) = (self.unit, self.run);
-        if cradle.messages.send(Message::Event(Event::Exited { unit, run, exit })).is_err() {}
+        cradle.messages.send(Message::Event(Event::Exited { unit, run, exit })).ok();
     }
 
     fn command(&self, cradle: &Cradle, output: std::io::PipeWriter) -> std::io::Result<Command> {
@@ -97,7 +97,7 @@ impl Life {
         let pid = child.id();
         cradle.leaders.add(pid);
         let (unit, run) = (self.unit, self.run);
-        if cradle.messages.send(Message::Born { unit, run, pid }).is_err() {}
+        cradle.messages.send(Message::Born { unit, run, pid }).ok();
         pids::remember(&cradle.paths, &self.plan.name, pid);
         let mut log = cradle.logs.of(&self.plan.name);
         log.note(&format!("started: process {pid}")).await;

@@ -33,7 +33,7 @@ pub fn holder(paths: &Paths) -> Option<Holder> {
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
-            if file.read_to_string(&mut text).is_err() {}
+            file.read_to_string(&mut text).ok();
             Some(serde_json::from_str(&text).unwrap_or(Holder { pid: 0, since: String::new() }))
         }
         Ok(()) | Err(TryLockError::Error(_)) => None,

@@ -26,7 +26,7 @@ impl Locks {
         let open = serde_json::from_str(&text).unwrap_or_else(|error| {
             let aside = path.with_extension("json.unreadable");
             tracing::error!(%error, aside = %aside.display(), "the list of locked services is unreadable and was put aside");
-            if std::fs::rename(&path, aside).is_err() {}
+            std::fs::rename(&path, aside).ok();
             BTreeMap::new()
         });
         Ok(Self { path, open })

@@ -26,8 +26,9 @@ impl Nursery {
                 drop(command);
                 if let Err(Ok(mut child)) = reply.send(child)
                     && child.kill().is_ok()
-                    && child.wait().is_err()
-                {}
+                {
+                    child.wait().ok();
+                }
             }
         })?;
         Ok(Self(births))

@@ -1,7 +1,7 @@
 //! Telling people that a service is locked: through the hub, or, while that is down, through its spool.
 
 use sanctum_api::CallError;
-use sanctum_api::notify::{Client, Notice, Severity, Spooled};
+use sanctum_api::notify::{Client, Notice, Severity};
 use sanctum_api::supervise::Locked;
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::trace::{hex, random};
@@ -52,13 +52,11 @@ pub(crate) async fn tell(shared: &Shared, notice: Notice, hub_is_up: bool) {
             Err(error) => tracing::warn!(error = %Chain(&error), "the hub did not take a notice: it goes to the spool"),
         }
     }
-    // If only the answer of the hub was lost, its `dedup_key` keeps people from hearing of it twice.
+    // The hub reads it as `api::notify::Spooled`. If only the answer of the hub was lost, its `dedup_key` keeps people from hearing of it twice.
     let path = shared.paths.spool().join(format!("{key}.json"));
-    let spooled = Spooled { notice, at, trace_id: Some(Trace::current().id()) };
-    let written = serde_json::to_vec(&spooled).map_err(|error| error.to_string());
-    let written = written.and_then(|text| files::replace(&path, &text, 0o600).map_err(|error| Chain(&error).to_string()));
-    if let Err(error) = written {
-        let Notice { title, message, .. } = spooled.notice;
+    let spooled = serde_json::json!({ "notice": notice, "at": at, "trace_id": Trace::current().id() });
+    if let Err(error) = files::replace(&path, spooled.to_string().as_bytes(), 0o600) {
+        let (error, Notice { title, message, .. }) = (Chain(&error).to_string(), notice);
         tracing::error!(error, title, message, "a notice could not be kept");
     }
 }

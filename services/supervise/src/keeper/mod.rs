@@ -126,7 +126,7 @@ impl Keeper {
             }
         }
         let told = async { while self.notices.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_NOTICE, told).await.is_err() {}
+        tokio::time::timeout(LAST_NOTICE, told).await.ok();
         self.cradle.logs.flush(Duration::from_secs(1)).await;
         Ok(())
     }
@@ -136,7 +136,7 @@ impl Keeper {
             Message::Event(event) => self.handle(event),
             Message::Wish { event, taken } => {
                 self.handle(event);
-                if taken.send(()).is_err() {}
+                taken.send(()).ok();
             }
             Message::Born { unit, run, pid } => {
                 if self.is_current(unit, run) {
@@ -217,8 +217,9 @@ impl Keeper {
 
     fn order(&self, unit: usize, order: Order) {
         if let Some(orders) = self.faces.get(unit).and_then(|face| face.orders.as_ref())
-            && orders.send(order).is_err()
-        {}
+        {
+            orders.send(order).ok();
+        }
     }
 
     fn spawn(&mut self, unit: usize, run: u64) {
@@ -237,7 +238,7 @@ impl Keeper {
         let messages = self.cradle.messages.clone();
         let probing = self.jobs.spawn(async move {
             probe::until_ready(&plan.ready, &plan.name).await;
-            if messages.send(Message::Event(Event::Ready { unit, run })).is_err() {}
+            messages.send(Message::Event(Event::Ready { unit, run })).ok();
         });
         face.probing = Some(probing);
     }
@@ -253,7 +254,7 @@ impl Keeper {
         let messages = self.cradle.messages.clone();
         self.jobs.spawn(async move {
             let seen = probe::look(&plan.health, &plan.name).await;
-            if messages.send(Message::Seen { unit, run, seen }).is_err() {}
+            messages.send(Message::Seen { unit, run, seen }).ok();
         });
     }
 

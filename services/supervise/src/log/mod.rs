@@ -84,9 +84,11 @@ impl Logs {
     pub(crate) async fn flush(&self, within: Duration) {
         let (done, written) = tokio::sync::oneshot::channel();
         let ask = async {
-            if self.queue.send(Chunk::Flush(done)).await.is_ok() && written.await.is_err() {}
+            if self.queue.send(Chunk::Flush(done)).await.is_ok() {
+                written.await.ok();
+            }
         };
-        if tokio::time::timeout(within, ask).await.is_err() {}
+        tokio::time::timeout(within, ask).await.ok();
     }
 }
 

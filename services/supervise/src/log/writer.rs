@@ -47,7 +47,7 @@ impl Writer {
         while let Some(chunk) = chunks.blocking_recv() {
             match chunk {
                 Chunk::Lines { name, text, lines } => self.write(&name, &text, lines),
-                Chunk::Flush(done) => if done.send(()).is_err() {},
+                Chunk::Flush(done) => done.send(()).unwrap_or_default(),
             }
         }
     }

@@ -32,7 +32,7 @@ impl Leaders {
         let leaders = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for orphan in orphans(&leaders) {
             let Some(pid) = pid(orphan) else { continue };
-            if rustix::process::waitpid(Some(pid), WaitOptions::NOHANG).is_err() {}
+            rustix::process::waitpid(Some(pid), WaitOptions::NOHANG).ok();
         }
     }
 }
@@ -44,14 +44,16 @@ pub(crate) fn pid(raw: u32) -> Option<Pid> {
 /// Sends a signal to a whole process group; that it is gone already is fine.
 pub(crate) fn signal_group(group: u32, signal: Signal) {
     if let Some(group) = pid(group)
-        && rustix::process::kill_process_group(group, signal).is_err()
-    {}
+    {
+        rustix::process::kill_process_group(group, signal).ok();
+    }
 }
 
 pub(crate) fn signal_one(process: u32, signal: Signal) {
     if let Some(process) = pid(process)
-        && rustix::process::kill_process(process, signal).is_err()
-    {}
+    {
+        rustix::process::kill_process(process, signal).ok();
+    }
 }
 
 /// Whether a group has members, dead ones that nobody waited for included.

@@ -66,8 +66,9 @@ fn main() -> ExitCode {
 async fn live(sins: Sins) -> ExitCode {
     let mut out = std::io::stdout();
     if let Some(text) = &sins.say
-        && writeln!(out, "{text}").is_err()
-    {}
+    {
+        writeln!(out, "{text}").ok();
+    }
     // A handler is enough: what is handled does not kill.
     let term = sins.ignore_term.then(|| signal(SignalKind::terminate()));
     if sins.fork_grandchild || sins.escape {
@@ -77,7 +78,7 @@ async fn live(sins: Sins) -> ExitCode {
         std::thread::spawn(move || answer(&addr, Duration::from_millis(sins.ready_after), sins.never_ready));
     }
     for line in 0..sins.flood {
-        if writeln!(out, "line {line} of a flood that nobody asked for").is_err() {}
+        writeln!(out, "line {line} of a flood that nobody asked for").ok();
     }
     if sins.close_output {
         close_output();
@@ -87,7 +88,7 @@ async fn live(sins: Sins) -> ExitCode {
         None => std::future::pending().await,
     }
     drop(term);
-    if writeln!(std::io::stderr(), "these are my last words").is_err() {}
+    writeln!(std::io::stderr(), "these are my last words").ok();
     ExitCode::from(sins.exit_code)
 }
 
@@ -106,8 +107,9 @@ fn grandchild(escape: bool) {
     };
     if let Ok(child) = command.spawn()
         && !escape
-        && writeln!(std::io::stdout(), "grandchild {}", child.id()).is_err()
-    {}
+    {
+        writeln!(std::io::stdout(), "grandchild {}", child.id()).ok();
+    }
 }
 
 /// The same process goes on with its output where nothing comes back.
@@ -115,7 +117,7 @@ fn close_output() {
     let Ok(me) = std::env::current_exe() else { return };
     let words: Vec<_> = std::env::args().skip(1).filter(|word| word != "--close-output").collect();
     let error = Command::new(me).args(words).stdout(Stdio::null()).stderr(Stdio::null()).exec();
-    if writeln!(std::io::stderr(), "{error}").is_err() {}
+    writeln!(std::io::stderr(), "{error}").ok();
 }
 
 /// Answers every request with 200 or 503.
@@ -125,8 +127,8 @@ fn answer(addr: &str, after: Duration, never: bool) {
     for stream in listener.incoming().flatten() {
         let mut stream = stream;
         let mut request = [0; 1024];
-        if stream.read(&mut request).is_err() {}
+        stream.read(&mut request).ok();
         let status = if !never && begun.elapsed() >= after { "200 OK" } else { "503 Not yet" };
-        if write!(stream, "HTTP/1.0 {status}\r\nContent-Length: 3\r\n\r\nyes").is_err() {}
+        write!(stream, "HTTP/1.0 {status}\r\nContent-Length: 3\r\n\r\nyes").ok();
     }
 }

@@ -1,0 +1,126 @@
+//! `sanctum status`: how the house is.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use sanctum_api::supervise::{Client, Phase, ServiceState};
+use sanctum_kernel::{Status, exit};
+use sanctum_supervise::{Holder, holder};
+use serde::Serialize;
+
+use crate::cli::{Cli, Outcome};
+use crate::paint::Paint;
+
+/// How every service is: live (it answers), ready (it may be used) and well (it does its work).
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  sanctum status                      a table\n  sanctum status screen               one service, with what it says of itself\n  sanctum status --json | jq '.services[] | select(.well != \"well\")'\n\nExit code 0 if everything is well, 1 if anything is not, or the house is down.")]
+pub(crate) struct Args {
+    /// Only these services, by name or house name
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct House {
+    up: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    supervisor: Option<Holder>,
+    /// Why there is nothing to see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
+    services: Vec<ServiceState>,
+}
+
+pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
+    let names = args.names.iter().map(|word| super::run::service(word)).collect::<Result<Vec<_>, _>>()?;
+    let mut house = House { up: false, supervisor: holder(&cli.paths), trouble: None, services: Vec::new() };
+    if house.supervisor.is_some() {
+        let asked = cli.transport("supervise").and_then(|way| cli.call(async move { Client::new(way).services().await }));
+        match asked {
+            Ok(services) => (house.up, house.services) = (true, services),
+            Err(error) => house.trouble = Some(sanctum_kernel::Chain(&*error).to_string()),
+        }
+    }
+    house.services.retain(|state| names.is_empty() || names.contains(&state.name.as_str()));
+    let well = house.up && house.services.iter().all(is_well);
+    cli.show(&house, |out, paint| draw(out, paint, &house))?;
+    Ok(if well { exit::OK } else { exit::NO })
+}
+
+/// A service that someone stopped on purpose is not unwell.
+fn is_well(state: &ServiceState) -> bool {
+    state.is_fine() && (state.phase == Phase::Stopped || state.well.is_none_or(|well| well == Status::Well))
+}
+
+fn draw(out: &mut dyn Write, paint: Paint, house: &House) -> io::Result<()> {
+    let Some(supervisor) = &house.supervisor else {
+        return writeln!(out, "{} `sanctum up` starts it.", paint.yellow("The house is down."));
+    };
+    if let Some(trouble) = &house.trouble {
+        return writeln!(out, "{} process {} keeps it: {trouble}", paint.red("The house is up and does not answer:"), supervisor.pid);
+    }
+    let heads = ["SERVICE", "HOUSE NAME", "PHASE", "LIVE", "READY", "WELL", "PID", "FOR", "FAILED", "ADDRESS"];
+    let rows: Vec<[String; 10]> = house.services.iter().map(row).collect();
+    let widths: Vec<usize> = heads.iter().enumerate().map(|(at, head)| rows.iter().filter_map(|row| Some(row.get(at)?.chars().count())).max().unwrap_or(0).max(head.len())).collect();
+    let pad = |text: &str, width: usize| format!("{text}{}", " ".repeat(width.saturating_sub(text.chars().count())));
+    let head: Vec<String> = heads.iter().zip(&widths).map(|(head, &width)| pad(head, width)).collect();
+    writeln!(out, "{}", paint.dim(head.join("  ").trim_end()))?;
+    for (row, state) in rows.iter().zip(&house.services) {
+        let cells: Vec<String> = row.iter().zip(&widths).enumerate().map(|(at, (cell, &width))| colour(at, &pad(cell, width), state, paint)).collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    for state in house.services.iter().filter(|state| !is_well(state)) {
+        let detail = state.detail.clone().or_else(|| state.last_exit.clone()).unwrap_or_else(|| state.phase.word().to_owned());
+        writeln!(out, "{} {}: {detail}", paint.yellow("→"), paint.bold(&state.name))?;
+        if let Some(locked) = &state.locked {
+            locked.last_lines.iter().rev().take(5).rev().try_for_each(|line| writeln!(out, "    {}", paint.dim(line)))?;
+            writeln!(out, "    {}", paint.cyan(format!("sanctum unlock {}", state.name)))?;
+        }
+    }
+    let (all, well) = (house.services.len(), house.services.iter().filter(|state| is_well(state)).count());
+    let line = format!("{well} of {all} are well; kept by process {} since {}.", supervisor.pid, supervisor.since);
+    writeln!(out, "{}", if well == all { paint.green(line) } else { paint.yellow(line) })
+}
+
+fn row(state: &ServiceState) -> [String; 10] {
+    let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+    let well = match state.well {
+        Some(Status::Well) => "well",
+        Some(Status::Degraded) => "degraded",
+        Some(Status::Unwell) => "unwell",
+        None => "-",
+    };
+    [
+        state.name.clone(),
+        state.house_name.clone(),
+        state.phase.word().replace('-', " "),
+        yes(state.live),
+        yes(state.ready),
+        well.to_owned(),
+        state.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+        ago(state.since),
+        state.restarts.to_string(),
+        state.address.clone().unwrap_or_else(|| "-".to_owned()),
+    ]
+}
+
+fn colour(column: usize, cell: &str, state: &ServiceState, paint: Paint) -> String {
+    match (column, cell.trim_end()) {
+        (0, _) => paint.bold(cell),
+        (2..=5, "yes" | "well" | "ready") => paint.green(cell),
+        (2..=5, "no" | "unwell" | "locked") if state.phase != Phase::Stopped => paint.red(cell),
+        (2..=5, "degraded" | "backing off" | "starting" | "waiting") => paint.yellow(cell),
+        _ => cell.to_owned(),
+    }
+}
+
+/// How long something has been so, roughly: `12 s`, `3 min`, `5 h`, `2 d`.
+fn ago(since: Timestamp) -> String {
+    let seconds = Timestamp::now().duration_since(since).as_secs().max(0);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86400),
+    }
+}

@@ -1,0 +1,216 @@
+//! `sanctum up`: the whole house, every service as a process of its own.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use sanctum_api::supervise::{Client, Phase, ServiceState};
+use sanctum_kernel::chain::Hinted;
+use sanctum_kernel::peers::read_token;
+use sanctum_kernel::{Failure, exit, files};
+use secrecy::ExposeSecret;
+use tokio::sync::watch;
+
+use crate::cli::{Cli, Outcome};
+use crate::paint::Paint;
+use crate::run::services;
+
+/// Start the house: every service as a process of its own, kept running by the supervisor.
+///
+/// Services start in the order of their needs, side by side where they can. Without `--detach` the supervisor runs
+/// here until Ctrl-C, which stops the house again, dependants first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  sanctum up              the house, in the foreground\n  sanctum up --detach     in the background; returns when all is ready, or says what is not\n\nExit code 75 if the house is up already, 1 if --detach gives up waiting for a service.")]
+pub(crate) struct Args {
+    /// Leave it running in the background and return when all is ready
+    #[arg(long, short)]
+    detach: bool,
+    /// This process is the one in the background
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    detached: bool,
+}
+
+/// How long services may take before `up` says which are not ready.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at a house that starts.
+const LOOK: Duration = Duration::from_millis(20);
+/// Larger than this, the supervisor's own log is put aside at start.
+const LARGE_LOG: u64 = 8 * 1024 * 1024;
+
+pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
+    let begun = Instant::now();
+    cli.settings()?;
+    cli.paths.prepare()?;
+    if let Some(holder) = sanctum_supervise::holder(&cli.paths) {
+        return Err(sanctum_supervise::refusal(&cli.paths, &holder).into());
+    }
+    if args.detached {
+        // A session of its own: closing the terminal is not the end of the house.
+        rustix::process::setsid().ok();
+        return services(&["supervise"], true, cli);
+    }
+    if args.detach {
+        return detach(cli, begun);
+    }
+    if std::io::stderr().is_terminal() {
+        sanctum_host::telemetry_into(files::append(&own_log(cli)?)?, cli.verbose);
+    }
+    let (ended, end) = watch::channel(false);
+    std::thread::scope(|scope| {
+        scope.spawn(move || cli.block_on(report(cli, begun, end)).ok());
+        let outcome = services(&["supervise"], true, cli);
+        ended.send_replace(true);
+        outcome
+    })
+}
+
+/// Where the supervisor's own log is, after it has been put aside if it was large.
+fn own_log(cli: &Cli) -> Result<PathBuf, Failure> {
+    let path = cli.paths.logs().join("supervise.log");
+    if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() > LARGE_LOG) {
+        std::fs::rename(&path, path.with_extension("log.1"))?;
+    }
+    Ok(path)
+}
+
+fn detach(cli: &Cli, begun: Instant) -> Outcome {
+    let log = files::append(&own_log(cli)?)?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("--home").arg(cli.paths.home()).args(cli.verbose.then_some("--verbose")).args(["up", "--detached"]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
+    let states = cli.block_on(settle(cli, begun, Some(&mut child), |state| {
+        if !cli.json {
+            say(&line(state, Paint::stdout()));
+        }
+    }))?;
+    let Some(states) = states else {
+        let hint = format!("`sanctum logs supervise` says why; the file is `{}`", own_log(cli)?.display());
+        return Err(Hinted::new(exit::UNAVAILABLE, "the supervisor ended before the house was up", hint).into());
+    };
+    let all = states.iter().all(ServiceState::is_fine);
+    cli.show(&states, |out, paint| out.write_all(summary(cli, &states, begun, paint).as_bytes()))?;
+    Ok(if all { exit::OK } else { exit::NO })
+}
+
+/// Tells a person in the foreground how the start goes, and afterwards what changes.
+async fn report(cli: &Cli, begun: Instant, mut end: watch::Receiver<bool>) {
+    let paint = Paint::stdout();
+    let settled = settle(cli, begun, None, |state| say(&line(state, paint)));
+    let states = tokio::select! {
+        states = settled => states,
+        _ = end.wait_for(|ended| *ended) => return,
+    };
+    let Some(states) = states else { return };
+    say(summary(cli, &states, begun, paint).trim_end());
+    if !std::io::stdout().is_terminal() {
+        return;
+    }
+    say(&paint.dim("Ctrl-C stops the house. What happens is shown here; `sanctum status` and `sanctum logs` tell more."));
+    tokio::select! {
+        () = follow(cli, states, paint) => {}
+        _ = end.wait_for(|ended| *ended) => {}
+    }
+}
+
+/// Watches until every service is ready or will not be; tells of each once. `None` if the supervisor ended.
+async fn settle(cli: &Cli, begun: Instant, mut child: Option<&mut Child>, mut tell: impl FnMut(&ServiceState)) -> Option<Vec<ServiceState>> {
+    let mut told = Vec::new();
+    loop {
+        // Tokens are made while the house starts, so the way to it is looked for anew until it works.
+        let states = match cli.transport("supervise") {
+            Ok(way) => Client::new(way).services().await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
+        for state in states.iter().filter(|state| matches!(state.phase, Phase::Ready | Phase::Locked)) {
+            if !told.contains(&state.name) {
+                told.push(state.name.clone());
+                tell(state);
+            }
+        }
+        let decided = |state: &ServiceState| matches!(state.phase, Phase::Ready | Phase::Locked | Phase::Stopped);
+        let stuck = |state: &ServiceState| state.phase == Phase::Waiting && !state.needs.iter().any(|need| {
+            states.iter().any(|other| other.name == *need && !decided(other) && other.phase != Phase::Waiting)
+        });
+        let moving = states.iter().any(|state| !decided(state) && state.phase != Phase::Waiting);
+        let settled = !states.is_empty() && states.iter().all(|state| decided(state) || (!moving && stuck(state)));
+        if settled || begun.elapsed() > PATIENCE {
+            return Some(states);
+        }
+        if let Some(child) = child.as_mut()
+            && !matches!(child.try_wait(), Ok(None))
+        {
+            return None;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Shows every change until the house ends.
+async fn follow(cli: &Cli, mut before: Vec<ServiceState>, paint: Paint) {
+    use futures_util::StreamExt;
+    let Ok(way) = cli.transport("supervise") else { return };
+    let Ok(mut events) = Client::new(way).events(None).await else { return };
+    while let Some(Ok(event)) = events.next().await {
+        let Ok(state) = serde_json::from_str::<ServiceState>(&event.data) else { continue };
+        let Some(known) = before.iter_mut().find(|known| known.name == state.name) else { continue };
+        if known.phase != state.phase {
+            let time = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string();
+            say(&format!("{}{}", paint.dim(time), line(&state, paint)));
+        }
+        *known = state;
+    }
+}
+
+/// One service on one line.
+fn line(state: &ServiceState, paint: Paint) -> String {
+    let mark = match state.phase {
+        Phase::Ready => paint.green("●"),
+        Phase::Locked => paint.red("●"),
+        Phase::Stopped | Phase::Stopping => paint.dim("○"),
+        _ => paint.yellow("◌"),
+    };
+    let what = match (state.phase, state.ready_ms) {
+        (Phase::Ready, Some(ms)) => format!("ready after {ms} ms"),
+        (phase, _) => phase.word().replace('-', " "),
+    };
+    let exit = state.last_exit.as_ref().filter(|_| matches!(state.phase, Phase::BackingOff | Phase::Waiting | Phase::Starting));
+    let why = exit.map(|exit| format!("ended with {exit}")).into_iter().chain(state.detail.clone()).collect::<Vec<_>>().join("; ");
+    let why = if why.is_empty() { String::new() } else { format!("  {}", paint.dim(why)) };
+    format!("  {mark} {}  {:<17}  {what}{why}", paint.bold(format!("{:<10}", state.name)), state.house_name)
+}
+
+fn summary(cli: &Cli, states: &[ServiceState], begun: Instant, paint: Paint) -> String {
+    let mut text = String::new();
+    let ready = states.iter().filter(|state| state.phase == Phase::Ready).count();
+    let seconds = begun.elapsed().as_secs_f32();
+    if ready == states.len() && !states.is_empty() {
+        text.push_str(&format!("{} {ready} services are ready, {seconds:.2} s after you asked.\n", paint.green("The house is up:")));
+    } else {
+        text.push_str(&format!("{} {ready} of {} services are ready.\n", paint.yellow("The house is not all up:"), states.len()));
+        for state in states.iter().filter(|state| state.phase != Phase::Ready) {
+            text.push_str(&line(state, paint));
+            text.push('\n');
+            if state.phase == Phase::Locked {
+                text.push_str(&format!("      {}\n", paint.cyan(format!("sanctum logs {0}  says why; sanctum unlock {0}  starts it again", state.name))));
+            }
+        }
+    }
+    if let Some(url) = dashboard(cli) {
+        text.push_str(&format!("Look at it: {}\n", paint.bold(url)));
+    }
+    text
+}
+
+/// The door of the dashboard, with the key for this house's people.
+fn dashboard(cli: &Cli) -> Option<String> {
+    let addr = cli.addr("dashboard").ok()?;
+    let key = read_token(&cli.paths, "browser", "dashboard").ok()?;
+    Some(format!("http://{addr}/enter?key={}", key.expose_secret()))
+}
+
+/// A closed terminal is no reason to end a house.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).ok();
+}
