@@ -79,6 +79,11 @@ pub(crate) fn sameness(a: &Fingerprint, b: &Fingerprint) -> (f64, Vec<&'static s
     (score, alike.iter().map(|(word, ..)| *word).collect())
 }
 
+/// Whether the client identifier outlives a change of address.
+pub(crate) fn is_lasting(shown: &Fingerprint) -> bool {
+    duid(shown).is_some()
+}
+
 /// The DUID inside a client identifier: as DHCPv6 has it, or after `ff` and the IAID in DHCPv4 (RFC 4361 §6.1).
 fn duid(shown: &Fingerprint) -> Option<&str> {
     let id = shown.client_id.as_deref()?;

@@ -163,11 +163,15 @@ pub struct Observation {
     pub cuts: BTreeMap<Mac, Evidence>,
     pub known: BTreeSet<Mac>,
     pub closed: bool,
+    /// The gate is neither open nor closed, because somebody changed a part of it.
+    pub half_closed: bool,
     pub rules: Rules,
     /// Addresses that knocked at the closed gate.
     pub strangers: BTreeSet<Mac>,
     /// Bytes to and from beyond the LAN, as the router counts them now.
     pub bytes: BTreeMap<Mac, u64>,
+    /// Something about the router that weakens every block.
+    pub warning: Option<String>,
 }
 
 /// How an arrival was noticed.

@@ -233,9 +233,11 @@ impl Backend for Simulated {
                 cuts: state.cuts.iter().map(|(mac, held)| (*mac, held.evidence.clone())).collect(),
                 known: state.known.clone(),
                 closed: state.closed,
+                half_closed: false,
                 rules: super::Rules::Whole,
                 strangers: state.strangers.clone(),
                 bytes: state.bytes.clone(),
+                warning: None,
             })
         })
     }

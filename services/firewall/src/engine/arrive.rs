@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use sanctum_api::firewall::{Block, Fingerprint, Kind, Newcomers, Standing, Verdict};
-use sanctum_kernel::trace::TraceId;
 use sanctum_kernel::{Chain, Mac, Trace};
 use tokio::time::Instant;
 
@@ -98,10 +97,14 @@ impl Core {
         if let Some(name) = shown.hostname.as_ref().filter(|_| nothing_named && !record.declared) {
             record.device.name.clone_from(name);
         }
+        // An identifier that outlives a change of address is worth more than one made of the address.
+        let weaker = identity::is_lasting(known) && !identity::is_lasting(&shown);
+        if !weaker {
+            known.client_id = shown.client_id.or(known.client_id.take());
+        }
         known.hostname = shown.hostname.or(known.hostname.take());
         known.vendor_class = shown.vendor_class.or(known.vendor_class.take());
         known.parameters = shown.parameters.or(known.parameters.take());
-        known.client_id = shown.client_id.or(known.client_id.take());
         if record.device.kind.is_none() {
             record.device.kind = identity::kind(mac, &record.device.fingerprint).map(str::to_owned);
         }
@@ -150,8 +153,20 @@ impl Core {
         };
         self.happen(Kind::Joined, Some((id, Some(mac))), format!("{name} {how}"), None, Some(by));
         if let (Some(block), Some(judged)) = (wanted, judged) {
+            self.begun(id, &block, &judged);
             self.tried(id, mac, &block, judged, by);
         }
+    }
+
+    /// A newcomer's own block begins with its arrival.
+    fn begun(&mut self, id: &str, block: &Block, judged: &Judged) {
+        let now = self.now();
+        let Some(record) = self.setup.records.get_mut(id).filter(|record| record.announced.is_none()) else { return };
+        record.announced = Some(block.clone());
+        record.blocked_since = Some(now);
+        let detail = format!("{} is blocked ({}); {}", record.device.name, block.reason, judged.evidence);
+        self.touch(id);
+        self.happen(Kind::Blocked, Some((id, None)), detail, Some(judged.verdict), None);
     }
 
     /// An attempt: who, why it is blocked, and what was read back.
@@ -260,10 +275,5 @@ impl Core {
                 },
             );
         }
-    }
-
-    /// Steps of the story `trace` that are not written down yet belong to it as well.
-    pub(super) fn same_story(&self, mac: Mac) -> Option<TraceId> {
-        self.tries.get(&mac).and_then(|seen| seen.story)
     }
 }

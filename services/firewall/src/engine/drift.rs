@@ -53,8 +53,8 @@ pub(super) fn drifts(held: Option<&Held>, intent: &Intent, seen: &Observation) -
     for mac in seen.known.iter().filter(|mac| !held.known.contains(*mac) && !intent.known.contains(*mac)) {
         drifts.push(format!("somebody else made {mac} known on the router"));
     }
-    if held.closed == intent.closed && seen.closed != intent.closed {
-        let what = if seen.closed { "closed" } else { "opened" };
+    if held.closed == intent.closed && (seen.closed != intent.closed || seen.half_closed) {
+        let what = if intent.closed { "opened" } else { "closed" };
         drifts.push(format!("somebody {what} the gate for strangers"));
     }
     drifts
@@ -79,7 +79,10 @@ impl Mend {
             forget: seen.known.difference(&intent.known).copied().collect(),
             closed: intent.closed,
         };
-        let turn = !gate.know.is_empty() || !gate.forget.is_empty() || seen.closed != intent.closed;
+        let turn = !gate.know.is_empty()
+            || !gate.forget.is_empty()
+            || seen.closed != intent.closed
+            || seen.half_closed;
         Self {
             block: missing.map(|(mac, cut)| (*mac, cut.clone())).collect(),
             unblock: seen.cuts.keys().filter(|mac| !intent.cuts.contains_key(*mac)).copied().collect(),

@@ -9,7 +9,7 @@ use sanctum_kernel::{Chain, Failure, Mac, OnError, Status, Trace};
 
 use super::core::{Core, Try, signed};
 use super::drift::{self, Held, Mend};
-use crate::backend::{BackendError, By, Cut, Intent, Observation, Rules, Seen};
+use crate::backend::{BackendError, By, Intent, Observation, Rules, Seen};
 use crate::plan;
 use crate::verdict::{self, Judged};
 
@@ -58,6 +58,15 @@ impl Core {
         self.report(drifts, &intent, &after, refused);
         self.held = Some(Held::of(&after));
         self.observed = Some(after.cuts.len());
+        match &after.warning {
+            Some(warning) => self.setup.shared.well.set_hint(
+                "offload",
+                Status::Degraded,
+                warning.clone(),
+                "switch flow offload (hardware acceleration) off on the router",
+            ),
+            None => self.setup.shared.well.clear("offload"),
+        }
         self.knock(&seen).await;
     }
 
@@ -448,9 +457,4 @@ impl Core {
             }
         });
     }
-}
-
-/// Everything of an address, for callers that hold one.
-pub(super) fn all(mac: Mac) -> BTreeMap<Mac, Cut> {
-    BTreeMap::from([(mac, Cut::All)])
 }

@@ -68,7 +68,11 @@ async fn a_made_up_address_is_proposed_merged_and_parted_again() {
     let (status, xbox) =
         house.send("firewall", "PUT", &format!("/devices/{id}"), &json!({ "same_as": "xbox" })).await;
     assert_eq!((status, xbox["macs"].as_array().unwrap().len()), (200, 3));
-    assert_eq!(house.get("firewall", &format!("/devices/{id}")).await.0, 404);
+    assert_eq!(
+        house.get("firewall", &format!("/devices/{id}")).await.1["id"],
+        "xbox",
+        "its address is found there"
+    );
     desire(&house, 1, json!({ "xbox": curfew() }), "allow", None).await;
     assert_eq!(packets(&house, STRANGER).await, (0, 5));
     let (status, _) = house.send("firewall", "PUT", "/devices/xbox", &json!({ "apart": STRANGER })).await;

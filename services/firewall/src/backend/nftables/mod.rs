@@ -1,13 +1,33 @@
 //! A Linux router: tables of our own in `inet` and `bridge`, by netlink.
 
-use std::sync::Arc;
+#[cfg(target_os = "linux")]
+mod kernel;
+#[cfg(target_os = "linux")]
+mod lan;
+#[cfg(target_os = "linux")]
+mod packet;
+#[cfg(target_os = "linux")]
+mod router;
+#[cfg(target_os = "linux")]
+mod rules;
+#[cfg(target_os = "linux")]
+mod ruleset;
+#[cfg(target_os = "linux")]
+mod socket;
+#[cfg(target_os = "linux")]
+mod watch;
+#[cfg(target_os = "linux")]
+mod wire;
 
-use sanctum_kernel::chain::Hinted;
-use sanctum_kernel::exit;
+#[cfg(target_os = "linux")]
+pub use kernel::{Count, Kernel};
+#[cfg(target_os = "linux")]
+pub(crate) use router::open;
+#[cfg(target_os = "linux")]
+pub use ruleset::{RECOVERY, bare};
+
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-use super::Backend;
 
 /// Settings of the nftables router: `[firewall.nftables]`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -15,7 +35,7 @@ use super::Backend;
 pub struct Config {
     /// The bridges towards the house. What goes from one to another stays open to a blocked device.
     pub lan: Vec<String>,
-    /// The house's own address ranges, such as `192.168.1.0/24`; read from the bridges if empty.
+    /// The house's own address ranges, such as `192.168.1.0/24`; read from the bridges' addresses if empty.
     pub prefixes: Vec<String>,
     /// The program that loads the rules, at start and for repair only.
     pub nft: String,
@@ -28,15 +48,48 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether this machine can be the router, or what is missing and the way out.
+    pub fn try_open(&self) -> Result<(), String> {
+        let why = |hinted: sanctum_kernel::chain::Hinted| {
+            let hint = sanctum_kernel::hint(&hinted).map(|(hint, _)| hint).unwrap_or_default();
+            format!("{hinted}: {hint}")
+        };
+        open(self).map(drop).map_err(why)
+    }
+
     pub(crate) fn check(&self) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
         if self.lan.is_empty() {
             wrong.push(("lan", "no interface is named: nothing could be watched or blocked".to_owned()));
         }
+        // Linux allows more, but these go into the text of the rules.
+        let plain = |name: &str| {
+            !name.is_empty() && name.len() < 16 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        };
+        for name in self.lan.iter().filter(|name| !plain(name)) {
+            wrong.push(("lan", format!("`{name}` is not the name of an interface: letters, digits, `-`, `_` and `.`, at most 15")));
+        }
+        for prefix in self.prefixes.iter().filter(|prefix| !is_range(prefix)) {
+            wrong.push(("prefixes", format!("`{prefix}` is not an address range such as `192.168.1.0/24`")));
+        }
         wrong
     }
 }
 
-pub(crate) fn open(_config: &Config) -> Result<Arc<dyn Backend>, Hinted> {
-    Err(Hinted::new(exit::CONFIG, "not there yet", "use `simulated`"))
+/// Whether `text` is an address and a length that fits.
+fn is_range(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(at, length)| match (at.parse::<std::net::IpAddr>(), length.parse::<u8>()) {
+        (Ok(at), Ok(length)) => length <= if at.is_ipv4() { 32 } else { 128 },
+        _ => false,
+    })
+}
+
+/// Without Linux there is no nftables.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn open(_: &Config) -> Result<std::sync::Arc<dyn super::Backend>, sanctum_kernel::chain::Hinted> {
+    Err(sanctum_kernel::chain::Hinted::new(
+        sanctum_kernel::exit::CONFIG,
+        "nftables exists on Linux only",
+        "write `[firewall] backend = \"simulated\"` on this machine",
+    ))
 }

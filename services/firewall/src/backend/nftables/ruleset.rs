@@ -1,0 +1,148 @@
+//! The text of our two tables. They touch nobody else's: a drop in any base chain is final, so a gate at
+//! forward −10 beats every `accept` that comes later, whoever wrote it.
+
+use std::fmt::Write as _;
+
+use sanctum_kernel::Mac;
+
+use super::lan::Lan;
+use crate::backend::{Cut, Intent};
+
+/// What removes everything of ours and nothing else; works with the service down, and twice.
+pub const RECOVERY: &str =
+    "add table inet sanctum; delete table inet sanctum; add table bridge sanctum; delete table bridge sanctum";
+
+/// The mark of an address's flows, so that one message ends them all. Derived, so that nothing needs to remember
+/// it (FNV-1a over the address, 24 bits below an `S`); two addresses that share one merely lose their
+/// tracked flows together.
+pub(super) fn mark(mac: Mac) -> u32 {
+    let hash = mac.0.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    0x5300_0000 | ((hash >> 8) ^ hash) & 0x00ff_ffff
+}
+
+/// Both tables with everything in them, to be loaded as one: there is no moment without a rule.
+pub(super) fn text(lan: &Lan, intent: &Intent) -> String {
+    let blocked: Vec<Mac> = intent.cuts.iter().filter(|(_, cut)| **cut == Cut::All).map(|(mac, _)| *mac).collect();
+    let names: Vec<String> = lan.names.iter().map(|name| format!("\"{name}\"")).collect();
+    let sets = Sets {
+        known: elements(intent.known.iter()),
+        blocked: elements(blocked.iter()),
+        closed: if intent.closed { elements(names.iter()) } else { String::new() },
+        lan: elements(names.iter()),
+        lan4: elements(lan.v4.iter()),
+        lan6: elements(lan.v6.iter()),
+        marks: elements(intent.known.iter().chain(&blocked).collect::<std::collections::BTreeSet<_>>().into_iter().map(|mac| format!("{mac} : {:#010x}", mark(*mac)))),
+    };
+    let mut text = String::new();
+    for family in ["inet", "bridge"] {
+        // Written in this order it works whether the table is there or not.
+        if writeln!(text, "table {family} sanctum\ndelete table {family} sanctum").is_err() {}
+    }
+    text.push_str(&sets.inet());
+    text.push_str(&sets.bridge());
+    text
+}
+
+/// Both tables for one bridge with nothing in them, for measurements.
+pub fn bare(bridge: &str) -> String {
+    let v6 = vec!["fe80::/10".to_owned()];
+    text(&Lan { names: vec![bridge.to_owned()], v6, ..Lan::default() }, &Intent::default())
+}
+
+struct Sets {
+    known: String,
+    blocked: String,
+    closed: String,
+    lan: String,
+    lan4: String,
+    lan6: String,
+    marks: String,
+}
+
+impl Sets {
+    fn common(&self) -> String {
+        let Self { known, blocked, lan4, lan6, .. } = self;
+        format!(
+            r#"	set known {{ type ether_addr; size 65535; {known} }}
+	set blocked {{ type ether_addr; size 65535; counter; {blocked} }}
+	set lan4 {{ type ipv4_addr; flags interval; auto-merge; {lan4} }}
+	set lan6 {{ type ipv6_addr; flags interval; auto-merge; {lan6} }}
+	set leaked {{ type ether_addr; size 65535; flags dynamic; counter; }}
+"#
+        )
+    }
+
+    /// The LAN itself is not ours to cut: where br_netfilter is on, bridged frames come by here as well. A
+    /// stranger is noted in a rule of its own, because a full set ends the rule it stands in.
+    fn inet(&self) -> String {
+        let Self { lan, marks, closed, .. } = self;
+        let common = self.common();
+        format!(
+            r#"table inet sanctum {{
+{common}	set closed {{ type ifname; {closed} }}
+	set lan {{ type ifname; {lan} }}
+	set strangers {{ type ether_addr; size 4096; flags dynamic,timeout; timeout 1d; }}
+	set sent {{ type ether_addr; size 65535; flags dynamic,timeout; counter; timeout 7d; }}
+	map devmark {{ type ether_addr : mark; size 65535; {marks} }}
+	chain flows {{
+		type filter hook prerouting priority -150; policy accept;
+		iifname @lan ct state new ct mark 0x0 ct mark set ether saddr map @devmark comment "flows carry their device's mark"
+	}}
+	chain gate {{
+		type filter hook forward priority -10; policy accept;
+		iifname @lan oifname @lan return comment "the LAN stays open"
+		iifname @lan ether saddr @blocked drop comment "blocked devices send nothing out"
+		iifname @closed ether saddr != @known update @strangers {{ ether saddr }} comment "strangers are noted"
+		iifname @closed ether saddr != @known drop comment "strangers send nothing out"
+	}}
+	chain tripwire {{
+		type filter hook postrouting priority 300; policy accept;
+		oifname != @lan ether saddr @blocked update @leaked {{ ether saddr counter }} comment "packets of blocked devices that got out"
+		oifname != @lan update @sent {{ ether saddr counter }} comment "bytes sent"
+	}}
+}}
+"#
+        )
+    }
+
+    /// What the router sends down to a device leaves through the bridge's output hook, whatever connection it
+    /// belongs to. From the LAN's own addresses (the router's pages, its DHCP) it may always come.
+    fn bridge(&self) -> String {
+        let common = self.common();
+        // A bridge's port is not its bridge, so here the switch is the kind of packet instead of the interface.
+        let shut = if self.closed.is_empty() { "" } else { "elements = { 0x0800, 0x86dd };" };
+        let mut rules = String::new();
+        for (ip, set) in [("ip", "lan4"), ("ip6", "lan6")] {
+            let from = format!("{ip} saddr != @{set}");
+            let single = "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00";
+            let lines = [
+                format!("{from} ether daddr @blocked drop comment \"nothing reaches blocked devices ({ip})\""),
+                format!("ether type @closed {from} {single} ether daddr != @known drop comment \"nothing reaches strangers ({ip})\""),
+            ];
+            lines.iter().for_each(|line| rules.push_str(&format!("\t\t{line}\n")));
+        }
+        let mut trips = String::new();
+        for (ip, set) in [("ip", "lan4"), ("ip6", "lan6")] {
+            trips.push_str(&format!("\t\t{ip} saddr != @{set} ether daddr @blocked update @leaked {{ ether daddr counter }} comment \"packets that got in to blocked devices ({ip})\"\n"));
+            trips.push_str(&format!("\t\t{ip} saddr != @{set} update @received {{ ether daddr counter }} comment \"bytes received ({ip})\"\n"));
+        }
+        format!(
+            r#"table bridge sanctum {{
+{common}	set closed {{ type ether_type; {shut} }}
+	set received {{ type ether_addr; size 65535; flags dynamic,timeout; counter; timeout 7d; }}
+	chain down {{
+		type filter hook output priority 0; policy accept;
+{rules}	}}
+	chain tripwire {{
+		type filter hook postrouting priority 300; policy accept;
+{trips}	}}
+}}
+"#
+        )
+    }
+}
+
+fn elements<T: ToString>(all: impl Iterator<Item = T>) -> String {
+    let all: Vec<String> = all.map(|one| one.to_string()).collect();
+    if all.is_empty() { String::new() } else { format!("elements = {{ {} }};", all.join(", ")) }
+}

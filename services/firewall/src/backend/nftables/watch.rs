@@ -1,0 +1,180 @@
+//! Hearing arrivals: one socket for the bridges' tables and neighbours, one per bridge for DHCP, one for the rules.
+
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+
+use rustix::net::netlink::NETFILTER;
+use sanctum_kernel::{Mac, Stop};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+
+use super::kernel::TABLE;
+use super::lan::Lan;
+use super::packet::{Packets, wait_for};
+use super::socket::Netlink;
+use super::wire::{attr, messages, text};
+use crate::backend::{By, Seen, Signal};
+use crate::dhcp;
+
+/// `RTMGRP_NEIGH`: bridges' tables and neighbours.
+const NEIGHBOURS: u32 = 4;
+/// `NFNLGRP_NFTABLES` (7) as a bit mask.
+const RULES: u32 = 1 << 6;
+/// `NFT_MSG_NEWGEN`: a transaction is over; what it changed was reported before.
+const GENERATION: u16 = 10 << 8 | 15;
+/// A frame with the largest DHCP message that fits into Ethernet.
+const FRAME: usize = 2048;
+
+/// The sockets, open from the moment this is made.
+pub(super) struct Watch {
+    lan: Lan,
+    neighbours: AsyncFd<Netlink>,
+    rules: AsyncFd<Netlink>,
+    packets: Vec<AsyncFd<Packets>>,
+    /// Ports of our own sockets: what they change is no news.
+    ours: Vec<u32>,
+    here: BTreeSet<Mac>,
+}
+
+/// What was read in one turn.
+#[derive(Debug, Default)]
+struct Turn {
+    signals: Vec<Signal>,
+    /// The kernel had more to say than there was room for.
+    overrun: bool,
+}
+
+impl Watch {
+    pub(super) fn open(lan: &Lan, ours: Vec<u32>) -> io::Result<Self> {
+        let packets = lan.indexes.iter().map(|index| wait_for(Packets::open(*index)?));
+        Ok(Self {
+            lan: lan.clone(),
+            neighbours: wait_for(Netlink::listen(None, NEIGHBOURS)?)?,
+            rules: wait_for(Netlink::listen(Some(NETFILTER), RULES)?)?,
+            packets: packets.collect::<io::Result<_>>()?,
+            ours,
+            here: BTreeSet::new(),
+        })
+    }
+
+    /// Tells of everything until stopped.
+    pub(super) async fn run(mut self, to: mpsc::Sender<Signal>, stop: Stop) -> io::Result<()> {
+        loop {
+            let turn = match stop.or(self.turn()).await {
+                Some(turn) => turn?,
+                None => return Ok(()),
+            };
+            let mut signals = turn.signals;
+            if turn.overrun {
+                signals.extend(self.look_again()?);
+            }
+            for signal in signals {
+                match &signal {
+                    Signal::Seen(seen) => drop(self.here.insert(seen.mac)),
+                    Signal::Gone(mac) => drop(self.here.remove(mac)),
+                    _ => {}
+                }
+                if to.send(signal).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Waits until one of the sockets has something, and empties it.
+    async fn turn(&mut self) -> io::Result<Turn> {
+        let Self { lan, neighbours, rules, packets, ours, .. } = self;
+        tokio::select! {
+            biased;
+            at = heard(packets) => Ok(frames(packets, at?)),
+            ready = neighbours.readable_mut() => {
+                let mut ready = ready?;
+                let turn = drain(ready.get_inner_mut(), |bytes, signals| signals.extend(messages(bytes).filter_map(|message| lan.signal(&message))));
+                ready.clear_ready();
+                turn
+            }
+            ready = rules.readable_mut() => {
+                let mut ready = ready?;
+                let turn = drain(ready.get_inner_mut(), |bytes, signals| {
+                    let news = messages(bytes).any(|message| {
+                        let table = message.payload.get(4..).and_then(|body| attr(body, 1)).map(text);
+                        message.kind != GENERATION && !ours.contains(&message.port) && table.as_deref() == Some(TABLE)
+                    });
+                    if news && signals.is_empty() {
+                        signals.push(Signal::Changed);
+                    }
+                });
+                ready.clear_ready();
+                turn
+            }
+        }
+    }
+
+    /// After an overrun: who is there is seen again, who is not has gone, and the rules may have changed.
+    fn look_again(&self) -> io::Result<Vec<Signal>> {
+        let here = self.lan.devices(&mut Netlink::open(None)?)?;
+        let macs: BTreeSet<Mac> = here.iter().map(|seen| seen.mac).collect();
+        tracing::warn!(devices = here.len(), "the kernel told more than there was room for; everything is looked at again");
+        let gone = self.here.difference(&macs).copied().map(Signal::Gone);
+        Ok(gone.chain(here.into_iter().map(Signal::Seen)).chain([Signal::Changed]).collect())
+    }
+}
+
+/// Reads until nothing is left.
+fn drain(socket: &mut Netlink, mut read: impl FnMut(&[u8], &mut Vec<Signal>)) -> io::Result<Turn> {
+    let mut turn = Turn::default();
+    loop {
+        match socket.take() {
+            Ok(bytes) => read(bytes, &mut turn.signals),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(turn),
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => turn.overrun = true,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The first packet socket that has something.
+async fn heard(packets: &[AsyncFd<Packets>]) -> io::Result<usize> {
+    poll_fn(|cx| {
+        for (at, socket) in packets.iter().enumerate() {
+            match socket.poll_read_ready(cx) {
+                Poll::Ready(Ok(_)) => return Poll::Ready(Ok(at)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {}
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Reads every frame of one packet socket. One that breaks (the bridge went away) is quiet: the bridges' tables
+/// still tell of every arrival.
+fn frames(packets: &[AsyncFd<Packets>], at: usize) -> Turn {
+    let mut turn = Turn::default();
+    let Some(socket) = packets.get(at) else { return turn };
+    let mut room = [0; FRAME];
+    loop {
+        let read = socket.get_ref().take(&mut room).map(dhcp::read);
+        match read {
+            Ok(Some(heard)) => turn.signals.push(Signal::Seen(Seen {
+                mac: heard.mac,
+                by: By::Dhcp,
+                address: heard.address,
+                fingerprint: Some(heard.shown),
+            })),
+            Ok(None) => {}
+            Err(error) => {
+                if error.kind() == io::ErrorKind::WouldBlock
+                    && let Poll::Ready(Ok(mut guard)) = socket.poll_read_ready(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+                {
+                    guard.clear_ready();
+                }
+                return turn;
+            }
+        }
+    }
+}

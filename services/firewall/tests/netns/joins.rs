@@ -1,0 +1,103 @@
+//! Arrivals of every kind are noticed, once, and a blocked one is answered with a verdict.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sanctum_api::firewall::{Happening, Kind, Standing, Verdict};
+use sanctum_kernel::Mac;
+use serde_json::json;
+
+use crate::lab::{Heard, Lab, XBOX, client, curfew, desire, house, until};
+
+const RANDOM: &str = "de:ad:be:00:00:47";
+
+fn of(kind: Kind, mac: &str) -> impl Fn(&Happening) -> bool {
+    let mac: Mac = mac.parse().unwrap();
+    move |event| event.kind == kind && event.mac == Some(mac)
+}
+
+/// A real DHCP client asks, gets no answer, and goes.
+fn ask(lab: &Lab, extra: &[&str]) {
+    let all =
+        [&["udhcpc", "-f", "-n", "-q", "-t", "2", "-T", "1", "-i", "eth0", "-s", "/bin/true"][..], extra]
+            .concat();
+    lab.try_exec("xb", &all);
+}
+
+#[test]
+fn every_kind_of_join_is_one_event() {
+    let lab = Arc::new(Lab::up());
+    let inner = Arc::clone(&lab);
+    lab.on_router(move || async move {
+        let lab = inner;
+        let house = house("").start().await;
+        desire(&house, json!({ "xbox": curfew() }), "allow").await;
+        let mut heard = Heard::from_now(&house).await;
+        // A fresh lease: the bridge, two DISCOVERs and their neighbours are one arrival.
+        lab.plug("xb", XBOX);
+        ask(&lab, &["-x", "hostname:XBOX", "-V", "MSFT 5.0 XBOX"]);
+        let attempt = heard.next("the attempt", of(Kind::Attempt, XBOX)).await;
+        assert_eq!(attempt.verdict, Some(Verdict::Applied));
+        let more = heard.during(Duration::from_secs(1)).await;
+        assert!(!more.iter().any(|event| matches!(event.kind, Kind::Joined | Kind::Attempt)), "{more:?}");
+        let xbox = client(&house).device("xbox").await.unwrap();
+        assert_eq!(
+            (xbox.fingerprint.hostname.as_deref(), xbox.fingerprint.vendor_class.as_deref()),
+            (Some("XBOX"), Some("MSFT 5.0 XBOX"))
+        );
+        // It goes, and comes back with an address typed by hand: no DHCP at all.
+        lab.ip("xb", "link set eth0 down");
+        heard.next("that it left", of(Kind::Left, XBOX)).await;
+        lab.address("xb", XBOX, 66);
+        lab.pings("xb", "10.77.0.1");
+        heard.next("the second attempt", of(Kind::Attempt, XBOX)).await;
+        until(&house, "xbox", "its typed address", |device| {
+            device.addresses.contains(&"10.77.0.66".parse().unwrap())
+        })
+        .await;
+        // Another address for the same device is no arrival.
+        lab.address("xb", XBOX, 67);
+        lab.pings("xb", "10.77.0.1");
+        until(&house, "xbox", "its new address", |device| {
+            device.addresses.contains(&"10.77.0.67".parse().unwrap())
+        })
+        .await;
+        // It comes back with a made-up address, and is recognised by what it shows.
+        lab.ip("xb", "link set eth0 down");
+        lab.ip("xb", "address flush dev eth0");
+        lab.plug("xb", RANDOM);
+        heard.next("the stranger", of(Kind::Joined, RANDOM)).await;
+        ask(&lab, &["-x", "hostname:XBOX", "-V", "MSFT 5.0 XBOX"]);
+        let stranger = until(&house, RANDOM, "the likeness", |device| device.resembles.is_some()).await;
+        assert_eq!(stranger.resembles.unwrap().device, "xbox");
+        house.stop().await;
+    });
+}
+
+#[test]
+fn a_stranger_in_a_curfew_sends_nothing_and_is_freed_when_it_ends() {
+    let lab = Arc::new(Lab::up());
+    let inner = Arc::clone(&lab);
+    lab.on_router(move || async move {
+        let lab = inner;
+        let house = house("").start().await;
+        desire(&house, json!({}), "block").await;
+        // Nobody runs the firewall now: the kernel alone says no.
+        let stopped = house.stop().await;
+        lab.address("xb", RANDOM, 70);
+        assert!(!lab.pings("xb", "203.0.113.2") && !lab.pings("xb", "2001:db8:113::2"));
+        assert!(lab.pings("xb", "10.77.0.20") && lab.pings("tb", "203.0.113.2"));
+        let house = stopped.start().await;
+        let stranger = until(&house, RANDOM, "the stranger", |device| device.block.is_some()).await;
+        assert_eq!(stranger.standing, Standing::Automatic);
+        assert!(!lab.pings("xb", "203.0.113.2"));
+        until(&house, RANDOM, "the proof", |device| {
+            device.block.as_ref().unwrap().verdict == Verdict::Proven
+        })
+        .await;
+        desire(&house, json!({}), "allow").await;
+        assert!(lab.pings("xb", "203.0.113.2") && lab.pings("xb", "2001:db8:113::2"));
+        assert_eq!(client(&house).device(RANDOM).await.unwrap().standing, Standing::Seen);
+        house.stop().await;
+    });
+}

@@ -1,0 +1,13 @@
+//! The nftables router in network namespaces of its own. Needs root, `ip`, `nft` and `udhcpc`: without them these
+//! tests fail and say so.
+
+#[cfg(target_os = "linux")]
+mod flows;
+#[cfg(target_os = "linux")]
+mod joins;
+#[cfg(target_os = "linux")]
+mod lab;
+#[cfg(target_os = "linux")]
+mod sabotage;
+#[cfg(target_os = "linux")]
+mod traffic;
