@@ -23,9 +23,13 @@ pub(crate) async fn round(hub: &Hub, now: Timestamp) -> Result<Option<Timestamp>
         return Ok(None);
     }
     let today = hub.rules.tz.to_datetime(now).date();
-    let at = |date: Date| date.to_datetime(config.at.time()).to_zoned(hub.rules.tz.clone()).map(|at| at.timestamp());
+    let at = |date: Date| {
+        date.to_datetime(config.at.time()).to_zoned(hub.rules.tz.clone()).map(|at| at.timestamp())
+    };
     let day = jiff::civil::Weekday::from(config.day);
-    let days = (-7..=7).filter_map(|days| today.checked_add(Span::new().days(days)).ok()).filter(|date| date.weekday() == day);
+    let days = (-7..=7)
+        .filter_map(|days| today.checked_add(Span::new().days(days)).ok())
+        .filter(|date| date.weekday() == day);
     let moments = days.map(at).collect::<Result<Vec<_>, _>>()?;
     if let Some(due) = moments.iter().rev().find(|due| **due <= now && now.duration_since(**due) < LATEST) {
         send(hub, *due, now).await?;
@@ -57,10 +61,14 @@ pub(crate) async fn week(hub: &Inner, to: Timestamp) -> Result<Digest, StoreErro
     let violations = hub.records.violations_between(from, to).await?;
     let (credits_earned, credits_redeemed) = hub.records.count_credits(from, to).await?;
     let overrides = hub.records.count_overrides(from, to).await?;
-    let guests = hub.records.guests().await?.iter().filter(|guest| from <= guest.since && guest.since < to).count();
+    let guests =
+        hub.records.guests().await?.iter().filter(|guest| from <= guest.since && guest.since < to).count();
     // A night counts for the day before its noon.
-    let night = |at: Timestamp| hub.rules.tz.to_datetime(at.checked_sub(SignedDuration::from_hours(12)).unwrap_or(at)).date();
-    let mut broken: BTreeMap<String, BTreeSet<Date>> = hub.rules.children().into_iter().map(|child| (child, BTreeSet::new())).collect();
+    let night = |at: Timestamp| {
+        hub.rules.tz.to_datetime(at.checked_sub(SignedDuration::from_hours(12)).unwrap_or(at)).date()
+    };
+    let mut broken: BTreeMap<String, BTreeSet<Date>> =
+        hub.rules.children().into_iter().map(|child| (child, BTreeSet::new())).collect();
     for (at, owner) in &violations {
         if let Some(owner) = owner {
             broken.entry(owner.clone()).or_default().insert(night(*at));

@@ -27,7 +27,10 @@ impl Doubt {
     /// Why `now` cannot be believed; `monotonic` is the same moment on the clock that nobody steps.
     pub(crate) fn of(&mut self, now: Timestamp, monotonic: Instant) -> Option<String> {
         if now < EARLIEST {
-            return Some(format!("the clock shows {}, before this program was written", now.strftime("%Y-%m-%d")));
+            return Some(format!(
+                "the clock shows {}, before this program was written",
+                now.strftime("%Y-%m-%d")
+            ));
         }
         let lost = self.seen.filter(|seen| now.checked_add(BACK).is_ok_and(|late| late < *seen));
         if let Some(seen) = lost

@@ -58,7 +58,9 @@ pub(crate) async fn enforce(firewall: &Client, wanted: &Desired) -> (Applied, Op
         let put = firewall.put_desired(&next).await;
         match put {
             Err(error) if error.problem().is_some_and(|problem| problem.status == 409) => continue,
-            Err(error @ CallError::Refused { .. }) => return (Applied::NotApplied, Some(Chain(&error).to_string())),
+            Err(error @ CallError::Refused { .. }) => {
+                return (Applied::NotApplied, Some(Chain(&error).to_string()));
+            }
             // Whether a silent firewall acted is for reading back to say.
             Ok(_) | Err(_) => {}
         }

@@ -85,7 +85,9 @@ impl Follower {
         } else {
             match serde_json::from_str::<Happening>(&event.data) {
                 Ok(happening) => self.happened(happening).await?,
-                Err(error) => tracing::warn!(%error, kind = event.kind, "an event of the firewall cannot be read"),
+                Err(error) => {
+                    tracing::warn!(%error, kind = event.kind, "an event of the firewall cannot be read")
+                }
             }
         }
         if let Some(id) = event.id {
@@ -129,7 +131,8 @@ impl Follower {
     /// Joins whose verdict did not come.
     async fn overdue(&mut self) -> Result<(), Failure> {
         let now = Instant::now();
-        let due: Vec<String> = self.joins.iter().filter(|(_, (due, _))| *due <= now).map(|(id, _)| id.clone()).collect();
+        let due: Vec<String> =
+            self.joins.iter().filter(|(_, (due, _))| *due <= now).map(|(id, _)| id.clone()).collect();
         for device in due {
             if let Some((_, mut happening)) = self.joins.remove(&device) {
                 let seen = look_up(&self.hub, &device, true).await;
@@ -190,9 +193,13 @@ async fn look_up(hub: &Inner, id: &str, afresh: bool) -> Option<Device> {
 async fn violation(hub: &Hub, id: &str, happening: &Happening) -> Result<(), Failure> {
     let config = hub.rules.house.device.get(id);
     let seen = if config.is_some() { None } else { look_up(hub, id, false).await };
-    let name = config.and_then(|device| device.name.clone()).or_else(|| seen.as_ref().map(|device| device.name.clone()));
-    let owner = config.and_then(|device| device.owner.clone()).or_else(|| seen.and_then(|device| device.owner));
-    let rule = rule_for(hub, id).await?.unwrap_or_else(|| format!("blocked at the firewall: {}", happening.detail));
+    let name = config
+        .and_then(|device| device.name.clone())
+        .or_else(|| seen.as_ref().map(|device| device.name.clone()));
+    let owner =
+        config.and_then(|device| device.owner.clone()).or_else(|| seen.and_then(|device| device.owner));
+    let rule =
+        rule_for(hub, id).await?.unwrap_or_else(|| format!("blocked at the firewall: {}", happening.detail));
     let seen = Seen {
         at: happening.at,
         written: hub.shared.clock.now(),
@@ -206,7 +213,8 @@ async fn violation(hub: &Hub, id: &str, happening: &Happening) -> Result<(), Fai
         trace: happening.trace_id,
     };
     let hub_of_letter = hub.clone();
-    let written = hub.records.write_violation(seen, move |violation| letter(&hub_of_letter, violation, false)).await?;
+    let written =
+        hub.records.write_violation(seen, move |violation| letter(&hub_of_letter, violation, false)).await?;
     match written {
         Written::Known => {}
         Written::New(violation) => {
@@ -232,6 +240,7 @@ fn letter(hub: &Inner, violation: &Violation, again: bool) -> Letter {
     notice.labels.extend(violation.owner.iter().map(|owner| ("person".to_owned(), owner.clone())));
     notice.labels.insert("violation".to_owned(), violation.id.to_string());
     notice.dedup_key = Some(format!("violation-{}", violation.device));
-    let key = format!("violation-{}-{}{}", violation.id, violation.trace_id, if again { "-worse" } else { "" });
+    let key =
+        format!("violation-{}-{}{}", violation.id, violation.trace_id, if again { "-worse" } else { "" });
     Letter { key, at: violation.at, trace: violation.trace_id, notice }
 }

@@ -85,7 +85,13 @@ impl Inner {
     }
 
     /// A message of this service about something that happened at `at`.
-    pub(crate) fn notice(&self, severity: Severity, (title, message): Text, about: &str, at: Timestamp) -> Notice {
+    pub(crate) fn notice(
+        &self,
+        severity: Severity,
+        (title, message): Text,
+        about: &str,
+        at: Timestamp,
+    ) -> Notice {
         let url = self.url();
         Notice {
             source: "screen".to_owned(),

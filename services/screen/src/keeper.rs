@@ -11,8 +11,8 @@ use sanctum_kernel::{Applied, Chain, Failure, Latch, Stop, Trace};
 use tokio::time::Instant;
 
 use crate::doubt::Doubt;
-use crate::engine::{Ruling, newcomers};
 use crate::enforce::{enforce, wanted};
+use crate::engine::{Ruling, newcomers};
 use crate::hub::{Hub, World};
 use crate::records::Letter;
 use crate::{digest, warn};
@@ -30,9 +30,12 @@ const REMEMBER: SignedDuration = SignedDuration::from_mins(5);
 /// Runs until stopped. The latch goes with the first round, whatever came of it.
 pub(crate) async fn keep(hub: Hub, latch: Latch, stop: Stop) -> Result<(), Failure> {
     let seen = hub.records.get("seen").await?.and_then(|text| text.parse::<Timestamp>().ok());
-    let mut keeper = Keeper { hub, doubt: Doubt::new(seen), remembered: seen, rulings: None, retry: FIRST_RETRY };
+    let mut keeper =
+        Keeper { hub, doubt: Doubt::new(seen), remembered: seen, rulings: None, retry: FIRST_RETRY };
     let mut latch = Some(latch);
     while !stop.is_requested() {
+        // Taken before the round: a step while it works would otherwise go unnoticed.
+        let base = (keeper.hub.shared.clock.now(), Instant::now());
         let next = match stop.or(keeper.round()).await {
             None => break,
             Some(Ok(next)) => next,
@@ -43,7 +46,7 @@ pub(crate) async fn keep(hub: Hub, latch: Latch, stop: Stop) -> Result<(), Failu
             }
         };
         drop(latch.take());
-        stop.or(keeper.wait(next)).await;
+        stop.or(keeper.wait(next, base)).await;
     }
     Ok(())
 }
@@ -92,9 +95,15 @@ impl Keeper {
         let (strangers_blocked, door) = newcomers(&world.policy, &world.ledger, world.now);
         let change = rulings.values().filter_map(|ruling| ruling.until).chain(door).min();
         if self.rulings.as_ref() != Some(&rulings) {
-            let mut blocked: Vec<String> = rulings.iter().filter(|(_, ruling)| ruling.blocked.is_some()).map(|(id, _)| id.clone()).collect();
+            let mut blocked: Vec<String> = rulings
+                .iter()
+                .filter(|(_, ruling)| ruling.blocked.is_some())
+                .map(|(id, _)| id.clone())
+                .collect();
             if strangers_blocked {
-                let strangers = self.hub.look(|state| state.devices.keys().filter(|id| !rulings.contains_key(*id)).cloned().collect::<Vec<_>>());
+                let strangers = self.hub.look(|state| {
+                    state.devices.keys().filter(|id| !rulings.contains_key(*id)).cloned().collect::<Vec<_>>()
+                });
                 blocked.extend(strangers);
             }
             self.hub.records.close_all_but(blocked).await?;
@@ -108,7 +117,8 @@ impl Keeper {
         let wanted = wanted(&self.hub.rules.config, world);
         let (mut enforced, mut detail) = enforce(&self.hub.firewall, &wanted).await;
         if enforced == Applied::Applied {
-            let bad = self.hub.look(|state| state.devices.values().find_map(|device| broken(device, &wanted)));
+            let bad =
+                self.hub.look(|state| state.devices.values().find_map(|device| broken(device, &wanted)));
             if let Some((worse, why)) = bad {
                 (enforced, detail) = (worse, Some(why));
             }
@@ -136,7 +146,12 @@ impl Keeper {
             state.enforced = Applied::Unknown;
             state.detail = Some(why.to_owned());
         });
-        self.hub.shared.well.set_hint("clock", Status::Unwell, why, "set the clock, or let it be set by the network (NTP)");
+        self.hub.shared.well.set_hint(
+            "clock",
+            Status::Unwell,
+            why,
+            "set the clock, or let it be set by the network (NTP)",
+        );
         let key = format!("clock-{}", now.strftime("%Y-%m-%d"));
         let notice = self.hub.notice(Severity::Error, self.hub.words().clock(why), "clock", now);
         if self.hub.records.post(Letter { key, at: now, trace: Trace::start().id(), notice }).await? {
@@ -152,10 +167,9 @@ impl Keeper {
         now.checked_add(retry).unwrap_or(now)
     }
 
-    /// Until `next`, a nudge, or a step of the clock in either direction.
-    async fn wait(&self, next: Timestamp) {
+    /// Until `next`, a nudge, or a step of the clock in either direction since the round began.
+    async fn wait(&self, next: Timestamp, (wall, monotonic): (Timestamp, Instant)) {
         let clock = &self.hub.shared.clock;
-        let (wall, monotonic) = (clock.now(), Instant::now());
         loop {
             tokio::select! {
                 () = self.hub.keeper.nudged() => return,
@@ -176,8 +190,12 @@ impl Keeper {
 fn broken(device: &Device, wanted: &sanctum_api::firewall::Desired) -> Option<(Applied, String)> {
     wanted.blocks.get(&device.id)?;
     match device.block.as_ref()?.verdict {
-        Verdict::Leaking => Some((Applied::NotApplied, format!("packets of {} pass although it is blocked", device.name))),
-        Verdict::Missing => Some((Applied::NotApplied, format!("the block of {} is missing on the router", device.name))),
+        Verdict::Leaking => {
+            Some((Applied::NotApplied, format!("packets of {} pass although it is blocked", device.name)))
+        }
+        Verdict::Missing => {
+            Some((Applied::NotApplied, format!("the block of {} is missing on the router", device.name)))
+        }
         _ => None,
     }
 }

@@ -25,7 +25,11 @@ pub(crate) struct Rules {
 
 impl Rules {
     pub(crate) fn new(config: Config, house: Arc<House>) -> Self {
-        let listed = config.holidays.dates.iter().flat_map(|days| days.iter().map(|day| (day, ("sanctum.toml".to_owned(), days.to_string()))));
+        let listed = config
+            .holidays
+            .dates
+            .iter()
+            .flat_map(|days| days.iter().map(|day| (day, ("sanctum.toml".to_owned(), days.to_string()))));
         Self { tz: house.house.timezone.tz(), listed: listed.collect(), house, config }
     }
 
@@ -43,25 +47,41 @@ impl Rules {
         for (id, device) in seen.iter().filter(|(id, _)| !self.house.device.contains_key(*id)) {
             let guest = ledger.guests.contains_key(id).then_some(DeviceTier::Guest);
             if let Some(tier) = device.tier.or(guest) {
-                subjects.insert(id.clone(), self.subject(id, device.name.clone(), device.owner.clone(), tier));
+                subjects
+                    .insert(id.clone(), self.subject(id, device.name.clone(), device.owner.clone(), tier));
             }
         }
         for id in ledger.guests.keys().filter(|id| !seen.contains_key(*id)) {
-            subjects.entry(id.clone()).or_insert_with(|| self.subject(id, id.clone(), None, DeviceTier::Guest));
+            subjects
+                .entry(id.clone())
+                .or_insert_with(|| self.subject(id, id.clone(), None, DeviceTier::Guest));
         }
         let config = &self.config;
         let services = &config.services;
-        let all: BTreeSet<&String> = services.gaming.iter().chain(&services.social).chain(&services.streaming).collect();
+        let all: BTreeSet<&String> =
+            services.gaming.iter().chain(&services.social).chain(&services.streaming).collect();
         Policy {
             tz: self.tz.clone(),
             hours: hours(config, None, None, config.schedule.wake),
             wake_guests: config.schedule.wake_guests,
             holidays_before: config.holidays.nights == HolidayNights::BeforeTheDay,
-            wind_down: WindDown { streaming_off: span(config.wind_down.streaming_off), streaming: services.streaming.clone() },
-            homework_services: all.iter().filter(|name| !config.homework.allow.contains(name)).map(|name| (*name).clone()).collect(),
+            wind_down: WindDown {
+                streaming_off: span(config.wind_down.streaming_off),
+                streaming: services.streaming.clone(),
+            },
+            homework_services: all
+                .iter()
+                .filter(|name| !config.homework.allow.contains(name))
+                .map(|name| (*name).clone())
+                .collect(),
             screen_services: all.into_iter().cloned().collect(),
             subjects,
-            person_limits: config.limits.person.iter().map(|(name, limit)| (name.clone(), minutes(*limit))).collect(),
+            person_limits: config
+                .limits
+                .person
+                .iter()
+                .map(|(name, limit)| (name.clone(), minutes(*limit)))
+                .collect(),
         }
     }
 
@@ -70,17 +90,33 @@ impl Rules {
         let wake = if tier == DeviceTier::Guest { config.schedule.wake_guests } else { config.schedule.wake };
         let person = owner.as_ref().and_then(|owner| config.person.get(owner));
         let limit = config.limits.device.get(id).map(|limit| minutes(*limit));
-        Subject { hours: hours(config, person, config.device.get(id), wake), id: id.to_owned(), name, owner, tier, limit }
+        Subject {
+            hours: hours(config, person, config.device.get(id), wake),
+            id: id.to_owned(),
+            name,
+            owner,
+            tier,
+            limit,
+        }
     }
 
     /// What people call somebody.
     pub(crate) fn called(&self, person: &str) -> String {
-        self.house.person.get(person).and_then(|person| person.name.clone()).unwrap_or_else(|| person.to_owned())
+        self.house
+            .person
+            .get(person)
+            .and_then(|person| person.name.clone())
+            .unwrap_or_else(|| person.to_owned())
     }
 
     /// Who the rules are for.
     pub(crate) fn children(&self) -> Vec<String> {
-        self.house.person.iter().filter(|(_, person)| person.role == Role::Child).map(|(name, _)| name.clone()).collect()
+        self.house
+            .person
+            .iter()
+            .filter(|(_, person)| person.role == Role::Child)
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 }
 

@@ -9,7 +9,8 @@ use sanctum_api::{firewall, notify};
 use sanctum_http::{Feed, connect, serve};
 use sanctum_kernel::well::Status;
 use sanctum_kernel::{
-    Applied, Call, Complaint, Context, Failure, House, Latch, Listen, Nudge, OnError, Paths, Probe, Right, Service, Spec, Stop, Tier, files,
+    Applied, Call, Complaint, Context, Failure, House, Latch, Listen, Nudge, OnError, Paths, Probe, Right,
+    Service, Spec, Stop, Tier, files,
 };
 
 use crate::config::{self, Config};
@@ -101,7 +102,12 @@ fn read_calendars(rules: &mut Rules, paths: &Paths, now: Timestamp, well: &sanct
                     rules.listed.entry(day).or_insert_with(|| (name.clone(), event));
                 }
             }
-            Err(error) => well.set_hint("calendars", Status::Degraded, format!("`{name}`: {error}"), "mend the file, or take its line out of `[screen.holidays]`"),
+            Err(error) => well.set_hint(
+                "calendars",
+                Status::Degraded,
+                format!("`{name}`: {error}"),
+                "mend the file, or take its line out of `[screen.holidays]`",
+            ),
         }
     }
 }

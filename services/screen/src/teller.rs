@@ -25,7 +25,11 @@ pub(crate) async fn tell(hub: Hub, stop: Stop) -> Result<(), Failure> {
                 stop.or(hub.teller.nudged()).await;
             }
             Some(Err(error)) => {
-                hub.shared.well.set("messages", Status::Degraded, format!("they wait in the outbox: {}", Chain(&*error)));
+                hub.shared.well.set(
+                    "messages",
+                    Status::Degraded,
+                    format!("they wait in the outbox: {}", Chain(&*error)),
+                );
                 // Not woken by new letters: they wait behind this one anyway.
                 stop.or(tokio::time::sleep(pause)).await;
                 pause = (pause * 2).min(LAST_PAUSE);

@@ -23,7 +23,9 @@ pub(crate) async fn round(hub: &Hub, world: &World) -> Result<Option<Timestamp>,
         let coming = stages.iter().map(|stage| before(*stage)).filter(|at| *at > world.now).min();
         next = next.into_iter().chain(coming).min();
         // Only the latest stage is said: after an outage nobody needs three warnings at once.
-        let Some(due) = stages.iter().copied().filter(|stage| before(*stage) <= world.now).min() else { continue };
+        let Some(due) = stages.iter().copied().filter(|stage| before(*stage) <= world.now).min() else {
+            continue;
+        };
         let key = format!("warning-{whose}-{}-{due}", lock.as_second());
         if hub.records.claim(key.clone(), world.now).await? {
             send(hub, world.now, &key, (&whose, lock), &devices.join(", ")).await?;
@@ -49,7 +51,13 @@ fn bedtimes(world: &World, horizon: SignedDuration) -> Bedtimes {
     all
 }
 
-async fn send(hub: &Hub, now: Timestamp, key: &str, (whose, lock): (&str, Timestamp), devices: &str) -> Result<(), Failure> {
+async fn send(
+    hub: &Hub,
+    now: Timestamp,
+    key: &str,
+    (whose, lock): (&str, Timestamp),
+    devices: &str,
+) -> Result<(), Failure> {
     // What is left when it is said: later than planned after an outage, and rounded up so that 30 is 30.
     let left = (lock.duration_since(now).as_secs() + 59) / 60;
     let text = hub.words().warning(&hub.rules.called(whose), devices, left, lock);

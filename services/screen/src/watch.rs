@@ -39,7 +39,8 @@ pub(crate) async fn watch(hub: Hub, stop: Stop) -> Result<(), Failure> {
         let (hub, counters) = (hub.clone(), counters.clone());
         async move {
             let devices = hub.firewall.devices().await?;
-            let online = counters.lock().await.count(&devices, Instant::now(), hub.rules.config.limits.active_bytes);
+            let online =
+                counters.lock().await.count(&devices, Instant::now(), hub.rules.config.limits.active_bytes);
             charge(&hub, online).await?;
             take(&hub, devices).await
         }
@@ -57,12 +58,16 @@ impl Counters {
             return Online::default();
         }
         self.at = Some(now);
-        let bytes: BTreeMap<String, u64> = devices.iter().map(|device| (device.id.clone(), device.bytes)).collect();
+        let bytes: BTreeMap<String, u64> =
+            devices.iter().map(|device| (device.id.clone(), device.bytes)).collect();
         let before = std::mem::replace(&mut self.bytes, bytes);
         let Some(passed) = passed.filter(|passed| *passed <= LONGEST) else { return Online::default() };
         let enough = u128::from(active_bytes) * passed.as_millis() / EVERY.as_millis();
-        let moved = |device: &&Device| before.get(&device.id).and_then(|before| device.bytes.checked_sub(*before));
-        let active = devices.iter().filter(|device| moved(device).is_some_and(|moved| moved > 0 && u128::from(moved) >= enough));
+        let moved =
+            |device: &&Device| before.get(&device.id).and_then(|before| device.bytes.checked_sub(*before));
+        let active = devices
+            .iter()
+            .filter(|device| moved(device).is_some_and(|moved| moved > 0 && u128::from(moved) >= enough));
         let seconds = u32::try_from((passed.as_millis() + 500) / 1000).unwrap_or(0);
         Online { seconds, devices: active.map(|device| device.id.clone()).collect() }
     }
@@ -75,7 +80,8 @@ async fn charge(hub: &Hub, online: Online) -> Result<(), Failure> {
     }
     let world = hub.world().await?;
     let subjects = online.devices.iter().filter_map(|id| world.policy.subjects.get(id));
-    let counted: Vec<_> = subjects.filter(|subject| matches!(subject.tier, DeviceTier::Gaming | DeviceTier::Screen)).collect();
+    let counted: Vec<_> =
+        subjects.filter(|subject| matches!(subject.tier, DeviceTier::Gaming | DeviceTier::Screen)).collect();
     let people: BTreeSet<String> = counted.iter().filter_map(|subject| subject.owner.clone()).collect();
     let devices = counted.iter().map(|subject| subject.id.clone()).collect();
     let day = hub.rules.tz.to_datetime(world.now).date();
@@ -87,12 +93,20 @@ async fn charge(hub: &Hub, online: Online) -> Result<(), Failure> {
 /// Takes what was seen, and greets who is new.
 async fn take(hub: &Hub, devices: Vec<Device>) -> Result<(), Failure> {
     let nameless = |device: &&Device| {
-        device.tier.is_none() && device.standing != Standing::Known && !hub.rules.house.device.contains_key(&device.id)
+        device.tier.is_none()
+            && device.standing != Standing::Known
+            && !hub.rules.house.device.contains_key(&device.id)
     };
     // What is there when screen first looks is the house, not its guests; a block of its own kind says otherwise.
     let first = hub.records.get("settled").await?.is_none();
-    let pass = |device: &Device| if first && device.standing == Standing::Seen { Pass::Resident } else { Pass::Waiting };
-    let seen = devices.iter().filter(nameless).map(|device| Sighting { device: device.id.clone(), name: device.name.clone(), pass: pass(device) });
+    let pass = |device: &Device| {
+        if first && device.standing == Standing::Seen { Pass::Resident } else { Pass::Waiting }
+    };
+    let seen = devices.iter().filter(nameless).map(|device| Sighting {
+        device: device.id.clone(),
+        name: device.name.clone(),
+        pass: pass(device),
+    });
     let now = hub.shared.clock.now();
     let new = hub.records.discover(now, seen.collect()).await?;
     if first {
@@ -100,14 +114,28 @@ async fn take(hub: &Hub, devices: Vec<Device>) -> Result<(), Failure> {
     }
     let guests = hub.records.guests().await?;
     let named = devices.iter().filter(|device| !nameless(device) && device.tier != Some(DeviceTier::Guest));
-    let named: Vec<String> = named.map(|device| device.id.clone()).filter(|id| guests.iter().any(|guest| guest.device == *id)).collect();
+    let named: Vec<String> = named
+        .map(|device| device.id.clone())
+        .filter(|id| guests.iter().any(|guest| guest.device == *id))
+        .collect();
     if !named.is_empty() {
         hub.records.forget_guests(named).await?;
     }
-    let (changed, map) = (!new.is_empty(), devices.into_iter().map(|device| (device.id.clone(), device)).collect());
+    let (changed, map) =
+        (!new.is_empty(), devices.into_iter().map(|device| (device.id.clone(), device)).collect());
     let differs = hub.look(|state| {
         let shape = |devices: &BTreeMap<String, Device>| {
-            devices.values().map(|device| (device.id.clone(), device.tier, device.owner.clone(), device.block.as_ref().map(|block| block.verdict))).collect::<Vec<_>>()
+            devices
+                .values()
+                .map(|device| {
+                    (
+                        device.id.clone(),
+                        device.tier,
+                        device.owner.clone(),
+                        device.block.as_ref().map(|block| block.verdict),
+                    )
+                })
+                .collect::<Vec<_>>()
         };
         let before = std::mem::replace(&mut state.devices, map);
         shape(&before) != shape(&state.devices)
@@ -126,7 +154,8 @@ async fn greet(hub: &Hub, guest: &Sighting) -> Result<(), Failure> {
     let mut notice = hub.notice(Severity::Info, hub.words().guest(&guest.name), "guest", now);
     notice.labels.insert("device".to_owned(), guest.device.clone());
     if let Some(url) = hub.url() {
-        notice.actions = vec![Action { label: "Approve".to_owned(), url: format!("{url}#guest-{}", guest.device) }];
+        notice.actions =
+            vec![Action { label: "Approve".to_owned(), url: format!("{url}#guest-{}", guest.device) }];
     }
     let key = format!("guest-{}-{}", guest.device, now.as_second());
     hub.records.post(Letter { key, at: now, trace: Trace::start().id(), notice }).await?;

@@ -54,12 +54,23 @@ impl Words {
         let (en, fr) = match violation.verdict {
             Verdict::Proven => ("It is blocked, and nothing got out.", "Il est bloqué, rien n’est sorti."),
             Verdict::Applied => ("It is blocked.", "Il est bloqué."),
-            Verdict::Leaking => ("It should be blocked, but packets pass: look at the router.", "Il devrait être bloqué, mais des paquets passent : vérifiez le routeur."),
-            Verdict::Missing => ("It should be blocked and is not: look at the router.", "Il devrait être bloqué et ne l’est pas : vérifiez le routeur."),
-            Verdict::Unknown => ("Whether it is blocked could not be checked.", "Impossible de vérifier le blocage."),
+            Verdict::Leaking => (
+                "It should be blocked, but packets pass: look at the router.",
+                "Il devrait être bloqué, mais des paquets passent : vérifiez le routeur.",
+            ),
+            Verdict::Missing => (
+                "It should be blocked and is not: look at the router.",
+                "Il devrait être bloqué et ne l’est pas : vérifiez le routeur.",
+            ),
+            Verdict::Unknown => {
+                ("Whether it is blocked could not be checked.", "Impossible de vérifier le blocage.")
+            }
         };
         let rule = &violation.rule;
-        let title = self.pick(format!("{name} tried to get online at {at}"), format!("{name} a tenté de se connecter à {at}"));
+        let title = self.pick(
+            format!("{name} tried to get online at {at}"),
+            format!("{name} a tenté de se connecter à {at}"),
+        );
         let message = self.pick(
             format!("{name}{whose} came onto the network at {at}. Rule: {rule}. {en}"),
             format!("{name}{whose} est arrivé sur le réseau à {at}. Règle : {rule}. {fr}"),
@@ -69,39 +80,54 @@ impl Words {
 
     pub(crate) fn warning(&self, person: &str, devices: &str, minutes: i64, bedtime: Timestamp) -> Text {
         let at = self.wall(bedtime);
-        let title = self.pick(format!("{person}: {minutes} minutes left"), format!("{person} : encore {minutes} minutes"));
-        let message =
-            self.pick(format!("{devices}: everything is off at {at}."), format!("{devices} : tout s’arrête à {at}."));
+        let title = self.pick(
+            format!("{person}: {minutes} minutes left"),
+            format!("{person} : encore {minutes} minutes"),
+        );
+        let message = self.pick(
+            format!("{devices}: everything is off at {at}."),
+            format!("{devices} : tout s’arrête à {at}."),
+        );
         (title, message)
     }
 
     pub(crate) fn request(&self, person: &str, minutes: u32, reason: &str) -> Text {
-        let title =
-            self.pick(format!("{person} asks for {minutes} more minutes"), format!("{person} demande {minutes} minutes de plus"));
+        let title = self.pick(
+            format!("{person} asks for {minutes} more minutes"),
+            format!("{person} demande {minutes} minutes de plus"),
+        );
         let none = self.pick("No reason was given.".to_owned(), "Sans raison donnée.".to_owned());
         (title, if reason.is_empty() { none } else { format!("“{reason}”") })
     }
 
     pub(crate) fn answer(&self, person: &str, granted: Option<u32>, by: &str, reason: &str) -> Text {
         let (en, fr) = match granted {
-            Some(minutes) => (format!("{person} has {minutes} more minutes"), format!("{person} a {minutes} minutes de plus")),
+            Some(minutes) => (
+                format!("{person} has {minutes} more minutes"),
+                format!("{person} a {minutes} minutes de plus"),
+            ),
             None => (format!("{person}: not tonight"), format!("{person} : pas ce soir")),
         };
         let because = if reason.is_empty() { String::new() } else { format!(" “{reason}”") };
-        (self.pick(en, fr), self.pick(format!("{by} has answered.{because}"), format!("{by} a répondu.{because}")))
+        (
+            self.pick(en, fr),
+            self.pick(format!("{by} has answered.{because}"), format!("{by} a répondu.{because}")),
+        )
     }
 
     pub(crate) fn guest(&self, name: &str) -> Text {
         let title = self.pick(format!("A new device: {name}"), format!("Un nouvel appareil : {name}"));
         let message = self.pick(
             "The rules of the house apply to it. Approve it as a guest, or say what it is.".to_owned(),
-            "Les règles de la maison s’y appliquent. Approuvez-le comme invité, ou dites ce que c’est.".to_owned(),
+            "Les règles de la maison s’y appliquent. Approuvez-le comme invité, ou dites ce que c’est."
+                .to_owned(),
         );
         (title, message)
     }
 
     pub(crate) fn clock(&self, why: &str) -> Text {
-        let title = self.pick("The clock cannot be right".to_owned(), "L’horloge ne peut pas être juste".to_owned());
+        let title =
+            self.pick("The clock cannot be right".to_owned(), "L’horloge ne peut pas être juste".to_owned());
         let message = self.pick(
             format!("Screen time stays as it was: {why}."),
             format!("Le temps d’écran reste tel quel : {why}."),

@@ -37,10 +37,15 @@ enum Action {
     AllClear,
 }
 
-pub(super) async fn overrule(State(hub): State<Hub>, Json(said): Json<Override>) -> Result<Json<Status>, Refusal> {
+pub(super) async fn overrule(
+    State(hub): State<Hub>,
+    Json(said): Json<Override>,
+) -> Result<Json<Status>, Refusal> {
     let world = hub.world().await.map_err(unkept)?;
     let deed = match said.action {
-        Action::Extend { minutes: more } => Deed::Extend { minutes: minutes("action.extend.minutes", more, MOST_MINUTES)? },
+        Action::Extend { minutes: more } => {
+            Deed::Extend { minutes: minutes("action.extend.minutes", more, MOST_MINUTES)? }
+        }
         Action::Curfew => Deed::Curfew,
         Action::AllClear => Deed::AllClear,
     };
@@ -55,7 +60,10 @@ pub(super) async fn overrule(State(hub): State<Hub>, Json(said): Json<Override>)
     done(&hub, act).await
 }
 
-pub(super) async fn homework(State(hub): State<Hub>, Json(said): Json<Homework>) -> Result<Json<Status>, Refusal> {
+pub(super) async fn homework(
+    State(hub): State<Hub>,
+    Json(said): Json<Homework>,
+) -> Result<Json<Status>, Refusal> {
     let now = hub.shared.clock.now();
     let length = match said.minutes {
         Some(more) => SignedDuration::from_mins(minutes("minutes", more, MOST_MINUTES)?.into()),
@@ -84,7 +92,10 @@ async fn done(hub: &Hub, act: Act) -> Result<Json<Status>, Refusal> {
 
 pub(super) async fn undo(State(hub): State<Hub>) -> Result<Json<Undone>, Refusal> {
     let undone = hub.records.undo(hub.shared.clock.now()).await.map_err(unkept)?;
-    let act = undone.ok_or_else(|| Problem::conflict("there is nothing to take back").hint("`sanctum screen status` shows what is in force"))?;
+    let act = undone.ok_or_else(|| {
+        Problem::conflict("there is nothing to take back")
+            .hint("`sanctum screen status` shows what is in force")
+    })?;
     hub.changed();
     let at = hub.words().wall(act.from);
     Ok(Json(Undone { says: format!("{}, of {at}", crate::words::act(&act)) }))

@@ -24,20 +24,32 @@ pub(super) async fn ask(State(hub): State<Hub>, Json(wish): Json<Wish>) -> Resul
     let more = minutes("minutes", wish.minutes, MOST_MINUTES)?;
     let (trace, reason) = (Trace::current().id(), wish.reason.trim().to_owned());
     let expires = end_of_night(&world, &person);
-    let request = hub.records.ask(world.now, expires, (person.clone(), more, reason.clone()), trace).await.map_err(unkept)?;
+    let request = hub
+        .records
+        .ask(world.now, expires, (person.clone(), more, reason.clone()), trace)
+        .await
+        .map_err(unkept)?;
     let text = hub.words().request(&hub.rules.called(&person), more, &reason);
     let mut notice = hub.notice(Severity::Error, text, "request", world.now);
     notice.labels.extend([("person".to_owned(), person), ("request".to_owned(), request.id.to_string())]);
     notice.dedup_key = Some(format!("request-{}", request.id));
     if let Some(url) = hub.url() {
-        let link = |label: &str| Action { label: label.to_owned(), url: format!("{url}#request-{}-{}", request.id, label.to_lowercase()) };
+        let link = |label: &str| Action {
+            label: label.to_owned(),
+            url: format!("{url}#request-{}-{}", request.id, label.to_lowercase()),
+        };
         notice.actions = vec![link("Approve"), link("Deny")];
     }
-    tell(&hub, Letter { key: format!("request-{}-{trace}", request.id), at: world.now, trace, notice }).await?;
+    tell(&hub, Letter { key: format!("request-{}-{trace}", request.id), at: world.now, trace, notice })
+        .await?;
     Ok(Json(request))
 }
 
-pub(super) async fn answer(State(hub): State<Hub>, Path(id): Path<i64>, Json(said): Json<Answer>) -> Result<Json<MoreTime>, Refusal> {
+pub(super) async fn answer(
+    State(hub): State<Hub>,
+    Path(id): Path<i64>,
+    Json(said): Json<Answer>,
+) -> Result<Json<MoreTime>, Refusal> {
     let now = hub.shared.clock.now();
     let by = author(&said.author)?;
     let more = said.minutes.map(|more| minutes("minutes", more, MOST_MINUTES)).transpose()?;
@@ -48,7 +60,10 @@ pub(super) async fn answer(State(hub): State<Hub>, Path(id): Path<i64>, Json(sai
             let deed = Deed::Extend { minutes: more.unwrap_or(request.minutes) };
             let target = Target::Person(request.person.clone());
             let reason = if reason.is_empty() { request.reason.clone() } else { reason };
-            approve.then_some(NewAct { act: Act { deed, target, from: now, until: None, author: by, reason }, trace })
+            approve.then_some(NewAct {
+                act: Act { deed, target, from: now, until: None, author: by, reason },
+                trace,
+            })
         }
     };
     let answered = hub.records.answer(id, now, by.clone(), grant).await.map_err(unkept)??;
@@ -56,13 +71,19 @@ pub(super) async fn answer(State(hub): State<Hub>, Path(id): Path<i64>, Json(sai
     let granted = (answered.state == RequestState::Approved).then_some(answered.minutes);
     let text = hub.words().answer(&hub.rules.called(&answered.person), granted, &by, &reason);
     let mut notice = hub.notice(Severity::Warn, text, "answer", now);
-    notice.labels.extend([("person".to_owned(), answered.person.clone()), ("request".to_owned(), id.to_string())]);
+    notice
+        .labels
+        .extend([("person".to_owned(), answered.person.clone()), ("request".to_owned(), id.to_string())]);
     notice.dedup_key = Some(format!("answer-{id}"));
     // The question on the parents' screens is over.
     let mut over = notice.clone();
     over.dedup_key = Some(format!("request-{id}"));
     over.resolved = true;
-    tell(&hub, Letter { key: format!("request-{id}-{}-over", answered.trace_id), at: now, trace, notice: over }).await?;
+    tell(
+        &hub,
+        Letter { key: format!("request-{id}-{}-over", answered.trace_id), at: now, trace, notice: over },
+    )
+    .await?;
     tell(&hub, Letter { key: format!("answer-{id}-{}", answered.trace_id), at: now, trace, notice }).await?;
     Ok(Json(answered))
 }

@@ -31,12 +31,25 @@ pub(super) async fn earn(State(hub): State<Hub>, Json(said): Json<Earn>) -> Resu
     let presets = &hub.rules.config.credits.presets;
     let (what, earned) = match (&said.preset, said.minutes) {
         (Some(preset), None) => {
-            let worth = presets.get(preset).ok_or_else(|| Problem::field("preset", preset, super::list(presets.keys())))?;
+            let worth = presets
+                .get(preset)
+                .ok_or_else(|| Problem::field("preset", preset, super::list(presets.keys())))?;
             (preset.clone(), crate::rules::minutes(*worth))
         }
         (None, Some(more)) => (said.reason.clone(), minutes("minutes", more, cap(&hub))?),
-        (Some(_), Some(_)) => return Err(Problem::field("minutes", "given together with a preset", "a preset or minutes").into()),
-        (None, None) => return Err(Problem::field("preset", "nothing", format!("{}, or `minutes`", super::list(presets.keys()))).into()),
+        (Some(_), Some(_)) => {
+            return Err(
+                Problem::field("minutes", "given together with a preset", "a preset or minutes").into()
+            );
+        }
+        (None, None) => {
+            return Err(Problem::field(
+                "preset",
+                "nothing",
+                format!("{}, or `minutes`", super::list(presets.keys())),
+            )
+            .into());
+        }
     };
     let person = person(&hub, "person", &said.person)?;
     let earning = Earning {
@@ -54,8 +67,16 @@ pub(super) async fn earn(State(hub): State<Hub>, Json(said): Json<Earn>) -> Resu
     balance(&hub, &person, now).await.map(Json)
 }
 
-pub(super) async fn redeem(State(hub): State<Hub>, headers: HeaderMap, Json(said): Json<Redeem>) -> Result<Json<Redeemed>, Refusal> {
-    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).filter(|key| !key.is_empty()).map(str::to_owned);
+pub(super) async fn redeem(
+    State(hub): State<Hub>,
+    headers: HeaderMap,
+    Json(said): Json<Redeem>,
+) -> Result<Json<Redeemed>, Refusal> {
+    let key = headers
+        .get("idempotency-key")
+        .and_then(|key| key.to_str().ok())
+        .filter(|key| !key.is_empty())
+        .map(str::to_owned);
     let asked = serde_json::to_string(&said).unwrap_or_default();
     if let Some(answer) = first_answer(&hub, key.as_deref(), &asked).await? {
         return Ok(Json(answer));
@@ -65,7 +86,14 @@ pub(super) async fn redeem(State(hub): State<Hub>, headers: HeaderMap, Json(said
     let author = author(said.author.as_deref().unwrap_or(&person))?;
     let (now, trace, whom) = (world.now, Trace::current().id(), person.clone());
     let act = move |minutes| {
-        let act = Act { deed: Deed::Credit { minutes }, target: Target::Person(whom), from: now, until: None, author, reason: String::new() };
+        let act = Act {
+            deed: Deed::Credit { minutes },
+            target: Target::Person(whom),
+            from: now,
+            until: None,
+            author,
+            reason: String::new(),
+        };
         NewAct { act, trace }
     };
     let before = bedtime(&world, &person);
@@ -74,7 +102,13 @@ pub(super) async fn redeem(State(hub): State<Hub>, headers: HeaderMap, Json(said
     hub.changed();
     let after = bedtime(&hub.world().await.map_err(unkept)?, &person);
     let says = says(&hub, now, minutes, before, after);
-    let answer = Redeemed { minutes, says, bedtime: after.map(|(lock, _)| lock), left: balance(&hub, &person, now).await?.left, person };
+    let answer = Redeemed {
+        minutes,
+        says,
+        bedtime: after.map(|(lock, _)| lock),
+        left: balance(&hub, &person, now).await?.left,
+        person,
+    };
     if let Some(key) = key {
         let body = serde_json::to_string(&answer).unwrap_or_default();
         hub.records.keep_answer(key, now, asked, body).await.map_err(unkept)?;
@@ -87,7 +121,9 @@ async fn first_answer(hub: &Hub, key: Option<&str>, asked: &str) -> Result<Optio
     let Some(key) = key else { return Ok(None) };
     match hub.records.answered(key.to_owned()).await.map_err(unkept)? {
         Some((before, body)) if before == asked => Ok(serde_json::from_str(&body).ok()),
-        Some(_) => Err(Problem::new(422, "key-reused", "this idempotency key was used for another request").into()),
+        Some(_) => {
+            Err(Problem::new(422, "key-reused", "this idempotency key was used for another request").into())
+        }
         None => Ok(None),
     }
 }
@@ -96,7 +132,10 @@ async fn first_answer(hub: &Hub, key: Option<&str>, asked: &str) -> Result<Optio
 fn bedtime(world: &World, person: &str) -> Option<(Timestamp, Option<Timestamp>)> {
     let owned = |subject: &&crate::engine::Subject| subject.owner.as_deref() == Some(person);
     let subject = world.policy.subjects.values().filter(owned).find(|subject| {
-        !matches!(subject.tier, sanctum_kernel::house::DeviceTier::Personal | sanctum_kernel::house::DeviceTier::Exempt)
+        !matches!(
+            subject.tier,
+            sanctum_kernel::house::DeviceTier::Personal | sanctum_kernel::house::DeviceTier::Exempt
+        )
     })?;
     let frame = Frame::of(&world.policy, &world.ledger, subject, world.now);
     let moved = frame.night(world.now)?;

@@ -16,7 +16,10 @@ pub(super) async fn list(State(hub): State<Hub>) -> Result<Json<Vec<GuestState>>
     Ok(Json(hub.records.guests().await.map_err(unkept)?))
 }
 
-pub(super) async fn approve(State(hub): State<Hub>, Json(said): Json<Approval>) -> Result<Json<GuestState>, Refusal> {
+pub(super) async fn approve(
+    State(hub): State<Hub>,
+    Json(said): Json<Approval>,
+) -> Result<Json<GuestState>, Refusal> {
     let now = hub.shared.clock.now();
     let pass = said.pass.unwrap_or(Pass::Approved);
     let length = match said.hours {
@@ -26,15 +29,25 @@ pub(super) async fn approve(State(hub): State<Hub>, Json(said): Json<Approval>) 
     let expires = if pass == Pass::Approved { now.checked_add(length).ok() } else { None };
     let author = author(&said.author)?;
     // A guest of the configuration has no row before somebody says something of it.
-    let configured = hub.rules.house.device.get(&said.device).filter(|device| device.tier == sanctum_kernel::house::DeviceTier::Guest);
+    let configured = hub
+        .rules
+        .house
+        .device
+        .get(&said.device)
+        .filter(|device| device.tier == sanctum_kernel::house::DeviceTier::Guest);
     if let Some(device) = configured {
         let name = device.name.clone().unwrap_or_else(|| said.device.clone());
-        hub.records.discover(now, vec![Sighting { device: said.device.clone(), name, pass: Pass::Waiting }]).await.map_err(unkept)?;
+        hub.records
+            .discover(now, vec![Sighting { device: said.device.clone(), name, pass: Pass::Waiting }])
+            .await
+            .map_err(unkept)?;
     }
     let changed = hub.records.set_pass(said.device.clone(), pass, expires, author).await.map_err(unkept)?;
     let Some(guest) = changed else {
         let guests = hub.records.guests().await.map_err(unkept)?;
-        return Err(Problem::field("device", said.device, names(guests.iter().map(|guest| &guest.device))).into());
+        return Err(
+            Problem::field("device", said.device, names(guests.iter().map(|guest| &guest.device))).into()
+        );
     };
     hub.changed();
     Ok(Json(guest))

@@ -12,12 +12,19 @@ use crate::hub::Hub;
 pub(super) async fn list(State(hub): State<Hub>) -> Result<Json<Vec<Holiday>>, Refusal> {
     let imported = hub.records.holidays().await.map_err(unkept)?;
     let listed = hub.rules.listed.iter().map(|(date, (source, name))| (*date, source.clone(), name.clone()));
-    let mut all: Vec<Holiday> = imported.into_iter().chain(listed).map(|(date, source, name)| Holiday { date, source, name }).collect();
+    let mut all: Vec<Holiday> = imported
+        .into_iter()
+        .chain(listed)
+        .map(|(date, source, name)| Holiday { date, source, name })
+        .collect();
     all.sort_by_key(|holiday| holiday.date);
     Ok(Json(all))
 }
 
-pub(super) async fn import(State(hub): State<Hub>, Json(said): Json<Calendar>) -> Result<Json<Imported>, Refusal> {
+pub(super) async fn import(
+    State(hub): State<Hub>,
+    Json(said): Json<Calendar>,
+) -> Result<Json<Imported>, Refusal> {
     let name = said.name.trim().to_owned();
     if name.is_empty() || name.len() > 100 || name == "sanctum.toml" {
         return Err(Problem::field("name", name, "what to call this calendar, such as `school`").into());
@@ -27,14 +34,19 @@ pub(super) async fn import(State(hub): State<Hub>, Json(said): Json<Calendar>) -
         let first: String = said.ics.trim().chars().take(40).collect();
         Problem::field("ics", first, "the text of an iCalendar file (RFC 5545)").detail(error.to_string())
     })?;
-    let imported = Imported { name: name.clone(), events: taken.events, days: taken.days.len(), refused: taken.refused };
+    let imported =
+        Imported { name: name.clone(), events: taken.events, days: taken.days.len(), refused: taken.refused };
     hub.records.set_holidays(name, taken.days.into_iter().collect()).await.map_err(unkept)?;
     hub.changed();
     Ok(Json(imported))
 }
 
-pub(super) async fn forget(State(hub): State<Hub>, Path(name): Path<String>) -> Result<Json<Imported>, Refusal> {
-    let days = hub.records.holidays().await.map_err(unkept)?.iter().filter(|(_, source, _)| *source == name).count();
+pub(super) async fn forget(
+    State(hub): State<Hub>,
+    Path(name): Path<String>,
+) -> Result<Json<Imported>, Refusal> {
+    let days =
+        hub.records.holidays().await.map_err(unkept)?.iter().filter(|(_, source, _)| *source == name).count();
     if days == 0 {
         return Err(Problem::not_found("imported calendar", name).into());
     }

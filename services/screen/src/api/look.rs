@@ -21,7 +21,11 @@ pub(super) async fn seen(hub: &Hub) -> Result<Status, Refusal> {
     let world = hub.world().await.map_err(unkept)?;
     let (enforced, detail) = hub.look(|state| (state.enforced, state.detail.clone()));
     let agreement = hub.rules.config.mode == Mode::Agreement;
-    let detail = if agreement { Some("an agreement: the rules are shown and nothing is blocked".to_owned()) } else { detail };
+    let detail = if agreement {
+        Some("an agreement: the rules are shown and nothing is blocked".to_owned())
+    } else {
+        detail
+    };
     Ok(Status { now: world.now, tonight: tonight(&world), devices: rulings(&world), enforced, detail })
 }
 
@@ -54,7 +58,11 @@ fn tonight(world: &World) -> String {
     let house = the_house(world);
     let frame = Frame::of(&world.policy, &world.ledger, &house, world.now);
     let Some(moved) = frame.night(world.now) else { return "no curfew is in sight".to_owned() };
-    format!("{}, {} night", describe(moved.lock, moved.night.unlock, &world.policy.tz), moved.night.kind.word())
+    format!(
+        "{}, {} night",
+        describe(moved.lock, moved.night.unlock, &world.policy.tz),
+        moved.night.kind.word()
+    )
 }
 
 pub(super) async fn schedule(State(hub): State<Hub>) -> Result<Json<Vec<Stretch>>, Refusal> {
@@ -67,14 +75,16 @@ pub(super) async fn schedule(State(hub): State<Hub>) -> Result<Json<Vec<Stretch>
     });
     let mut stretches = Vec::new();
     for subject in world.policy.subjects.values() {
-        stretches.extend(timeline(&world.policy, &world.ledger, subject, from, to).into_iter().map(|stretch| Stretch {
-            device: subject.id.clone(),
-            name: subject.name.clone(),
-            from: stretch.from,
-            to: stretch.to,
-            blocked: stretch.ruling.blocked,
-            because: stretch.ruling.because,
-        }));
+        stretches.extend(timeline(&world.policy, &world.ledger, subject, from, to).into_iter().map(
+            |stretch| Stretch {
+                device: subject.id.clone(),
+                name: subject.name.clone(),
+                from: stretch.from,
+                to: stretch.to,
+                blocked: stretch.ruling.blocked,
+                because: stretch.ruling.because,
+            },
+        ));
     }
     Ok(Json(stretches))
 }
@@ -85,7 +95,10 @@ pub(super) struct Why {
     at: Option<String>,
 }
 
-pub(super) async fn explain(State(hub): State<Hub>, Query(why): Query<Why>) -> Result<Json<Explanation>, Refusal> {
+pub(super) async fn explain(
+    State(hub): State<Hub>,
+    Query(why): Query<Why>,
+) -> Result<Json<Explanation>, Refusal> {
     let world = hub.world().await.map_err(unkept)?;
     let subjects = &world.policy.subjects;
     let id = why.device.unwrap_or_default();
@@ -106,7 +119,10 @@ pub(super) struct Page {
     device: Option<String>,
 }
 
-pub(super) async fn violations(State(hub): State<Hub>, Query(page): Query<Page>) -> Result<Json<Vec<Violation>>, Refusal> {
+pub(super) async fn violations(
+    State(hub): State<Hub>,
+    Query(page): Query<Page>,
+) -> Result<Json<Vec<Violation>>, Refusal> {
     let limit = super::minutes("limit", page.limit.unwrap_or(50), 1000)?;
     Ok(Json(hub.records.violations(limit, page.device).await.map_err(unkept)?))
 }
@@ -116,7 +132,10 @@ pub(super) struct Days {
     days: Option<i64>,
 }
 
-pub(super) async fn report(State(hub): State<Hub>, Query(days): Query<Days>) -> Result<Json<Vec<DayReport>>, Refusal> {
+pub(super) async fn report(
+    State(hub): State<Hub>,
+    Query(days): Query<Days>,
+) -> Result<Json<Vec<DayReport>>, Refusal> {
     let days = super::minutes("days", days.days.unwrap_or(7), 366)?;
     Ok(Json(hub.records.report(days).await.map_err(unkept)?))
 }

@@ -24,12 +24,26 @@ const CALENDAR_LIMIT: usize = 4 * 1024 * 1024;
 
 pub(crate) fn router(spec: &'static Spec, hub: &Hub) -> Router {
     let routes = Routes::new(spec, &hub.shared)
-        .on(Op::get("/screen/status", "Who is allowed what now, and whether the firewall holds it").returns::<wire::Status>(), look::status)
-        .on(Op::get("/screen/schedule", "Tonight's timeline, device by device").returns::<Vec<wire::Stretch>>(), look::schedule)
-        .on(Op::get("/screen/devices", "The ruling of every device").returns::<Vec<wire::Ruling>>(), look::devices)
+        .on(
+            Op::get("/screen/status", "Who is allowed what now, and whether the firewall holds it")
+                .returns::<wire::Status>(),
+            look::status,
+        )
+        .on(
+            Op::get("/screen/schedule", "Tonight's timeline, device by device")
+                .returns::<Vec<wire::Stretch>>(),
+            look::schedule,
+        )
+        .on(
+            Op::get("/screen/devices", "The ruling of every device").returns::<Vec<wire::Ruling>>(),
+            look::devices,
+        )
         .on(
             Op::get("/screen/explain", "The rule that decides, those it beat, and the next change")
-                .queries(&[("device", "a device's id"), ("at", "`fri 21:45`, `21:45`, `2026-12-25 21:45` or RFC 3339; now by default")])
+                .queries(&[
+                    ("device", "a device's id"),
+                    ("at", "`fri 21:45`, `21:45`, `2026-12-25 21:45` or RFC 3339; now by default"),
+                ])
                 .returns::<wire::Explanation>(),
             look::explain,
         )
@@ -39,25 +53,91 @@ pub(crate) fn router(spec: &'static Spec, hub: &Hub) -> Router {
                 .returns::<Vec<wire::Violation>>(),
             look::violations,
         )
-        .on(Op::get("/screen/report", "Minutes online by day").queries(&[("days", "7 by default")]).returns::<Vec<wire::DayReport>>(), look::report)
-        .on(Op::get("/screen/digest", "The last seven days in a few numbers").returns::<wire::Digest>(), look::digest)
-        .on(Op::post("/screen/override", "More time, curfew now, or all clear").takes::<wire::Override>().returns::<wire::Status>(), acts::overrule)
-        .on(Op::post("/screen/homework", "Homework mode, until it ends by itself").takes::<wire::Homework>().returns::<wire::Status>(), acts::homework)
-        .on(Op::post("/screen/undo", "Takes back the last act that is still in force").returns::<wire::Undone>(), acts::undo)
-        .on(Op::get("/screen/credits", "Credits of today, by person").returns::<Vec<wire::Balance>>(), credits::list)
-        .on(Op::post("/screen/credit", "Earns a credit").takes::<wire::Earn>().returns::<wire::Balance>(), credits::earn)
-        .on(Op::post("/screen/credit/redeem", "Spends credits on tonight's bedtime").takes::<wire::Redeem>().returns::<wire::Redeemed>(), credits::redeem)
-        .on(Op::get("/screen/requests", "Requests for more time, the newest first").returns::<Vec<wire::MoreTime>>(), ask::list)
-        .on(Op::post("/screen/requests", "A child asks for more").takes::<wire::Wish>().returns::<wire::MoreTime>(), ask::ask)
-        .on(Op::post("/screen/requests/{id}/answer", "A parent answers").takes::<wire::Answer>().returns::<wire::MoreTime>(), ask::answer)
-        .on(Op::get("/screen/guests", "Devices nobody has named").returns::<Vec<wire::GuestState>>(), guests::list)
-        .on(Op::post("/screen/guest/approve", "Says what a guest is").takes::<wire::Approval>().returns::<wire::GuestState>(), guests::approve)
-        .on(Op::get("/screen/holidays", "Days off, with where they come from").returns::<Vec<wire::Holiday>>(), holidays::list)
         .on(
-            Op::post("/screen/holidays", "Imports an iCalendar file").takes::<wire::Calendar>().returns::<wire::Imported>().body_limit(CALENDAR_LIMIT),
+            Op::get("/screen/report", "Minutes online by day")
+                .queries(&[("days", "7 by default")])
+                .returns::<Vec<wire::DayReport>>(),
+            look::report,
+        )
+        .on(
+            Op::get("/screen/digest", "The last seven days in a few numbers").returns::<wire::Digest>(),
+            look::digest,
+        )
+        .on(
+            Op::post("/screen/override", "More time, curfew now, or all clear")
+                .takes::<wire::Override>()
+                .returns::<wire::Status>(),
+            acts::overrule,
+        )
+        .on(
+            Op::post("/screen/homework", "Homework mode, until it ends by itself")
+                .takes::<wire::Homework>()
+                .returns::<wire::Status>(),
+            acts::homework,
+        )
+        .on(
+            Op::post("/screen/undo", "Takes back the last act that is still in force")
+                .returns::<wire::Undone>(),
+            acts::undo,
+        )
+        .on(
+            Op::get("/screen/credits", "Credits of today, by person").returns::<Vec<wire::Balance>>(),
+            credits::list,
+        )
+        .on(
+            Op::post("/screen/credit", "Earns a credit").takes::<wire::Earn>().returns::<wire::Balance>(),
+            credits::earn,
+        )
+        .on(
+            Op::post("/screen/credit/redeem", "Spends credits on tonight's bedtime")
+                .takes::<wire::Redeem>()
+                .returns::<wire::Redeemed>(),
+            credits::redeem,
+        )
+        .on(
+            Op::get("/screen/requests", "Requests for more time, the newest first")
+                .returns::<Vec<wire::MoreTime>>(),
+            ask::list,
+        )
+        .on(
+            Op::post("/screen/requests", "A child asks for more")
+                .takes::<wire::Wish>()
+                .returns::<wire::MoreTime>(),
+            ask::ask,
+        )
+        .on(
+            Op::post("/screen/requests/{id}/answer", "A parent answers")
+                .takes::<wire::Answer>()
+                .returns::<wire::MoreTime>(),
+            ask::answer,
+        )
+        .on(
+            Op::get("/screen/guests", "Devices nobody has named").returns::<Vec<wire::GuestState>>(),
+            guests::list,
+        )
+        .on(
+            Op::post("/screen/guest/approve", "Says what a guest is")
+                .takes::<wire::Approval>()
+                .returns::<wire::GuestState>(),
+            guests::approve,
+        )
+        .on(
+            Op::get("/screen/holidays", "Days off, with where they come from")
+                .returns::<Vec<wire::Holiday>>(),
+            holidays::list,
+        )
+        .on(
+            Op::post("/screen/holidays", "Imports an iCalendar file")
+                .takes::<wire::Calendar>()
+                .returns::<wire::Imported>()
+                .body_limit(CALENDAR_LIMIT),
             holidays::import,
         )
-        .on(Op::delete("/screen/holidays/{name}", "Forgets what was imported under a name").returns::<wire::Imported>(), holidays::forget)
+        .on(
+            Op::delete("/screen/holidays/{name}", "Forgets what was imported under a name")
+                .returns::<wire::Imported>(),
+            holidays::forget,
+        )
         .on(Op::get("/screen/events", "Violations and changes as they come").stream(), follow)
         .on(Op::get("/trace/{id}", "What this service did in a story").returns::<Vec<Moment>>(), story);
     routes.finish(hub.clone())
@@ -75,7 +155,9 @@ async fn story(State(hub): State<Hub>, Path(id): Path<String>) -> Result<Json<Ve
 /// A store that cannot keep something: what a person can mend is said.
 fn unkept(error: StoreError) -> Refusal {
     match error.hint() {
-        Some(hint) => Refusal(Problem::new(if error.is_temporary() { 503 } else { 500 }, "store", error.to_string()).hint(hint)),
+        Some(hint) => Refusal(
+            Problem::new(if error.is_temporary() { 503 } else { 500 }, "store", error.to_string()).hint(hint),
+        ),
         None => Refusal::inside(&error),
     }
 }
@@ -88,7 +170,11 @@ fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {
 /// A person of the house.
 fn person(hub: &Hub, field: &str, name: &str) -> Result<String, Problem> {
     let people = &hub.rules.house.person;
-    if people.contains_key(name) { Ok(name.to_owned()) } else { Err(Problem::field(field, name, list(people.keys()))) }
+    if people.contains_key(name) {
+        Ok(name.to_owned())
+    } else {
+        Err(Problem::field(field, name, list(people.keys())))
+    }
 }
 
 /// A person or a device; everyone if absent.
@@ -99,7 +185,11 @@ fn target(hub: &Hub, world: &World, field: &str, name: Option<&str>) -> Result<T
     } else if world.policy.subjects.contains_key(name) {
         Ok(Target::Device(name.to_owned()))
     } else {
-        Err(Problem::field(field, name, list(hub.rules.house.person.keys().chain(world.policy.subjects.keys()))))
+        Err(Problem::field(
+            field,
+            name,
+            list(hub.rules.house.person.keys().chain(world.policy.subjects.keys())),
+        ))
     }
 }
 
@@ -121,5 +211,9 @@ fn author(name: &str) -> Result<String, Problem> {
 /// An end that lies ahead.
 fn end(field: &str, text: &str, world: &World) -> Result<Timestamp, Problem> {
     let at = crate::when::moment(field, text, world.now, &world.policy.tz)?;
-    if at > world.now { Ok(at) } else { Err(Problem::field(field, text, format!("a moment after now, {}", world.now))) }
+    if at > world.now {
+        Ok(at)
+    } else {
+        Err(Problem::field(field, text, format!("a moment after now, {}", world.now)))
+    }
 }

@@ -41,8 +41,13 @@ pub fn read(ics: &str, from: Date, to: Date) -> Result<Taken, CalendarError> {
     let text = unfold(ics);
     let calendar = read_calendar(&text).map_err(|error| CalendarError::Broken(first_lines(&error)))?;
     let mut taken = Taken::default();
-    let events: Vec<&Component<'_>> = calendar.components.iter().filter(|part| is(part.name.as_str(), "VEVENT")).collect();
-    for other in calendar.components.iter().filter(|part| !is(part.name.as_str(), "VEVENT") && !is(part.name.as_str(), "VTIMEZONE")) {
+    let events: Vec<&Component<'_>> =
+        calendar.components.iter().filter(|part| is(part.name.as_str(), "VEVENT")).collect();
+    for other in calendar
+        .components
+        .iter()
+        .filter(|part| !is(part.name.as_str(), "VEVENT") && !is(part.name.as_str(), "VTIMEZONE"))
+    {
         taken.refused.push(format!("a {} is not an event", other.name.as_str()));
     }
     let replaced = replaced(&events);
@@ -51,7 +56,9 @@ pub fn read(ics: &str, from: Date, to: Date) -> Result<Taken, CalendarError> {
         match days_of(event, &replaced, to) {
             Ok(days) => {
                 taken.events += 1;
-                taken.days.extend(days.into_iter().filter(|day| from <= *day && *day <= to).map(|day| (day, name.clone())));
+                taken.days.extend(
+                    days.into_iter().filter(|day| from <= *day && *day <= to).map(|day| (day, name.clone())),
+                );
             }
             Err(why) => taken.refused.push(format!("`{name}`: {why}")),
         }
@@ -72,7 +79,8 @@ fn property<'e>(event: &'e Component<'_>, name: &str) -> Option<&'e Property<'e>
 }
 
 fn text_of(event: &Component<'_>, name: &str) -> Option<String> {
-    property(event, name).map(|property| property.val.as_str().replace("\\,", ",").replace("\\;", ";").replace("\\n", " "))
+    property(event, name)
+        .map(|property| property.val.as_str().replace("\\,", ",").replace("\\;", ";").replace("\\n", " "))
 }
 
 /// Occurrences of a series that an event of their own replaces (RECURRENCE-ID).
@@ -81,7 +89,11 @@ fn replaced(events: &[&Component<'_>]) -> BTreeSet<(String, Date)> {
     events.iter().filter_map(|event| of(event)).collect()
 }
 
-fn days_of(event: &Component<'_>, replaced: &BTreeSet<(String, Date)>, to: Date) -> Result<BTreeSet<Date>, String> {
+fn days_of(
+    event: &Component<'_>,
+    replaced: &BTreeSet<(String, Date)>,
+    to: Date,
+) -> Result<BTreeSet<Date>, String> {
     if text_of(event, "STATUS").is_some_and(|status| is(&status, "CANCELLED")) {
         return Err("it is cancelled".to_owned());
     }
@@ -100,7 +112,10 @@ fn days_of(event: &Component<'_>, replaced: &BTreeSet<(String, Date)>, to: Date)
         starts.retain(|start| !replaced.contains(&(uid.clone(), *start)));
     }
     let last = |start: Date| start.checked_add(Span::new().days(length - 1)).unwrap_or(start);
-    Ok(starts.into_iter().flat_map(|start| crate::config::Days { first: start, last: last(start) }.iter().collect::<Vec<_>>()).collect())
+    Ok(starts
+        .into_iter()
+        .flat_map(|start| crate::config::Days { first: start, last: last(start) }.iter().collect::<Vec<_>>())
+        .collect())
 }
 
 /// The first day, and how many days.
@@ -116,7 +131,9 @@ fn extent(event: &Component<'_>) -> Result<(Date, i32), String> {
             }
             start.until(until).map_err(|error| error.to_string())?.get_days()
         }
-        (None, Some(duration)) => whole_days(&duration).ok_or_else(|| format!("its length `{duration}` is not whole days"))?,
+        (None, Some(duration)) => {
+            whole_days(&duration).ok_or_else(|| format!("its length `{duration}` is not whole days"))?
+        }
         (None, None) if timed => return Err("it is not all day".to_owned()),
         (None, None) => 1,
     };
@@ -147,7 +164,10 @@ fn dates(event: &Component<'_>, name: &str) -> Vec<Date> {
 /// `P3D`, `P1W`.
 fn whole_days(duration: &str) -> Option<i32> {
     let rest = duration.strip_prefix('P')?;
-    let (number, scale) = rest.strip_suffix('D').map(|number| (number, 1)).or_else(|| rest.strip_suffix('W').map(|number| (number, 7)))?;
+    let (number, scale) = rest
+        .strip_suffix('D')
+        .map(|number| (number, 1))
+        .or_else(|| rest.strip_suffix('W').map(|number| (number, 7)))?;
     number.parse::<i32>().ok()?.checked_mul(scale)
 }
 
@@ -158,7 +178,10 @@ mod tests {
     use super::{CalendarError, Taken, read};
 
     fn take(events: &str) -> Taken {
-        let ics = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//school//EN\r\n{}END:VCALENDAR\r\n", events.replace('\n', "\r\n"));
+        let ics = format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//school//EN\r\n{}END:VCALENDAR\r\n",
+            events.replace('\n', "\r\n")
+        );
         read(&ics, date(2026, 1, 1), date(2030, 12, 31)).unwrap()
     }
 
@@ -176,18 +199,32 @@ mod tests {
         assert_eq!(days(&taken), [date(2026, 12, 24), date(2026, 12, 25), date(2026, 12, 26)]);
         assert_eq!(days(&take(&event("DTSTART;VALUE=DATE:20261224"))).len(), 1);
         assert_eq!(days(&take(&event("DTSTART;VALUE=DATE:20261224\nDURATION:P1W"))).len(), 7);
-        assert_eq!(days(&take(&event("DTSTART;TZID=Europe/Paris:20261224T000000\nDTEND;TZID=Europe/Paris:20261226T000000"))).len(), 2);
+        assert_eq!(
+            days(&take(&event(
+                "DTSTART;TZID=Europe/Paris:20261224T000000\nDTEND;TZID=Europe/Paris:20261226T000000"
+            )))
+            .len(),
+            2
+        );
     }
 
     #[test]
     fn rules_of_real_school_calendars_are_expanded() {
         let yearly = take(&event("DTSTART;VALUE=DATE:20201225\nRRULE:FREQ=YEARLY"));
         assert_eq!(days(&yearly), (2026..=2030).map(|year| date(year, 12, 25)).collect::<Vec<_>>());
-        let fourth = take(&event("DTSTART;VALUE=DATE:20261126\nDTEND;VALUE=DATE:20261128\nRRULE:FREQ=YEARLY;BYMONTH=11;BYDAY=4TH;COUNT=2"));
-        assert_eq!(days(&fourth), [date(2026, 11, 26), date(2026, 11, 27), date(2027, 11, 25), date(2027, 11, 26)]);
-        let weekly = take(&event("DTSTART;VALUE=DATE:20260902\nRRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=WE;UNTIL=20261001\nEXDATE;VALUE=DATE:20260916"));
+        let fourth = take(&event(
+            "DTSTART;VALUE=DATE:20261126\nDTEND;VALUE=DATE:20261128\nRRULE:FREQ=YEARLY;BYMONTH=11;BYDAY=4TH;COUNT=2",
+        ));
+        assert_eq!(
+            days(&fourth),
+            [date(2026, 11, 26), date(2026, 11, 27), date(2027, 11, 25), date(2027, 11, 26)]
+        );
+        let weekly = take(&event(
+            "DTSTART;VALUE=DATE:20260902\nRRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=WE;UNTIL=20261001\nEXDATE;VALUE=DATE:20260916",
+        ));
         assert_eq!(days(&weekly), [date(2026, 9, 2), date(2026, 9, 30)]);
-        let last_monday = take(&event("DTSTART;VALUE=DATE:20260525\nRRULE:FREQ=MONTHLY;INTERVAL=12;BYDAY=-1MO;COUNT=2"));
+        let last_monday =
+            take(&event("DTSTART;VALUE=DATE:20260525\nRRULE:FREQ=MONTHLY;INTERVAL=12;BYDAY=-1MO;COUNT=2"));
         assert_eq!(days(&last_monday), [date(2026, 5, 25), date(2027, 5, 31)]);
     }
 

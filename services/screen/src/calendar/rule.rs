@@ -39,16 +39,22 @@ impl Rule {
         };
         let mut every = None;
         for part in text.split(';').filter(|part| !part.is_empty()) {
-            let (name, value) = part.split_once('=').ok_or_else(|| format!("its rule has a part `{part}` without a value"))?;
+            let (name, value) = part
+                .split_once('=')
+                .ok_or_else(|| format!("its rule has a part `{part}` without a value"))?;
             let refuse = || format!("its rule has a part `{part}` that is not understood");
             match name.to_ascii_uppercase().as_str() {
                 "FREQ" => every = Some(frequency(value).ok_or_else(refuse)?),
-                "INTERVAL" => rule.interval = value.parse().ok().filter(|interval| *interval > 0).ok_or_else(refuse)?,
+                "INTERVAL" => {
+                    rule.interval = value.parse().ok().filter(|interval| *interval > 0).ok_or_else(refuse)?
+                }
                 "COUNT" => rule.count = Some(value.parse().map_err(|_| refuse())?),
                 "UNTIL" => rule.until = Some(super::date(value).ok_or_else(refuse)?),
                 "BYMONTH" => rule.months = numbers(value).ok_or_else(refuse)?,
                 "BYMONTHDAY" => rule.month_days = numbers(value).ok_or_else(refuse)?,
-                "BYDAY" => rule.weekdays = value.split(',').map(nth).collect::<Option<_>>().ok_or_else(refuse)?,
+                "BYDAY" => {
+                    rule.weekdays = value.split(',').map(nth).collect::<Option<_>>().ok_or_else(refuse)?
+                }
                 "WKST" => rule.week_start = weekday(value).ok_or_else(refuse)?,
                 _ => return Err(refuse()),
             }
@@ -56,7 +62,9 @@ impl Rule {
         rule.every = every.ok_or("its rule has no FREQ")?;
         let placed = rule.weekdays.iter().any(|(place, _)| *place != 0);
         match rule.every {
-            Every::Day | Every::Week if placed => Err("its rule counts weekdays where there is nothing to count".to_owned()),
+            Every::Day | Every::Week if placed => {
+                Err("its rule counts weekdays where there is nothing to count".to_owned())
+            }
             Every::Year if !rule.weekdays.is_empty() && rule.months.is_empty() => {
                 Err("its rule counts weekdays of a whole year".to_owned())
             }

@@ -27,7 +27,11 @@ pub(crate) fn check(config: &Config, house: &House) -> Vec<Complaint> {
         windows(&["person", name], hours(config, Some(own), None, config.schedule.wake), &mut complaints);
     }
     for (name, own) in &config.device {
-        let owner = house.device.get(name).and_then(|device| device.owner.as_ref()).and_then(|owner| config.person.get(owner));
+        let owner = house
+            .device
+            .get(name)
+            .and_then(|device| device.owner.as_ref())
+            .and_then(|owner| config.person.get(owner));
         windows(&["device", name], hours(config, owner, Some(own), config.schedule.wake), &mut complaints);
     }
     lengths(config, &mut complaints);
@@ -36,7 +40,9 @@ pub(crate) fn check(config: &Config, house: &House) -> Vec<Complaint> {
 
 /// The hours of a device: its own over its owner's over the house's.
 pub(crate) fn hours(config: &Config, person: Option<&Hours>, device: Option<&Hours>, wake: Wall) -> Resolved {
-    let pick = |of: fn(&Hours) -> Option<Wall>, house: Wall| device.and_then(of).or_else(|| person.and_then(of)).unwrap_or(house);
+    let pick = |of: fn(&Hours) -> Option<Wall>, house: Wall| {
+        device.and_then(of).or_else(|| person.and_then(of)).unwrap_or(house)
+    };
     Resolved {
         weekday: pick(|hours| hours.weekday, config.schedule.weekday),
         weekend: pick(|hours| hours.weekend, config.schedule.weekend),
@@ -59,21 +65,26 @@ fn windows_until(path: &[&str], hours: Resolved, complaints: &mut Vec<Complaint>
 fn window(path: &[&str], hours: Resolved, kind: NightKind) -> Option<Complaint> {
     let (bedtime, wake) = (hours.bedtime(kind), hours.wake);
     if bedtime == wake {
-        let message = format!("the {} curfew would begin and end at {bedtime}, which is no time at all", kind.word());
+        let message =
+            format!("the {} curfew would begin and end at {bedtime}, which is no time at all", kind.word());
         return Some(Complaint::new(path, message).hint("write a bedtime and a wake-up that differ"));
     }
     let night = Night::of(&hours, kind, date(2026, 6, 1), &TimeZone::UTC);
     let length = night.unlock.duration_since(night.lock).as_hours();
     (length >= LONGEST_HOURS).then(|| {
-        let message = format!("the {} curfew from {bedtime} to {wake} would last {length} hours", kind.word());
-        Complaint::new(path, message).hint("bedtimes are evenings, such as `21:30`, or past midnight, such as `00:30`")
+        let message =
+            format!("the {} curfew from {bedtime} to {wake} would last {length} hours", kind.word());
+        Complaint::new(path, message)
+            .hint("bedtimes are evenings, such as `21:30`, or past midnight, such as `00:30`")
     })
 }
 
 fn names(config: &Config, house: &House, complaints: &mut Vec<Complaint>) {
     let known = |names: Vec<&String>| match names.is_empty() {
         true => "there is none in this file".to_owned(),
-        false => format!("known: {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        false => {
+            format!("known: {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+        }
     };
     let people = known(house.person.keys().collect());
     let devices = known(house.device.keys().collect());
@@ -97,37 +108,71 @@ fn names(config: &Config, house: &House, complaints: &mut Vec<Complaint>) {
 }
 
 fn lengths(config: &Config, complaints: &mut Vec<Complaint>) {
-    let mut refuse = |path: &[&str], message: String, hint: &str| complaints.push(Complaint::new(path, message).hint(hint));
+    let mut refuse = |path: &[&str], message: String, hint: &str| {
+        complaints.push(Complaint::new(path, message).hint(hint))
+    };
     let minutes = |period: &Period| period.0.as_secs().is_multiple_of(60) && period.0.subsec_millis() == 0;
     for (at, warn) in config.wind_down.warn.iter().enumerate() {
         if !minutes(warn) || warn.0.is_zero() || warn.0 > Period::hours(6).0 {
-            refuse(&["wind-down", "warn", &at.to_string()], format!("a warning {warn} before bedtime is not possible"), "whole minutes, from `1m` to `6h`");
+            refuse(
+                &["wind-down", "warn", &at.to_string()],
+                format!("a warning {warn} before bedtime is not possible"),
+                "whole minutes, from `1m` to `6h`",
+            );
         }
     }
     if config.wind_down.streaming_off.0 > Period::hours(6).0 {
-        refuse(&["wind-down", "streaming-off"], "streaming would end more than six hours before bedtime".to_owned(), "write a shorter time, such as `15m`");
+        refuse(
+            &["wind-down", "streaming-off"],
+            "streaming would end more than six hours before bedtime".to_owned(),
+            "write a shorter time, such as `15m`",
+        );
     }
     if config.homework.length.0 < Period::mins(1).0 || config.homework.length.0 > Period::hours(24).0 {
-        refuse(&["homework", "length"], format!("homework of {} is not possible", config.homework.length), "from `1m` to `24h`");
+        refuse(
+            &["homework", "length"],
+            format!("homework of {} is not possible", config.homework.length),
+            "from `1m` to `24h`",
+        );
     }
     for (name, period) in &config.credits.presets {
         if !minutes(period) || period.0.is_zero() {
-            refuse(&["credits", "presets", name], format!("`{name}` must earn whole minutes, not {period}"), "such as `30m`");
+            refuse(
+                &["credits", "presets", name],
+                format!("`{name}` must earn whole minutes, not {period}"),
+                "such as `30m`",
+            );
         } else if period.0 > config.credits.cap.0 {
-            refuse(&["credits", "cap"], format!("the cap of {} a day is below the preset `{name}` of {period}", config.credits.cap), "raise the cap or lower the preset");
+            refuse(
+                &["credits", "cap"],
+                format!("the cap of {} a day is below the preset `{name}` of {period}", config.credits.cap),
+                "raise the cap or lower the preset",
+            );
         }
     }
     if !minutes(&config.credits.cap) {
-        refuse(&["credits", "cap"], format!("the cap must be whole minutes, not {}", config.credits.cap), "such as `90m`");
+        refuse(
+            &["credits", "cap"],
+            format!("the cap must be whole minutes, not {}", config.credits.cap),
+            "such as `90m`",
+        );
     }
     for (table, limits) in [("person", &config.limits.person), ("device", &config.limits.device)] {
         for (name, limit) in limits {
             if !minutes(limit) || limit.0 > Period::hours(24).0 {
-                refuse(&["limits", table, name], format!("a limit of {limit} a day is not possible"), "whole minutes, up to `24h`");
+                refuse(
+                    &["limits", table, name],
+                    format!("a limit of {limit} a day is not possible"),
+                    "whole minutes, up to `24h`",
+                );
             }
         }
     }
     if config.guests.pass.0 < Period::mins(1).0 {
-        refuse(&["guests", "pass"], format!("a pass of {} is over before it begins", config.guests.pass), "such as `24h`");
+        refuse(
+            &["guests", "pass"],
+            format!("a pass of {} is over before it begins", config.guests.pass),
+            "such as `24h`",
+        );
     }
 }

@@ -14,7 +14,9 @@ pub struct Days {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a day or a range of days: write `2026-12-25`, or `2026-12-19..2027-01-03` with the earlier day first")]
+#[error(
+    "`{0}` is not a day or a range of days: write `2026-12-25`, or `2026-12-19..2027-01-03` with the earlier day first"
+)]
 pub struct NotDays(String);
 
 impl Days {

@@ -163,7 +163,10 @@ pub struct Credits {
 impl Default for Credits {
     fn default() -> Self {
         let presets = ["chores", "homework", "reading", "exercise"];
-        Self { presets: presets.iter().map(|name| ((*name).to_owned(), Period::mins(30))).collect(), cap: Period::mins(90) }
+        Self {
+            presets: presets.iter().map(|name| ((*name).to_owned(), Period::mins(30))).collect(),
+            cap: Period::mins(90),
+        }
     }
 }
 

@@ -78,7 +78,12 @@ pub fn next_change(policy: &Policy, ledger: &Ledger, subject: &Subject, now: Tim
 }
 
 /// The first instant from `now` on at which nothing is cut off; the end of a block that nobody renews.
-pub fn allowed_from(policy: &Policy, ledger: &Ledger, subject: &Subject, now: Timestamp) -> Option<Timestamp> {
+pub fn allowed_from(
+    policy: &Policy,
+    ledger: &Ledger,
+    subject: &Subject,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let mut at = now;
     for _ in 0..FRAMES {
         let ruling = decide(policy, ledger, subject, at);
@@ -91,7 +96,13 @@ pub fn allowed_from(policy: &Policy, ledger: &Ledger, subject: &Subject, now: Ti
 }
 
 /// The next bedtime after `now` within `horizon`: the first change into a block by the night's own rule.
-pub fn next_lock(policy: &Policy, ledger: &Ledger, subject: &Subject, now: Timestamp, horizon: SignedDuration) -> Option<Timestamp> {
+pub fn next_lock(
+    policy: &Policy,
+    ledger: &Ledger,
+    subject: &Subject,
+    now: Timestamp,
+    horizon: SignedDuration,
+) -> Option<Timestamp> {
     let mut ruling = decide(policy, ledger, subject, now);
     loop {
         let at = ruling.until.filter(|at| at.duration_since(now) <= horizon)?;
@@ -105,7 +116,13 @@ pub fn next_lock(policy: &Policy, ledger: &Ledger, subject: &Subject, now: Times
 }
 
 /// The rulings from `from` to `to`, one after the other.
-pub fn timeline(policy: &Policy, ledger: &Ledger, subject: &Subject, from: Timestamp, to: Timestamp) -> Vec<Stretch> {
+pub fn timeline(
+    policy: &Policy,
+    ledger: &Ledger,
+    subject: &Subject,
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<Stretch> {
     let mut stretches = Vec::new();
     let mut at = from;
     while at < to {
@@ -171,7 +188,8 @@ fn by_tier(frame: &Frame<'_>) -> Option<Ruling> {
 }
 
 fn by_pass(frame: &Frame<'_>, at: Timestamp) -> Option<Ruling> {
-    let guest = frame.ledger.guests.get(&frame.subject.id).filter(|_| frame.subject.tier == DeviceTier::Guest)?;
+    let guest =
+        frame.ledger.guests.get(&frame.subject.id).filter(|_| frame.subject.tier == DeviceTier::Guest)?;
     let over = guest.expires.is_some_and(|expires| expires <= at);
     match guest.pass {
         Pass::Resident => Some(ruling(Rule::Guest, None, "part of the house: no rule applies")),
@@ -184,7 +202,11 @@ fn by_pass(frame: &Frame<'_>, at: Timestamp) -> Option<Ruling> {
 fn by_override(frame: &Frame<'_>, at: Timestamp) -> Option<Ruling> {
     let (act, _) = in_force(frame, at, false)?;
     Some(match act.deed {
-        Deed::Curfew => ruling(Rule::Override, Some(everything(frame)), format!("override: curfew now, by {}", signed(act))),
+        Deed::Curfew => ruling(
+            Rule::Override,
+            Some(everything(frame)),
+            format!("override: curfew now, by {}", signed(act)),
+        ),
         _ => ruling(Rule::Override, None, format!("override: all clear, by {}", signed(act))),
     })
 }
@@ -204,7 +226,11 @@ fn by_homework(frame: &Frame<'_>, at: Timestamp) -> Option<Ruling> {
 fn by_limit(frame: &Frame<'_>, at: Timestamp) -> Option<Ruling> {
     let (used, limit, whose) = spent(frame, at)?;
     (used >= limit).then(|| {
-        ruling(Rule::Limit, Some(everything(frame)), format!("today's {limit} minutes of {whose} are used up"))
+        ruling(
+            Rule::Limit,
+            Some(everything(frame)),
+            format!("today's {limit} minutes of {whose} are used up"),
+        )
     })
 }
 
@@ -221,7 +247,10 @@ pub(super) fn spent(frame: &Frame<'_>, at: Timestamp) -> Option<(u32, u32, Strin
         Some((used(ledger.person_minutes.get(&(owner.clone(), day))), limit, owner.clone()))
     });
     let more = given(frame, day);
-    let both = device.into_iter().chain(person).map(|(used, limit, whose)| (used, limit.saturating_add(more), whose));
+    let both = device
+        .into_iter()
+        .chain(person)
+        .map(|(used, limit, whose)| (used, limit.saturating_add(more), whose));
     both.min_by_key(|(used, limit, _)| limit.saturating_sub(*used))
 }
 
@@ -239,7 +268,11 @@ fn by_night(frame: &Frame<'_>, at: Timestamp) -> Ruling {
     let streaming_ends = moved.lock.checked_sub(frame.policy.wind_down.streaming_off).unwrap_or(moved.lock);
     if streaming_ends <= at && frame.subject.tier != DeviceTier::Guest && moved.lock < moved.night.unlock {
         let scope = Scope::Services(frame.policy.wind_down.streaming.clone());
-        return ruling(Rule::WindDown, Some(scope), format!("wind-down: streaming is off before the {}", title(moved, frame)));
+        return ruling(
+            Rule::WindDown,
+            Some(scope),
+            format!("wind-down: streaming is off before the {}", title(moved, frame)),
+        );
     }
     match moved.moved_by.filter(|_| moved.night.lock <= at) {
         Some(act) => ruling(Rule::Override, None, gift(act, "tonight")),

@@ -13,10 +13,16 @@ use super::policy::{Policy, Subject, is_weekend};
 
 /// The ruling and every rule: first the one that decides, then the others in their order. One that applies and is
 /// not the first was beaten; one that does not apply says why it is silent.
-pub fn explain(policy: &Policy, ledger: &Ledger, subject: &Subject, at: Timestamp) -> (Ruling, Vec<RuleSaid>) {
+pub fn explain(
+    policy: &Policy,
+    ledger: &Ledger,
+    subject: &Subject,
+    at: Timestamp,
+) -> (Ruling, Vec<RuleSaid>) {
     let ruling = decide(policy, ledger, subject, at);
     let frame = Frame::of(policy, ledger, subject, at);
-    let mut rules = vec![RuleSaid { rule: ruling.rule.word().to_owned(), says: ruling.because.clone(), applies: true }];
+    let mut rules =
+        vec![RuleSaid { rule: ruling.rule.word().to_owned(), says: ruling.because.clone(), applies: true }];
     if ruling.rule == Rule::Tier {
         return (ruling, rules);
     }
@@ -61,7 +67,9 @@ fn overrule(frame: &Frame<'_>, at: Timestamp) -> Said {
     }
     let moved = frame.night(at).and_then(|moved| Some((moved.lock, moved.moved_by?)));
     Some(match moved {
-        Some((lock, act)) => (true, format!("tonight's curfew begins at {}, by {}", wall(frame, lock), signed(act))),
+        Some((lock, act)) => {
+            (true, format!("tonight's curfew begins at {}, by {}", wall(frame, lock), signed(act)))
+        }
         None => (false, "none is in force".to_owned()),
     })
 }
@@ -75,7 +83,9 @@ fn homework(frame: &Frame<'_>, at: Timestamp) -> Said {
 
 fn limit(frame: &Frame<'_>, at: Timestamp) -> Said {
     Some(match spent(frame, at) {
-        Some((used, limit, whose)) => (used >= limit, format!("{used} of {limit} minutes of {whose} used today")),
+        Some((used, limit, whose)) => {
+            (used >= limit, format!("{used} of {limit} minutes of {whose} used today"))
+        }
         None => (false, "there is no daily limit".to_owned()),
     })
 }

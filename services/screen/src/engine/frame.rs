@@ -42,8 +42,12 @@ impl<'a> Frame<'a> {
     pub const REACH: SignedDuration = SignedDuration::from_hours(48);
 
     pub fn of(policy: &'a Policy, ledger: &'a Ledger, subject: &'a Subject, at: Timestamp) -> Self {
-        let mut frame = Self { policy, ledger, subject, nights: Vec::new(), acts: Vec::new(), days: Vec::new() };
-        if matches!(subject.tier, sanctum_kernel::house::DeviceTier::Personal | sanctum_kernel::house::DeviceTier::Exempt) {
+        let mut frame =
+            Self { policy, ledger, subject, nights: Vec::new(), acts: Vec::new(), days: Vec::new() };
+        if matches!(
+            subject.tier,
+            sanctum_kernel::house::DeviceTier::Personal | sanctum_kernel::house::DeviceTier::Exempt
+        ) {
             return frame;
         }
         let mut acts: Vec<&Act> = ledger.acts.iter().filter(|act| act.target.covers(subject)).collect();
@@ -52,7 +56,9 @@ impl<'a> Frame<'a> {
         let bare = bare_nights(policy, ledger, subject, at, BEFORE, AFTER);
         frame.nights = moved(bare, &acts);
         frame.acts = acts.into_iter().map(|act| (act, end_of(act, policy, ledger, subject))).collect();
-        if subject.limit.is_some() || subject.owner.as_ref().is_some_and(|owner| policy.person_limits.contains_key(owner)) {
+        if subject.limit.is_some()
+            || subject.owner.as_ref().is_some_and(|owner| policy.person_limits.contains_key(owner))
+        {
             frame.days = days(policy, at);
         }
         frame
@@ -81,7 +87,14 @@ impl<'a> Frame<'a> {
     }
 }
 
-fn bare_nights(policy: &Policy, ledger: &Ledger, subject: &Subject, at: Timestamp, before: i64, after: i64) -> Vec<Night> {
+fn bare_nights(
+    policy: &Policy,
+    ledger: &Ledger,
+    subject: &Subject,
+    at: Timestamp,
+    before: i64,
+    after: i64,
+) -> Vec<Night> {
     let today = policy.tz.to_datetime(at).date();
     (-before..=after)
         .filter_map(|days| today.checked_add(SignedDuration::from_hours(24 * days)).ok())
@@ -106,7 +119,8 @@ fn moved<'a>(bare: Vec<Night>, acts: &[&'a Act]) -> Vec<Moved<'a>> {
                 moved.moved_by = Some(act);
             } else {
                 // What is given while something given still lasts comes on top of it.
-                let open = moved.opens.last().map(|(_, to, _)| *to).filter(|to| *to > act.from).unwrap_or(act.from);
+                let open =
+                    moved.opens.last().map(|(_, to, _)| *to).filter(|to| *to > act.from).unwrap_or(act.from);
                 let to = open.checked_add(by).unwrap_or(latest).min(latest);
                 moved.opens.push((act.from, to, act));
             }
@@ -133,7 +147,9 @@ fn days(policy: &Policy, at: Timestamp) -> Vec<(Date, Timestamp)> {
     let today = policy.tz.to_datetime(at).date();
     (0..=AFTER)
         .filter_map(|days| today.checked_add(SignedDuration::from_hours(24 * days)).ok())
-        .filter_map(|date| Some((date, date.to_zoned(policy.tz.clone()).ok()?.start_of_day().ok()?.timestamp())))
+        .filter_map(|date| {
+            Some((date, date.to_zoned(policy.tz.clone()).ok()?.start_of_day().ok()?.timestamp()))
+        })
         .collect()
 }
 
@@ -145,11 +161,20 @@ pub(super) fn given(frame: &Frame<'_>, day: Date) -> u32 {
 }
 
 /// The last override or homework act that is in force at `at`.
-pub(super) fn in_force<'f, 'a>(frame: &'f Frame<'a>, at: Timestamp, homework: bool) -> Option<(&'f &'a Act, Timestamp)> {
+pub(super) fn in_force<'f, 'a>(
+    frame: &'f Frame<'a>,
+    at: Timestamp,
+    homework: bool,
+) -> Option<(&'f &'a Act, Timestamp)> {
     let wanted = |deed: Deed| match deed {
         Deed::Homework => homework,
         Deed::Curfew | Deed::AllClear => !homework,
         Deed::Extend { .. } | Deed::Credit { .. } => false,
     };
-    frame.acts.iter().rev().find(|(act, end)| wanted(act.deed) && act.from <= at && at < *end).map(|(act, end)| (act, *end))
+    frame
+        .acts
+        .iter()
+        .rev()
+        .find(|(act, end)| wanted(act.deed) && act.from <= at && at < *end)
+        .map(|(act, end)| (act, *end))
 }

@@ -42,7 +42,11 @@ impl Night {
     pub fn of(hours: &Hours, kind: NightKind, date: Date, tz: &TimeZone) -> Self {
         let (bedtime, wake) = (hours.bedtime(kind), hours.wake);
         let next = |date: Date| date.tomorrow().unwrap_or(date);
-        let locks = if bedtime.time() < Time::midnight().saturating_add(SignedDuration::from_hours(12)) { next(date) } else { date };
+        let locks = if bedtime.time() < Time::midnight().saturating_add(SignedDuration::from_hours(12)) {
+            next(date)
+        } else {
+            date
+        };
         let unlocks = if wake > bedtime { locks } else { next(locks) };
         let (lock, unlock) = (lock_at(locks, bedtime.time(), tz), unlock_at(unlocks, wake.time(), tz));
         Self { date, kind, bedtime, wake, lock, unlock: unlock.max(lock) }

@@ -21,11 +21,21 @@ fn wall() -> impl Strategy<Value = Wall> {
 }
 
 fn hours() -> impl Strategy<Value = Hours> {
-    (wall(), wall(), wall(), wall()).prop_map(|(weekday, weekend, holiday, wake)| Hours { weekday, weekend, holiday, wake })
+    (wall(), wall(), wall(), wall()).prop_map(|(weekday, weekend, holiday, wake)| Hours {
+        weekday,
+        weekend,
+        holiday,
+        wake,
+    })
 }
 
 fn tier() -> impl Strategy<Value = DeviceTier> {
-    prop::sample::select(vec![DeviceTier::Gaming, DeviceTier::Screen, DeviceTier::Guest, DeviceTier::Personal])
+    prop::sample::select(vec![
+        DeviceTier::Gaming,
+        DeviceTier::Screen,
+        DeviceTier::Guest,
+        DeviceTier::Personal,
+    ])
 }
 
 fn target() -> impl Strategy<Value = Target> {
@@ -67,22 +77,32 @@ fn ledger() -> impl Strategy<Value = Ledger> {
         .prop_map(|(acts, holidays, guest, person_minutes)| Ledger {
             acts,
             holidays,
-            guests: guest.map(|(pass, expires)| ("xbox".to_owned(), Guest { pass, expires })).into_iter().collect(),
+            guests: guest
+                .map(|(pass, expires)| ("xbox".to_owned(), Guest { pass, expires }))
+                .into_iter()
+                .collect(),
             person_minutes,
             ..Ledger::default()
         })
 }
 
 fn world() -> impl Strategy<Value = (Policy, Ledger, Subject)> {
-    (prop::sample::select(ZONES.to_vec()), hours(), tier(), ledger(), any::<bool>(), prop::option::of(30..180u32), 0..60i64).prop_map(
-        |(zone, hours, tier, ledger, before, limit, wind_down)| {
+    (
+        prop::sample::select(ZONES.to_vec()),
+        hours(),
+        tier(),
+        ledger(),
+        any::<bool>(),
+        prop::option::of(30..180u32),
+        0..60i64,
+    )
+        .prop_map(|(zone, hours, tier, ledger, before, limit, wind_down)| {
             let mut policy = policy(zone);
             policy.holidays_before = before;
             policy.wind_down.streaming_off = SignedDuration::from_mins(wind_down);
             policy.person_limits.extend(limit.map(|limit| ("ava".to_owned(), limit)));
             (policy, ledger, Subject { hours, ..subject("xbox", tier) })
-        },
-    )
+        })
 }
 
 proptest! {

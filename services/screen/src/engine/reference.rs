@@ -37,10 +37,14 @@ fn face(datetime: DateTime) -> i64 {
 
 impl Faces {
     fn walk(zone: &TimeZone, from: Date, to: Date) -> Self {
-        let start = from.to_datetime(Time::midnight()).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second() / 60;
-        let end = to.to_datetime(Time::midnight()).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second() / 60;
+        let start =
+            from.to_datetime(Time::midnight()).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second() / 60;
+        let end =
+            to.to_datetime(Time::midnight()).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second() / 60;
         let epoch = EPOCH.to_zoned(TimeZone::UTC).unwrap().timestamp().as_second() / 60;
-        let offset = |minute: i64| i64::from(zone.to_offset(Timestamp::from_second(minute * 60).unwrap()).seconds()) / 60;
+        let offset = |minute: i64| {
+            i64::from(zone.to_offset(Timestamp::from_second(minute * 60).unwrap()).seconds()) / 60
+        };
         let faces = (start..end).map(|minute| minute + offset(minute) - epoch).collect();
         Self { start, faces }
     }
@@ -81,7 +85,8 @@ fn reference(faces: &Faces, subject: &Subject, ledger: &Ledger, from: Date, to: 
         } else {
             subject.hours.weekday
         };
-        let minute = |wall: sanctum_kernel::Wall| i64::from(wall.time().hour()) * 60 + i64::from(wall.time().minute());
+        let minute =
+            |wall: sanctum_kernel::Wall| i64::from(wall.time().hour()) * 60 + i64::from(wall.time().minute());
         let midnight = face(day.to_datetime(Time::midnight()));
         let bed_face = midnight + minute(bed) + if minute(bed) < 720 { 1440 } else { 0 };
         let mut wake_face = midnight + minute(subject.hours.wake);
@@ -102,7 +107,8 @@ fn compare(zone: &str, hours: Hours) {
     let mut policy = policy(zone);
     policy.wind_down.streaming_off = jiff::SignedDuration::ZERO;
     let subject = Subject { hours, ..subject("xbox", DeviceTier::Gaming) };
-    let holidays = [date(2025, 12, 24), date(2026, 3, 29), date(2026, 10, 25), date(2027, 4, 22)].into_iter().collect();
+    let holidays =
+        [date(2025, 12, 24), date(2026, 3, 29), date(2026, 10, 25), date(2027, 4, 22)].into_iter().collect();
     let ledger = Ledger { holidays, ..Ledger::default() };
     let faces = Faces::walk(&policy.tz, from, to);
     let locked = reference(&faces, &subject, &ledger, from, to);
@@ -121,7 +127,12 @@ fn compare(zone: &str, hours: Hours) {
         // One moment inside the stretch, asked afresh: nothing is remembered from one question to the next.
         for inside in [index + (end - index) / 3, end - 1] {
             let again = decide(&policy, &ledger, &subject, faces.at(inside));
-            assert_eq!((again.blocked, again.until), (ruling.blocked.clone(), ruling.until), "{zone} at {}", faces.at(inside));
+            assert_eq!(
+                (again.blocked, again.until),
+                (ruling.blocked.clone(), ruling.until),
+                "{zone} at {}",
+                faces.at(inside)
+            );
         }
         index = end;
     }
@@ -155,7 +166,10 @@ fn an_unlock_inside_gaps_and_folds_agrees_with_the_reference_in_every_minute_of_
 fn every_minute_around_a_change_of_clocks_is_asked_for_itself() {
     for zone in ZONES {
         let policy = policy(zone);
-        let subject = Subject { hours: hours("21:30", "02:30", "23:00", "03:00"), ..subject("xbox", DeviceTier::Gaming) };
+        let subject = Subject {
+            hours: hours("21:30", "02:30", "23:00", "03:00"),
+            ..subject("xbox", DeviceTier::Gaming)
+        };
         let ledger = Ledger::default();
         let (from, to) = (date(2026, 1, 1), date(2027, 1, 1));
         let faces = Faces::walk(&policy.tz, from, to);
@@ -164,7 +178,12 @@ fn every_minute_around_a_change_of_clocks_is_asked_for_itself() {
         for jump in jumps.filter(|jump| (10_000..locked.len() - 10_000).contains(jump)) {
             for index in jump - 16 * 60..jump + 16 * 60 {
                 let ruling = decide(&policy, &ledger, &subject, faces.at(index));
-                assert_eq!(ruling.blocked == Some(Scope::All), locked[index], "{zone} at {}: {ruling:?}", faces.at(index));
+                assert_eq!(
+                    ruling.blocked == Some(Scope::All),
+                    locked[index],
+                    "{zone} at {}: {ruling:?}",
+                    faces.at(index)
+                );
             }
         }
     }

@@ -35,7 +35,10 @@ pub(super) fn policy(zone: &str) -> Policy {
         hours: hours("21:30", "23:00", "23:00", "10:00"),
         wake_guests: "07:00".parse().unwrap(),
         holidays_before: false,
-        wind_down: WindDown { streaming_off: SignedDuration::from_mins(15), streaming: services(&["youtube"]) },
+        wind_down: WindDown {
+            streaming_off: SignedDuration::from_mins(15),
+            streaming: services(&["youtube"]),
+        },
         screen_services: services(&["netflix", "youtube"]),
         homework_services: services(&["youtube"]),
         subjects: BTreeMap::new(),
@@ -46,7 +49,11 @@ pub(super) fn policy(zone: &str) -> Policy {
 /// New York in November 2026: the 18th is a Wednesday, the 20th a Friday.
 pub(super) fn at(day: i8, time: &str) -> Timestamp {
     let time: Wall = time.parse().unwrap();
-    date(2026, 11, day).to_datetime(time.time()).to_zoned(TimeZone::get("America/New_York").unwrap()).unwrap().timestamp()
+    date(2026, 11, day)
+        .to_datetime(time.time())
+        .to_zoned(TimeZone::get("America/New_York").unwrap())
+        .unwrap()
+        .timestamp()
 }
 
 fn act(deed: Deed, from: Timestamp) -> Act {
@@ -109,14 +116,22 @@ fn tiers_differ_in_what_is_cut_and_when_it_ends() {
     Scene::new(DeviceTier::Personal).check(&[(18, "23:00", None, "personal")]);
     Scene::new(DeviceTier::Exempt).check(&[(18, "23:00", None, "exempt")]);
     Scene::new(DeviceTier::Screen).check(&[(18, "23:00", only(&["netflix", "youtube"]), "weekday")]);
-    Scene::new(DeviceTier::Guest).check(&[(18, "21:29", None, ""), (19, "06:59", ALL, "21:30–07:00"), (19, "07:00", None, "")]);
+    Scene::new(DeviceTier::Guest).check(&[
+        (18, "21:29", None, ""),
+        (19, "06:59", ALL, "21:30–07:00"),
+        (19, "07:00", None, ""),
+    ]);
 }
 
 #[test]
 fn a_holiday_frees_its_own_evening_or_the_one_before_it() {
     let mut scene = Scene::new(DeviceTier::Gaming);
     scene.ledger.holidays.insert(date(2026, 11, 18));
-    scene.check(&[(17, "22:00", ALL, "weekday"), (18, "22:00", None, "holiday curfew 23:00"), (18, "23:00", ALL, "holiday")]);
+    scene.check(&[
+        (17, "22:00", ALL, "weekday"),
+        (18, "22:00", None, "holiday curfew 23:00"),
+        (18, "23:00", ALL, "holiday"),
+    ]);
     scene.policy.holidays_before = true;
     scene.check(&[(17, "22:00", None, "holiday"), (18, "22:00", ALL, "weekday")]);
 }
@@ -140,18 +155,27 @@ fn an_extension_moves_the_bedtime_before_it_and_opens_the_curfew_during_it() {
 #[test]
 fn the_last_override_wins_and_lasts_until_the_night_ends() {
     let scene = Scene::new(DeviceTier::Gaming).with(act(Deed::Curfew, at(18, "16:00")));
-    scene.check(&[(18, "15:59", None, ""), (18, "16:00", ALL, "curfew now, by mum"), (19, "09:59", ALL, ""), (19, "10:00", None, "")]);
+    scene.check(&[
+        (18, "15:59", None, ""),
+        (18, "16:00", ALL, "curfew now, by mum"),
+        (19, "09:59", ALL, ""),
+        (19, "10:00", None, ""),
+    ]);
     let clear = scene.with(act(Deed::AllClear, at(18, "22:00")));
-    clear.check(&[(18, "21:59", ALL, ""), (18, "22:00", None, "all clear"), (19, "09:59", None, ""), (19, "21:30", ALL, "")]);
+    clear.check(&[
+        (18, "21:59", ALL, ""),
+        (18, "22:00", None, "all clear"),
+        (19, "09:59", None, ""),
+        (19, "21:30", ALL, ""),
+    ]);
 }
 
 #[test]
 fn homework_leaves_the_allow_list_and_ends_by_itself() {
     let homework = Act { until: Some(at(18, "18:00")), ..act(Deed::Homework, at(18, "16:00")) };
-    Scene::new(DeviceTier::Screen).with(homework.clone()).check(&[
-        (18, "16:00", only(&["youtube"]), "homework"),
-        (18, "18:00", None, "weekday"),
-    ]);
+    Scene::new(DeviceTier::Screen)
+        .with(homework.clone())
+        .check(&[(18, "16:00", only(&["youtube"]), "homework"), (18, "18:00", None, "weekday")]);
     let scene = Scene::new(DeviceTier::Gaming).with(homework);
     scene.check(&[(18, "17:59", ALL, "homework")]);
     scene.with(act(Deed::AllClear, at(18, "16:30"))).check(&[(18, "17:00", None, "all clear")]);
@@ -172,7 +196,11 @@ fn a_guests_pass_expires_and_a_resident_is_left_alone() {
     let mut scene = Scene::new(DeviceTier::Guest);
     let mut pass = |pass, expires| scene.ledger.guests.insert("xbox".to_owned(), Guest { pass, expires });
     pass(Pass::Approved, Some(at(19, "16:00")));
-    scene.check(&[(18, "22:00", ALL, "weekday"), (19, "15:59", None, ""), (19, "16:00", ALL, "pass is over")]);
+    scene.check(&[
+        (18, "22:00", ALL, "weekday"),
+        (19, "15:59", None, ""),
+        (19, "16:00", ALL, "pass is over"),
+    ]);
     scene.ledger.guests.insert("xbox".to_owned(), Guest { pass: Pass::Resident, expires: None });
     scene.check(&[(18, "22:00", None, "part of the house")]);
 }
@@ -202,5 +230,8 @@ fn the_night_of_a_clock_change_is_described_as_long_as_it_is() {
     let autumn = Night::of(&newcomer.hours, NightKind::Weekday, date(2026, 10, 31), &policy.tz);
     assert_eq!(describe(autumn.lock, autumn.unlock, &policy.tz), "21:30–07:00, 10 h 30 min, clocks go back");
     let spring = Night::of(&newcomer.hours, NightKind::Weekday, date(2026, 3, 7), &policy.tz);
-    assert_eq!(describe(spring.lock, spring.unlock, &policy.tz), "21:30–07:00, 8 h 30 min, clocks go forward");
+    assert_eq!(
+        describe(spring.lock, spring.unlock, &policy.tz),
+        "21:30–07:00, 8 h 30 min, clocks go forward"
+    );
 }

@@ -50,7 +50,8 @@ impl Records {
     pub(super) async fn acts_of(&self, trace: TraceId) -> Result<Vec<(Timestamp, String)>, StoreError> {
         self.db
             .read(move |db| {
-                let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM act WHERE trace=?1"))?;
+                let mut statement =
+                    db.prepare_cached(&format!("SELECT {COLUMNS} FROM act WHERE trace=?1"))?;
                 let rows = statement.query_map([trace.to_string()], read)?;
                 rows.map(|act| act.map(|act| (act.from, crate::words::act(&act)))).collect()
             })
@@ -103,5 +104,12 @@ fn read(row: &Row<'_>) -> Result<Act, SqlError> {
         ("device", Some(id)) => Target::Device(id),
         _ => Target::Everyone,
     };
-    Ok(Act { deed, target, from: instant(row, 4)?, until: maybe_instant(row, 5)?, author: row.get(6)?, reason: row.get(7)? })
+    Ok(Act {
+        deed,
+        target,
+        from: instant(row, 4)?,
+        until: maybe_instant(row, 5)?,
+        author: row.get(6)?,
+        reason: row.get(7)?,
+    })
 }

@@ -58,7 +58,9 @@ impl Records {
                     "SELECT id,minutes FROM credit WHERE day=?1 AND person=?2 AND (?3 IS NULL OR id=?3) \
                      AND id NOT IN (SELECT credit FROM redemption) ORDER BY id",
                 )?;
-                let rows = unspent.query_map(params![day.to_string(), person, only], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u32>(1)?)))?;
+                let rows = unspent.query_map(params![day.to_string(), person, only], |row| {
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, u32>(1)?))
+                })?;
                 let credits = rows.collect::<Result<Vec<_>, _>>()?;
                 if credits.is_empty() {
                     return Ok(Err(nothing_left(tx, &person, day, only)?));
@@ -66,7 +68,8 @@ impl Records {
                 let minutes = credits.iter().map(|(_, minutes)| minutes).sum();
                 let new = act(minutes);
                 let id = insert(tx, &new)?;
-                let mut spend = tx.prepare_cached("INSERT INTO redemption(credit,act,at) VALUES(?1,?2,?3)")?;
+                let mut spend =
+                    tx.prepare_cached("INSERT INTO redemption(credit,act,at) VALUES(?1,?2,?3)")?;
                 for (credit, _) in &credits {
                     spend.execute(params![credit, id, ms(new.act.from)])?;
                 }
@@ -76,21 +79,39 @@ impl Records {
     }
 
     /// The credits of a day, by person.
-    pub(crate) async fn balances(&self, day: Date, cap: u32, people: Vec<String>) -> Result<Vec<Balance>, StoreError> {
+    pub(crate) async fn balances(
+        &self,
+        day: Date,
+        cap: u32,
+        people: Vec<String>,
+    ) -> Result<Vec<Balance>, StoreError> {
         self.db
             .read(move |db| {
-                people.into_iter().map(|person| {
-                    let credits = credits(db, &person, day)?;
-                    let sum = |redeemed: bool| credits.iter().filter(|credit| !redeemed || credit.redeemed).map(|credit| credit.minutes).sum::<u32>();
-                    let (earned, redeemed) = (sum(false), sum(true));
-                    Ok(Balance { person, day, earned, redeemed, left: earned - redeemed, cap, credits })
-                }).collect()
+                people
+                    .into_iter()
+                    .map(|person| {
+                        let credits = credits(db, &person, day)?;
+                        let sum = |redeemed: bool| {
+                            credits
+                                .iter()
+                                .filter(|credit| !redeemed || credit.redeemed)
+                                .map(|credit| credit.minutes)
+                                .sum::<u32>()
+                        };
+                        let (earned, redeemed) = (sum(false), sum(true));
+                        Ok(Balance { person, day, earned, redeemed, left: earned - redeemed, cap, credits })
+                    })
+                    .collect()
             })
             .await
     }
 
     /// Minutes earned and redeemed between two moments.
-    pub(crate) async fn count_credits(&self, from: Timestamp, to: Timestamp) -> Result<(u32, u32), StoreError> {
+    pub(crate) async fn count_credits(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<(u32, u32), StoreError> {
         self.db
             .read(move |db| {
                 let sql = "SELECT coalesce(sum(minutes),0), coalesce(sum(CASE WHEN r.credit IS NULL THEN 0 ELSE minutes END),0) \
@@ -102,14 +123,31 @@ impl Records {
 
     /// The first answer to a request with this key, with what was asked then.
     pub(crate) async fn answered(&self, key: String) -> Result<Option<(String, String)>, StoreError> {
-        self.db.read(move |db| db.query_row("SELECT asked,body FROM answer WHERE key=?1", [key], |row| Ok((row.get(0)?, row.get(1)?))).optional()).await
+        self.db
+            .read(move |db| {
+                db.query_row("SELECT asked,body FROM answer WHERE key=?1", [key], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
+                .optional()
+            })
+            .await
     }
 
-    pub(crate) async fn keep_answer(&self, key: String, now: Timestamp, asked: String, body: String) -> Result<(), StoreError> {
+    pub(crate) async fn keep_answer(
+        &self,
+        key: String,
+        now: Timestamp,
+        asked: String,
+        body: String,
+    ) -> Result<(), StoreError> {
         self.db
             .write(move |tx| {
                 tx.execute("DELETE FROM answer WHERE at<?1", [ms(now) - super::LOOK_BACK_MS])?;
-                tx.execute("INSERT OR IGNORE INTO answer(key,at,asked,body) VALUES(?1,?2,?3,?4)", params![key, ms(now), asked, body]).map(drop)
+                tx.execute(
+                    "INSERT OR IGNORE INTO answer(key,at,asked,body) VALUES(?1,?2,?3,?4)",
+                    params![key, ms(now), asked, body],
+                )
+                .map(drop)
             })
             .await
     }
@@ -117,7 +155,7 @@ impl Records {
 
 fn credits(db: &Connection, person: &str, day: Date) -> Result<Vec<Credit>, SqlError> {
     let mut statement = db.prepare_cached(
-        "SELECT id,at,person,what,minutes,author,r.credit IS NOT NULL FROM credit LEFT JOIN redemption r ON r.credit=id \
+        "SELECT id,credit.at,person,what,minutes,author,r.credit IS NOT NULL FROM credit LEFT JOIN redemption r ON r.credit=id \
          WHERE person=?1 AND day=?2 ORDER BY id",
     )?;
     let rows = statement.query_map(params![person, day.to_string()], |row| {
@@ -136,13 +174,24 @@ fn credits(db: &Connection, person: &str, day: Date) -> Result<Vec<Credit>, SqlE
 
 fn nothing_left(db: &Connection, person: &str, day: Date, only: Option<i64>) -> Result<Problem, SqlError> {
     let all = credits(db, person, day)?;
-    let left = all.iter().filter(|credit| !credit.redeemed).map(|credit| credit.id.to_string()).collect::<Vec<_>>().join(", ");
+    let left = all
+        .iter()
+        .filter(|credit| !credit.redeemed)
+        .map(|credit| credit.id.to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
     let problem = match only {
-        Some(id) if all.iter().any(|credit| credit.id == id) => Problem::conflict(format!("credit {id} has been redeemed before")),
+        Some(id) if all.iter().any(|credit| credit.id == id) => {
+            Problem::conflict(format!("credit {id} has been redeemed before"))
+        }
         Some(id) => Problem::not_found("credit of today", id.to_string()),
         None if all.is_empty() => Problem::conflict(format!("`{person}` has earned no credits today")),
         None => Problem::conflict(format!("`{person}` has redeemed every credit of today")),
     };
-    let hint = if left.is_empty() { "`sanctum screen credit` earns some; they do not last until tomorrow".to_owned() } else { format!("unspent: {left}") };
+    let hint = if left.is_empty() {
+        "`sanctum screen credit` earns some; they do not last until tomorrow".to_owned()
+    } else {
+        format!("unspent: {left}")
+    };
     Ok(problem.hint(hint))
 }

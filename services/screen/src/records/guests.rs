@@ -21,10 +21,16 @@ const COLUMNS: &str = "device,name,pass,since,expires,author";
 
 impl Records {
     /// Writes those that are new and returns them.
-    pub(crate) async fn discover(&self, now: Timestamp, seen: Vec<Sighting>) -> Result<Vec<Sighting>, StoreError> {
+    pub(crate) async fn discover(
+        &self,
+        now: Timestamp,
+        seen: Vec<Sighting>,
+    ) -> Result<Vec<Sighting>, StoreError> {
         self.db
             .write(move |tx| {
-                let mut insert = tx.prepare_cached("INSERT OR IGNORE INTO guest(device,name,since,pass) VALUES(?1,?2,?3,?4)")?;
+                let mut insert = tx.prepare_cached(
+                    "INSERT OR IGNORE INTO guest(device,name,since,pass) VALUES(?1,?2,?3,?4)",
+                )?;
                 let mut new = Vec::new();
                 for guest in seen {
                     if insert.execute(params![guest.device, guest.name, ms(now), as_tag(&guest.pass)])? == 1 {
@@ -39,7 +45,8 @@ impl Records {
     pub(crate) async fn guests(&self) -> Result<Vec<GuestState>, StoreError> {
         self.db
             .read(|db| {
-                let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM guest ORDER BY since DESC"))?;
+                let mut statement =
+                    db.prepare_cached(&format!("SELECT {COLUMNS} FROM guest ORDER BY since DESC"))?;
                 let rows = statement.query_map([], read)?;
                 rows.collect()
             })
@@ -47,11 +54,21 @@ impl Records {
     }
 
     /// Changes a guest's pass; `None` if there is no such guest.
-    pub(crate) async fn set_pass(&self, device: String, pass: Pass, expires: Option<Timestamp>, author: String) -> Result<Option<GuestState>, StoreError> {
+    pub(crate) async fn set_pass(
+        &self,
+        device: String,
+        pass: Pass,
+        expires: Option<Timestamp>,
+        author: String,
+    ) -> Result<Option<GuestState>, StoreError> {
         self.db
             .write(move |tx| {
-                tx.execute("UPDATE guest SET pass=?2,expires=?3,author=?4 WHERE device=?1", params![device, as_tag(&pass), expires.map(ms), author])?;
-                tx.query_row(&format!("SELECT {COLUMNS} FROM guest WHERE device=?1"), [device], read).optional()
+                tx.execute(
+                    "UPDATE guest SET pass=?2,expires=?3,author=?4 WHERE device=?1",
+                    params![device, as_tag(&pass), expires.map(ms), author],
+                )?;
+                tx.query_row(&format!("SELECT {COLUMNS} FROM guest WHERE device=?1"), [device], read)
+                    .optional()
             })
             .await
     }

@@ -40,7 +40,11 @@ impl Records {
     }
 
     /// Everything the engine needs to know at `now`; `listed` are the configuration's own holidays.
-    pub(crate) async fn ledger(&self, now: Timestamp, listed: impl IntoIterator<Item = Date>) -> Result<Ledger, StoreError> {
+    pub(crate) async fn ledger(
+        &self,
+        now: Timestamp,
+        listed: impl IntoIterator<Item = Date>,
+    ) -> Result<Ledger, StoreError> {
         let mut ledger = self
             .db
             .read(move |db| {
@@ -60,24 +64,39 @@ impl Records {
 
     /// One value that is kept by name.
     pub(crate) async fn get(&self, key: &'static str) -> Result<Option<String>, StoreError> {
-        self.db.read(move |db| db.query_row("SELECT value FROM meta WHERE key=?1", [key], |row| row.get(0)).optional()).await
+        self.db
+            .read(move |db| {
+                db.query_row("SELECT value FROM meta WHERE key=?1", [key], |row| row.get(0)).optional()
+            })
+            .await
     }
 
     pub(crate) async fn set(&self, key: &'static str, value: String) -> Result<(), StoreError> {
         self.db
             .write(move |tx| {
-                tx.prepare_cached("INSERT INTO meta(key,value) VALUES(?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2")?.execute(params![key, value]).map(drop)
+                tx.prepare_cached(
+                    "INSERT INTO meta(key,value) VALUES(?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2",
+                )?
+                .execute(params![key, value])
+                .map(drop)
             })
             .await
     }
 
     /// Replaces what was imported under a name.
-    pub(crate) async fn set_holidays(&self, source: String, days: Vec<(Date, String)>) -> Result<(), StoreError> {
+    pub(crate) async fn set_holidays(
+        &self,
+        source: String,
+        days: Vec<(Date, String)>,
+    ) -> Result<(), StoreError> {
         self.db
             .write(move |tx| {
                 tx.execute("DELETE FROM holiday WHERE source=?1", [&source])?;
-                let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO holiday(date,source,name) VALUES(?1,?2,?3)")?;
-                days.iter().try_for_each(|(date, name)| insert.execute(params![date.to_string(), source, name]).map(drop))
+                let mut insert =
+                    tx.prepare_cached("INSERT OR REPLACE INTO holiday(date,source,name) VALUES(?1,?2,?3)")?;
+                days.iter().try_for_each(|(date, name)| {
+                    insert.execute(params![date.to_string(), source, name]).map(drop)
+                })
             })
             .await
     }
@@ -89,7 +108,13 @@ impl Records {
 
     /// Says that this warning is being sent; `false` if it was before.
     pub(crate) async fn claim(&self, key: String, now: Timestamp) -> Result<bool, StoreError> {
-        self.db.write(move |tx| Ok(tx.execute("INSERT OR IGNORE INTO warning(key,at) VALUES(?1,?2)", params![key, ms(now)])? == 1)).await
+        self.db
+            .write(move |tx| {
+                Ok(tx
+                    .execute("INSERT OR IGNORE INTO warning(key,at) VALUES(?1,?2)", params![key, ms(now)])?
+                    == 1)
+            })
+            .await
     }
 
     /// What this service did in a story.
@@ -108,8 +133,16 @@ impl Records {
         let mut story: Vec<Moment> = violations
             .into_iter()
             .map(|(at, violation)| {
-                let verdict = serde_json::to_value(violation.verdict).ok().and_then(|word| word.as_str().map(str::to_owned));
-                let detail = format!("{}: {}; {} ({})", violation.name, violation.rule, violation.action, verdict.unwrap_or_default());
+                let verdict = serde_json::to_value(violation.verdict)
+                    .ok()
+                    .and_then(|word| word.as_str().map(str::to_owned));
+                let detail = format!(
+                    "{}: {}; {} ({})",
+                    violation.name,
+                    violation.rule,
+                    violation.action,
+                    verdict.unwrap_or_default()
+                );
                 moment(at, "violation", detail)
             })
             .collect();
@@ -152,7 +185,8 @@ fn day(row: &Row<'_>, column: usize) -> Result<Date, SqlError> {
 /// A word of a serde enum.
 fn tag<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, SqlError> {
     let text: String = row.get(column)?;
-    serde_json::from_value(serde_json::Value::String(text.clone())).map_err(|_| SqlError::InvalidColumnName(text))
+    serde_json::from_value(serde_json::Value::String(text.clone()))
+        .map_err(|_| SqlError::InvalidColumnName(text))
 }
 
 /// The word of a serde enum, as [`tag`] reads it.

@@ -47,7 +47,12 @@ impl Records {
     }
 
     /// notify has taken it under this id.
-    pub(crate) async fn told(&self, letter: i64, notification: i64, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn told(
+        &self,
+        letter: i64,
+        notification: i64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.db
             .write(move |tx| {
                 tx.execute("UPDATE outbox SET told=?2,notification=?3 WHERE id=?1", params![letter, ms(now), notification])?;
@@ -58,18 +63,30 @@ impl Records {
 
     /// notify will never take it.
     pub(crate) async fn refused(&self, letter: i64, why: String) -> Result<(), StoreError> {
-        self.db.write(move |tx| tx.execute("UPDATE outbox SET refused=?2 WHERE id=?1", params![letter, why]).map(drop)).await
+        self.db
+            .write(move |tx| {
+                tx.execute("UPDATE outbox SET refused=?2 WHERE id=?1", params![letter, why]).map(drop)
+            })
+            .await
     }
 }
 
-pub(super) fn insert(tx: &Transaction<'_>, letter: &Letter, violation: Option<i64>) -> Result<bool, SqlError> {
+pub(super) fn insert(
+    tx: &Transaction<'_>,
+    letter: &Letter,
+    violation: Option<i64>,
+) -> Result<bool, SqlError> {
     let notice = serde_json::to_string(&letter.notice).map_err(|_| SqlError::InvalidQuery)?;
-    let mut statement = tx.prepare_cached("INSERT OR IGNORE INTO outbox(key,at,trace,notice,violation) VALUES(?1,?2,?3,?4,?5)")?;
-    Ok(statement.execute(params![letter.key, ms(letter.at), letter.trace.to_string(), notice, violation])? == 1)
+    let mut statement = tx.prepare_cached(
+        "INSERT OR IGNORE INTO outbox(key,at,trace,notice,violation) VALUES(?1,?2,?3,?4,?5)",
+    )?;
+    Ok(statement.execute(params![letter.key, ms(letter.at), letter.trace.to_string(), notice, violation])?
+        == 1)
 }
 
 pub(super) fn of_trace(db: &Connection, trace: TraceId) -> Result<Vec<(Timestamp, i64)>, SqlError> {
-    let mut statement = db.prepare_cached("SELECT told,notification FROM outbox WHERE trace=?1 AND told IS NOT NULL")?;
+    let mut statement =
+        db.prepare_cached("SELECT told,notification FROM outbox WHERE trace=?1 AND told IS NOT NULL")?;
     let rows = statement.query_map([trace.to_string()], |row| Ok((instant(row, 0)?, row.get(1)?)))?;
     rows.collect()
 }

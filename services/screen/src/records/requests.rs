@@ -12,7 +12,13 @@ use super::{Records, as_tag, instant, maybe_instant, ms, tag, word};
 const COLUMNS: &str = "id,at,person,minutes,reason,state,answered_by,answered,trace";
 
 impl Records {
-    pub(crate) async fn ask(&self, at: Timestamp, expires: Timestamp, wish: (String, u32, String), trace: TraceId) -> Result<MoreTime, StoreError> {
+    pub(crate) async fn ask(
+        &self,
+        at: Timestamp,
+        expires: Timestamp,
+        wish: (String, u32, String),
+        trace: TraceId,
+    ) -> Result<MoreTime, StoreError> {
         self.db
             .write(move |tx| {
                 let (person, minutes, reason) = wish;
@@ -31,7 +37,8 @@ impl Records {
             .read(move |db| {
                 let state = "CASE WHEN state='waiting' AND expires<=?1 THEN 'expired' ELSE state END";
                 let columns = COLUMNS.replace("state", state);
-                let mut statement = db.prepare_cached(&format!("SELECT {columns} FROM request ORDER BY id DESC LIMIT 100"))?;
+                let mut statement =
+                    db.prepare_cached(&format!("SELECT {columns} FROM request ORDER BY id DESC LIMIT 100"))?;
                 let rows = statement.query_map([ms(now)], read)?;
                 rows.collect()
             })
@@ -50,7 +57,9 @@ impl Records {
             .write(move |tx| {
                 let sql = format!("SELECT {COLUMNS},expires FROM request WHERE id=?1");
                 let found = tx.query_row(&sql, [id], |row| Ok((read(row)?, instant(row, 9)?))).optional()?;
-                let Some((request, expires)) = found else { return Ok(Err(Problem::not_found("request", id.to_string()))) };
+                let Some((request, expires)) = found else {
+                    return Ok(Err(Problem::not_found("request", id.to_string())));
+                };
                 if request.state != RequestState::Waiting {
                     let who = request.answered_by.unwrap_or_default();
                     return Ok(Err(Problem::conflict(format!("request {id} has been answered by {who}"))));

@@ -11,7 +11,14 @@ use super::{Records, day, ms};
 
 impl Records {
     /// Adds time to devices and people.
-    pub(crate) async fn add_usage(&self, now: Timestamp, day: Date, seconds: u32, devices: Vec<String>, people: Vec<String>) -> Result<(), StoreError> {
+    pub(crate) async fn add_usage(
+        &self,
+        now: Timestamp,
+        day: Date,
+        seconds: u32,
+        devices: Vec<String>,
+        people: Vec<String>,
+    ) -> Result<(), StoreError> {
         self.db
             .write(move |tx| {
                 let mut add = tx.prepare_cached(
@@ -20,7 +27,9 @@ impl Records {
                 )?;
                 let devices = devices.iter().map(|who| ("device", who));
                 let people = people.iter().map(|who| ("person", who));
-                devices.chain(people).try_for_each(|(kind, who)| add.execute(params![kind, who, day.to_string(), seconds, ms(now)]).map(drop))
+                devices.chain(people).try_for_each(|(kind, who)| {
+                    add.execute(params![kind, who, day.to_string(), seconds, ms(now)]).map(drop)
+                })
             })
             .await
     }
@@ -30,14 +39,21 @@ impl Records {
         self.db
             .read(move |db| {
                 let mut reports: BTreeMap<Date, DayReport> = BTreeMap::new();
-                let mut statement = db.prepare_cached("SELECT day,kind,who,seconds/60 FROM usage ORDER BY day DESC")?;
+                let mut statement =
+                    db.prepare_cached("SELECT day,kind,who,seconds/60 FROM usage ORDER BY day DESC")?;
                 let mut rows = statement.query([])?;
                 while let Some(row) = rows.next()? {
                     let date = day(row, 0)?;
-                    if !reports.contains_key(&date) && reports.len() >= usize::try_from(days).unwrap_or(usize::MAX) {
+                    if !reports.contains_key(&date)
+                        && reports.len() >= usize::try_from(days).unwrap_or(usize::MAX)
+                    {
                         break;
                     }
-                    let report = reports.entry(date).or_insert_with(|| DayReport { day: date, people: BTreeMap::new(), devices: BTreeMap::new() });
+                    let report = reports.entry(date).or_insert_with(|| DayReport {
+                        day: date,
+                        people: BTreeMap::new(),
+                        devices: BTreeMap::new(),
+                    });
                     let kind: String = row.get(1)?;
                     let minutes = if kind == "person" { &mut report.people } else { &mut report.devices };
                     minutes.insert(row.get(2)?, row.get(3)?);
@@ -48,8 +64,13 @@ impl Records {
     }
 }
 
-pub(super) fn load(db: &Connection, kind: &str, since: i64) -> Result<BTreeMap<(String, Date), u32>, SqlError> {
+pub(super) fn load(
+    db: &Connection,
+    kind: &str,
+    since: i64,
+) -> Result<BTreeMap<(String, Date), u32>, SqlError> {
     let mut statement = db.prepare_cached("SELECT who,day,seconds/60 FROM usage WHERE kind=?1 AND at>=?2")?;
-    let rows = statement.query_map(params![kind, since], |row| Ok(((row.get(0)?, day(row, 1)?), row.get(2)?)))?;
+    let rows =
+        statement.query_map(params![kind, since], |row| Ok(((row.get(0)?, day(row, 1)?), row.get(2)?)))?;
     rows.collect()
 }

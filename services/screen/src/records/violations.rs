@@ -42,7 +42,11 @@ const COLUMNS: &str = "id,at,device,name,mac,owner,rule,action,verdict,trace,not
 
 impl Records {
     /// Writes a violation and the letter about it, unless this join has its row; then the verdict is brought up to date.
-    pub(crate) async fn write_violation(&self, seen: Seen, letter: impl FnOnce(&Violation) -> Letter + Send + 'static) -> Result<Written, StoreError> {
+    pub(crate) async fn write_violation(
+        &self,
+        seen: Seen,
+        letter: impl FnOnce(&Violation) -> Letter + Send + 'static,
+    ) -> Result<Written, StoreError> {
         self.db
             .write(move |tx| {
                 let sql = format!("SELECT {COLUMNS} FROM violation WHERE device=?1 AND open=1 ORDER BY id DESC LIMIT 1");
@@ -75,11 +79,19 @@ impl Records {
     }
 
     /// The device has left, or came again in another story: what comes next is another violation.
-    pub(crate) async fn close_violations(&self, device: String, but: Option<TraceId>) -> Result<(), StoreError> {
+    pub(crate) async fn close_violations(
+        &self,
+        device: String,
+        but: Option<TraceId>,
+    ) -> Result<(), StoreError> {
         self.db
             .write(move |tx| {
                 let but = but.map(|trace| trace.to_string());
-                tx.execute("UPDATE violation SET open=0 WHERE device=?1 AND open=1 AND trace IS NOT ?2", params![device, but]).map(drop)
+                tx.execute(
+                    "UPDATE violation SET open=0 WHERE device=?1 AND open=1 AND trace IS NOT ?2",
+                    params![device, but],
+                )
+                .map(drop)
             })
             .await
     }
@@ -95,10 +107,16 @@ impl Records {
     }
 
     /// The newest first, `device` or all.
-    pub(crate) async fn violations(&self, limit: u32, device: Option<String>) -> Result<Vec<Violation>, StoreError> {
+    pub(crate) async fn violations(
+        &self,
+        limit: u32,
+        device: Option<String>,
+    ) -> Result<Vec<Violation>, StoreError> {
         self.db
             .read(move |db| {
-                let sql = format!("SELECT {COLUMNS} FROM violation WHERE ?2 IS NULL OR device=?2 ORDER BY id DESC LIMIT ?1");
+                let sql = format!(
+                    "SELECT {COLUMNS} FROM violation WHERE ?2 IS NULL OR device=?2 ORDER BY id DESC LIMIT ?1"
+                );
                 let mut statement = db.prepare_cached(&sql)?;
                 let rows = statement.query_map(params![limit, device], read)?;
                 rows.collect()
@@ -107,11 +125,17 @@ impl Records {
     }
 
     /// Moments of violations between two moments, with their owner.
-    pub(crate) async fn violations_between(&self, from: Timestamp, to: Timestamp) -> Result<Vec<(Timestamp, Option<String>)>, StoreError> {
+    pub(crate) async fn violations_between(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(Timestamp, Option<String>)>, StoreError> {
         self.db
             .read(move |db| {
-                let mut statement = db.prepare_cached("SELECT at,owner FROM violation WHERE at>=?1 AND at<?2")?;
-                let rows = statement.query_map(params![ms(from), ms(to)], |row| Ok((instant(row, 0)?, row.get(1)?)))?;
+                let mut statement =
+                    db.prepare_cached("SELECT at,owner FROM violation WHERE at>=?1 AND at<?2")?;
+                let rows = statement
+                    .query_map(params![ms(from), ms(to)], |row| Ok((instant(row, 0)?, row.get(1)?)))?;
                 rows.collect()
             })
             .await
@@ -121,7 +145,8 @@ impl Records {
     pub(crate) async fn last_violations(&self) -> Result<BTreeMap<String, Timestamp>, StoreError> {
         self.db
             .read(|db| {
-                let mut statement = db.prepare_cached("SELECT device,max(at) FROM violation GROUP BY device")?;
+                let mut statement =
+                    db.prepare_cached("SELECT device,max(at) FROM violation GROUP BY device")?;
                 let rows = statement.query_map([], |row| Ok((row.get(0)?, instant(row, 1)?)))?;
                 rows.collect()
             })
@@ -130,7 +155,8 @@ impl Records {
 }
 
 pub(super) fn of_trace(db: &Connection, trace: TraceId) -> Result<Vec<(Timestamp, Violation)>, SqlError> {
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS},written FROM violation WHERE trace=?1"))?;
+    let mut statement =
+        db.prepare_cached(&format!("SELECT {COLUMNS},written FROM violation WHERE trace=?1"))?;
     let rows = statement.query_map([trace.to_string()], |row| Ok((instant(row, 11)?, read(row)?)))?;
     rows.collect()
 }

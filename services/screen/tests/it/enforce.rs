@@ -10,16 +10,24 @@ use crate::world::{at, desired, house, until_desired, until_screen};
 #[tokio::test]
 async fn the_curfew_begins_by_itself_and_says_when_it_ends() {
     let house = house("2026-11-18T21:29:59").start().await;
-    let before = until_desired(house.home(), "streaming to be off before bedtime", |desired| desired.blocks.contains_key("xbox")).await;
+    let before = until_desired(house.home(), "streaming to be off before bedtime", |desired| {
+        desired.blocks.contains_key("xbox")
+    })
+    .await;
     assert!(matches!(before.blocks["xbox"].scope, Scope::Services(_)), "{before:?}");
     assert_eq!(before.newcomers, Newcomers::Allow);
-    let after = until_desired(house.home(), "the curfew", |desired| desired.newcomers == Newcomers::Block).await;
+    let after =
+        until_desired(house.home(), "the curfew", |desired| desired.newcomers == Newcomers::Block).await;
     assert_eq!(after.blocks["xbox"].scope, Scope::All);
     assert_eq!(after.blocks["xbox"].until, Some(at("2026-11-19T10:00:00")));
-    assert!(matches!(&after.blocks["tv"].scope, Scope::Services(services) if services.contains(&"youtube".to_owned())));
+    assert!(
+        matches!(&after.blocks["tv"].scope, Scope::Services(services) if services.contains(&"youtube".to_owned()))
+    );
     assert!(!after.blocks.contains_key("phone"));
     assert_eq!(after.newcomers_until, Some(at("2026-11-19T07:00:00")));
-    let status = until_screen(&house, "/screen/status", "the read-back", |status| status["enforced"] == "applied").await;
+    let status =
+        until_screen(&house, "/screen/status", "the read-back", |status| status["enforced"] == "applied")
+            .await;
     assert_eq!(status["tonight"], "21:30–10:00, 12 h 30 min, weekday night");
     house.stop().await;
 }
@@ -30,7 +38,8 @@ async fn a_restart_inside_the_curfew_keeps_it_and_writes_nothing() {
     until_desired(house.home(), "the curfew", |desired| desired.newcomers == Newcomers::Block).await;
     let clear = json!({ "target": "tv", "action": "all-clear", "author": "mum", "reason": "film" });
     assert_eq!(house.send("screen", "POST", "/screen/override", &clear).await.0, 200);
-    let before = until_desired(house.home(), "the override", |desired| !desired.blocks.contains_key("tv")).await;
+    let before =
+        until_desired(house.home(), "the override", |desired| !desired.blocks.contains_key("tv")).await;
     let puts = wall(house.home()).lock().unwrap().puts;
     let house = house.stop().await.start().await;
     until_screen(&house, "/screen/status", "the read-back", |status| status["enforced"] == "applied").await;
@@ -55,9 +64,13 @@ async fn a_block_that_should_have_been_lifted_while_down_is_lifted_at_start() {
 #[tokio::test]
 async fn a_clock_that_is_stepped_either_way_is_followed() {
     let house = house("2026-11-18T15:00:00").start().await;
-    until_screen(&house, "/screen/status", "the first declaration", |status| status["enforced"] == "applied").await;
+    until_screen(&house, "/screen/status", "the first declaration", |status| status["enforced"] == "applied")
+        .await;
     house.clock().step(SignedDuration::from_hours(8));
-    until_desired(house.home(), "the curfew after a step forward", |desired| desired.blocks.contains_key("xbox")).await;
+    until_desired(house.home(), "the curfew after a step forward", |desired| {
+        desired.blocks.contains_key("xbox")
+    })
+    .await;
     house.clock().step(SignedDuration::from_hours(-8));
     until_desired(house.home(), "the lift after a step back", |desired| desired.blocks.is_empty()).await;
     house.stop().await;
@@ -68,12 +81,18 @@ async fn a_clock_that_cannot_be_right_changes_nothing_and_tells_a_parent() {
     let house = house("2026-11-19T02:00:00").start().await;
     let held = until_desired(house.home(), "the curfew", |desired| desired.blocks.contains_key("xbox")).await;
     house.clock().set("1970-01-02T00:00:00Z".parse().unwrap());
-    let status = until_screen(&house, "/screen/status", "the doubt", |status| status["enforced"] == "unknown").await;
+    let status =
+        until_screen(&house, "/screen/status", "the doubt", |status| status["enforced"] == "unknown").await;
     assert!(status["detail"].as_str().unwrap().contains("1970"), "{status}");
     assert_eq!(desired(house.home()), held);
     let hub = crate::stubs::hub(house.home());
     sanctum_testkit::eventually("a parent to be told", crate::world::SOON, async || {
-        hub.lock().unwrap().notices.iter().any(|(notice, _, _)| notice.labels["about"] == "clock").then_some(())
+        hub.lock()
+            .unwrap()
+            .notices
+            .iter()
+            .any(|(notice, _, _)| notice.labels["about"] == "clock")
+            .then_some(())
     })
     .await;
     house.stop().await;
@@ -82,7 +101,8 @@ async fn a_clock_that_cannot_be_right_changes_nothing_and_tells_a_parent() {
 #[tokio::test]
 async fn the_night_of_a_clock_change_is_as_long_as_it_is() {
     let house = house("2026-10-31T22:59:59").start().await;
-    let curfew = until_desired(house.home(), "the curfew", |desired| desired.newcomers == Newcomers::Block).await;
+    let curfew =
+        until_desired(house.home(), "the curfew", |desired| desired.newcomers == Newcomers::Block).await;
     // 23:00 to 10:00 with an hour twice.
     assert_eq!(curfew.blocks["xbox"].until, Some(at("2026-10-31T23:00:00") + SignedDuration::from_hours(12)));
     let (_, status) = house.get("screen", "/screen/status").await;
@@ -101,7 +121,10 @@ async fn a_conflict_is_tried_again_and_a_lie_is_seen() {
     wall(house.home()).lock().unwrap().sin = Sin::Lies;
     let clear = json!({ "action": "all-clear", "author": "mum", "reason": "" });
     house.send("screen", "POST", "/screen/override", &clear).await;
-    let status = until_screen(&house, "/screen/status", "the lie to be seen", |status| status["enforced"] == "not-applied").await;
+    let status = until_screen(&house, "/screen/status", "the lie to be seen", |status| {
+        status["enforced"] == "not-applied"
+    })
+    .await;
     assert!(status["detail"].as_str().unwrap().contains("shows others"), "{status}");
     assert!(!desired(house.home()).blocks.is_empty());
     wall(house.home()).lock().unwrap().sin = Sin::None;
@@ -114,7 +137,8 @@ async fn a_firewall_that_was_away_gets_the_rules_when_it_returns() {
     let stopped = house("2026-11-19T02:00:00");
     wall(stopped.home()).lock().unwrap().sin = Sin::Down;
     let house = stopped.start().await;
-    let status = until_screen(&house, "/screen/status", "the silence", |status| status["enforced"] == "unknown").await;
+    let status =
+        until_screen(&house, "/screen/status", "the silence", |status| status["enforced"] == "unknown").await;
     assert!(status["detail"].as_str().is_some(), "{status}");
     wall(house.home()).lock().unwrap().sin = Sin::Slow(std::time::Duration::from_millis(300));
     until_desired(house.home(), "the rules", |desired| desired.blocks.contains_key("xbox")).await;

@@ -14,7 +14,8 @@ async fn post(house: &House, path: &str, body: Value) -> Value {
 }
 
 async fn why(house: &House, device: &str, at: &str) -> Value {
-    let (code, answer) = house.get("screen", &format!("/screen/explain?device={device}&at={}", at.replace(' ', "%20"))).await;
+    let (code, answer) =
+        house.get("screen", &format!("/screen/explain?device={device}&at={}", at.replace(' ', "%20"))).await;
     assert_eq!(code, 200, "{answer}");
     answer
 }
@@ -22,7 +23,12 @@ async fn why(house: &House, device: &str, at: &str) -> Value {
 async fn told(house: &House, about: &str) -> String {
     let hub = hub(house.home());
     eventually(about, SOON, async || {
-        hub.lock().unwrap().notices.iter().find(|(notice, _, _)| notice.labels["about"] == about).map(|(notice, _, _)| notice.title.clone())
+        hub.lock()
+            .unwrap()
+            .notices
+            .iter()
+            .find(|(notice, _, _)| notice.labels["about"] == about)
+            .map(|(notice, _, _)| notice.title.clone())
     })
     .await
 }
@@ -33,17 +39,27 @@ async fn a_warning_comes_before_bedtime_and_moves_with_it() {
     assert_eq!(told(&house, "wind-down").await, "Ava: 30 minutes left");
     post(&house, "/screen/override", json!({ "target": "ava", "action": { "extend": { "minutes": 30 } }, "author": "mum", "reason": "film" })).await;
     let said = why(&house, "xbox", "21:50").await;
-    assert_eq!((&said["rules"][0]["rule"], &said["blocked"][ "services"].is_array()), (&json!("wind-down"), &true), "{said}");
+    assert_eq!(
+        (&said["rules"][0]["rule"], &said["blocked"]["services"].is_array()),
+        (&json!("wind-down"), &true),
+        "{said}"
+    );
     house.clock().set(at("2026-11-18T21:29:59"));
     let hub = hub(house.home());
     eventually("the warning of the later bedtime", SOON, async || {
         let notices = hub.lock().unwrap().notices.clone();
-        notices.iter().any(|(notice, _, _)| notice.title == "Ava: 30 minutes left" && notice.message.contains("22:00")).then_some(())
+        notices
+            .iter()
+            .any(|(notice, _, _)| notice.title == "Ava: 30 minutes left" && notice.message.contains("22:00"))
+            .then_some(())
     })
     .await;
     let undone = post(&house, "/screen/undo", json!(null)).await;
     assert_eq!(undone["says"], "+30 min for ava, by mum: film, of 21:00");
-    until_desired(house.home(), "the old bedtime", |desired| desired.blocks.get("xbox").is_some_and(|block| block.scope == Scope::All)).await;
+    until_desired(house.home(), "the old bedtime", |desired| {
+        desired.blocks.get("xbox").is_some_and(|block| block.scope == Scope::All)
+    })
+    .await;
     assert_eq!(house.send("screen", "POST", "/screen/undo", &json!(null)).await.0, 409);
     house.stop().await;
 }
@@ -54,18 +70,32 @@ async fn credits_are_earned_up_to_a_cap_and_spent_once() {
     for preset in ["chores", "reading", "exercise"] {
         post(&house, "/screen/credit", json!({ "person": "ava", "preset": preset, "author": "mum" })).await;
     }
-    let (code, refused) = house.send("screen", "POST", "/screen/credit", &json!({ "person": "ava", "preset": "homework", "author": "mum" })).await;
+    let (code, refused) = house
+        .send(
+            "screen",
+            "POST",
+            "/screen/credit",
+            &json!({ "person": "ava", "preset": "homework", "author": "mum" }),
+        )
+        .await;
     assert_eq!((code, &refused["allowed"]), (422, &json!("0 more minutes today: 90 of 90 are earned")));
     let redeem = json!({ "person": "ava" }).to_string().into_bytes();
     let headers = [("content-type", "application/json"), ("idempotency-key", "tap-1")];
     let (first, again) = tokio::join!(
         house.raw("screen", "POST", "/screen/credit/redeem", &headers, redeem.clone()),
-        house.raw("screen", "POST", "/screen/credit/redeem", &[("content-type", "application/json")], redeem.clone()),
+        house.raw(
+            "screen",
+            "POST",
+            "/screen/credit/redeem",
+            &[("content-type", "application/json")],
+            redeem.clone()
+        ),
     );
     let mut codes = [first.status, again.status];
     codes.sort_unstable();
     assert_eq!(codes, [200, 409]);
-    let answer: Value = serde_json::from_slice(if first.status == 200 { &first.body } else { &again.body }).unwrap();
+    let answer: Value =
+        serde_json::from_slice(if first.status == 200 { &first.body } else { &again.body }).unwrap();
     assert_eq!(answer["says"], "tonight's curfew begins at 23:00 instead of 21:30");
     assert_eq!(why(&house, "xbox", "22:30").await["blocked"], json!(null));
     assert_eq!(why(&house, "xbox", "23:00").await["blocked"], json!("all"));
@@ -100,7 +130,10 @@ async fn a_repeated_redemption_returns_the_first_answer() {
 async fn homework_ends_by_itself() {
     let house = house("2026-11-18T16:00:00").start().await;
     post(&house, "/screen/homework", json!({ "person": "ava", "author": "mum" })).await;
-    let block = until_desired(house.home(), "homework", |desired| desired.blocks.contains_key("xbox")).await.blocks["xbox"].clone();
+    let block = until_desired(house.home(), "homework", |desired| desired.blocks.contains_key("xbox"))
+        .await
+        .blocks["xbox"]
+        .clone();
     assert!(block.reason.contains("homework"), "{block:?}");
     let left = block.until.unwrap().duration_since(house.clock().now()).as_mins();
     assert!((115..=120).contains(&left), "{left}");
@@ -113,14 +146,21 @@ async fn homework_ends_by_itself() {
 async fn a_request_is_answered_once_and_applied() {
     let house = house("2026-11-18T21:40:00").start().await;
     until_desired(house.home(), "the curfew", |desired| desired.blocks.contains_key("xbox")).await;
-    let asked = post(&house, "/screen/requests", json!({ "person": "ava", "minutes": 20, "reason": "one more level" })).await;
+    let asked = post(
+        &house,
+        "/screen/requests",
+        json!({ "person": "ava", "minutes": 20, "reason": "one more level" }),
+    )
+    .await;
     assert_eq!(told(&house, "request").await, "Ava asks for 20 more minutes");
     let path = format!("/screen/requests/{}/answer", asked["id"]);
     let answered = post(&house, &path, json!({ "approve": true, "author": "mum", "minutes": 15 })).await;
     assert_eq!((&answered["state"], &answered["minutes"]), (&json!("approved"), &json!(15)));
-    until_desired(house.home(), "the console to be free", |desired| !desired.blocks.contains_key("xbox")).await;
+    until_desired(house.home(), "the console to be free", |desired| !desired.blocks.contains_key("xbox"))
+        .await;
     assert_eq!(told(&house, "answer").await, "Ava has 15 more minutes");
-    let (code, again) = house.send("screen", "POST", &path, &json!({ "approve": false, "author": "dad" })).await;
+    let (code, again) =
+        house.send("screen", "POST", &path, &json!({ "approve": false, "author": "dad" })).await;
     assert_eq!((code, again["title"].as_str().unwrap()), (409, "request 1 has been answered by mum"));
     house.stop().await;
 }
@@ -133,15 +173,25 @@ async fn a_stranger_after_the_first_look_is_a_guest_with_a_pass() {
     let house = stopped.start().await;
     until_screen(&house, "/screen/guests", "the first look", |guests| guests[0]["pass"] == "resident").await;
     wall.lock().unwrap().devices.insert("switch".to_owned(), device("switch", Standing::Seen));
-    let join = crate::world::happening(sanctum_api::firewall::Kind::Joined, "switch", house.clock().now(), crate::world::trace());
+    let join = crate::world::happening(
+        sanctum_api::firewall::Kind::Joined,
+        "switch",
+        house.clock().now(),
+        crate::world::trace(),
+    );
     wall.lock().unwrap().say(&join);
     until_screen(&house, "/screen/guests", "the guest", |guests| {
-        guests.as_array().unwrap().iter().any(|guest| guest["device"] == "switch" && guest["pass"] == "waiting")
+        guests
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|guest| guest["device"] == "switch" && guest["pass"] == "waiting")
     })
     .await;
     assert_eq!(told(&house, "guest").await, "A new device: switch");
     assert_eq!(why(&house, "switch", "22:00").await["blocked"], "all");
-    let approved = post(&house, "/screen/guest/approve", json!({ "device": "switch", "author": "mum" })).await;
+    let approved =
+        post(&house, "/screen/guest/approve", json!({ "device": "switch", "author": "mum" })).await;
     assert_eq!(approved["pass"], "approved");
     assert_eq!(why(&house, "switch", "tomorrow 14:00").await["blocked"], json!(null));
     let over = why(&house, "switch", "tomorrow 15:30").await;
@@ -153,14 +203,18 @@ async fn a_stranger_after_the_first_look_is_a_guest_with_a_pass() {
 #[tokio::test]
 async fn a_school_calendar_frees_its_nights_and_says_what_it_could_not_take() {
     let house = house("2026-11-16T15:00:00").start().await;
-    let event = |lines: &str| format!("BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Day off\r\n{lines}\r\nEND:VEVENT\r\n");
+    let event =
+        |lines: &str| format!("BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Day off\r\n{lines}\r\nEND:VEVENT\r\n");
     let ics = format!(
         "BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{}{}END:VCALENDAR\r\n",
         event("DTSTART;VALUE=DATE:20261118\r\nDTEND;VALUE=DATE:20261119"),
         event("DTSTART:20261118T140000Z\r\nDTEND:20261118T150000Z")
     );
     let imported = post(&house, "/screen/holidays", json!({ "name": "school", "ics": ics })).await;
-    assert_eq!((&imported["days"], &imported["refused"]), (&json!(1), &json!(["`Day off`: it is not all day"])));
+    assert_eq!(
+        (&imported["days"], &imported["refused"]),
+        (&json!(1), &json!(["`Day off`: it is not all day"]))
+    );
     let said = why(&house, "xbox", "wed 22:00").await;
     assert_eq!((&said["blocked"], &said["rules"][0]["rule"]), (&json!(null), &json!("holiday")), "{said}");
     let (code, _) = house.send("screen", "DELETE", "/screen/holidays/school", &Value::Null).await;
@@ -172,11 +226,16 @@ async fn a_school_calendar_frees_its_nights_and_says_what_it_could_not_take() {
 #[tokio::test]
 async fn the_week_is_told_on_sunday_at_six() {
     let house = house("2026-11-20T12:00:00").start().await;
-    until_screen(&house, "/screen/status", "the first declaration", |status| status["enforced"] == "applied").await;
+    until_screen(&house, "/screen/status", "the first declaration", |status| status["enforced"] == "applied")
+        .await;
     post(&house, "/screen/credit", json!({ "person": "ava", "preset": "chores", "author": "mum" })).await;
     house.clock().set(at("2026-11-22T17:59:59"));
     assert_eq!(told(&house, "digest").await, "The week on screen");
     let (_, digest) = house.get("screen", "/screen/digest").await;
-    assert_eq!((&digest["bedtimes_kept"]["ava"], &digest["credits_earned"]), (&json!(7), &json!(30)), "{digest}");
+    assert_eq!(
+        (&digest["bedtimes_kept"]["ava"], &digest["credits_earned"]),
+        (&json!(7), &json!(30)),
+        "{digest}"
+    );
     house.stop().await;
 }

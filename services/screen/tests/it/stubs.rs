@@ -11,10 +11,14 @@ use std::time::Duration;
 use sanctum_api::Problem;
 use sanctum_api::firewall::{Desired, Device, Happening, Newcomers};
 use sanctum_api::notify::{Accepted, Notice};
-use sanctum_http::{Feed, HeaderMap, Json, LastEventId, Op, Path as Id, Refusal, Response, Routes, State, events, serve};
+use sanctum_http::{
+    Feed, HeaderMap, Json, LastEventId, Op, Path as Id, Refusal, Response, Routes, State, events, serve,
+};
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::trace::TraceId;
-use sanctum_kernel::{Catalogue, Context, Entry, Failure, Latch, Listen, Probe, Service, Spec, Stop, Tier, Trace};
+use sanctum_kernel::{
+    Catalogue, Context, Entry, Failure, Latch, Listen, Probe, Service, Spec, Stop, Tier, Trace,
+};
 use sanctum_screen::Screen;
 
 pub static CATALOGUE: Catalogue = const {
@@ -153,7 +157,10 @@ async fn desired(State(wall): State<Standing<Wall>>) -> Result<Json<Desired>, Re
     Ok(Json(wall.state.lock().unwrap().desired.clone()))
 }
 
-async fn put_desired(State(wall): State<Standing<Wall>>, Json(new): Json<Desired>) -> Result<Json<Desired>, Refusal> {
+async fn put_desired(
+    State(wall): State<Standing<Wall>>,
+    Json(new): Json<Desired>,
+) -> Result<Json<Desired>, Refusal> {
     behave(&wall).await?;
     let mut wall = wall.state.lock().unwrap();
     if let Sin::Conflicts(left) = wall.sin {
@@ -181,17 +188,26 @@ async fn device(State(wall): State<Standing<Wall>>, Id(id): Id<String>) -> Resul
     found.map(Json).ok_or_else(|| Refusal(Problem::not_found("device", id)))
 }
 
-async fn happenings(State(wall): State<Standing<Wall>>, LastEventId(last): LastEventId) -> Result<Response, Refusal> {
+async fn happenings(
+    State(wall): State<Standing<Wall>>,
+    LastEventId(last): LastEventId,
+) -> Result<Response, Refusal> {
     behave(&wall).await?;
     let feed = wall.state.lock().unwrap().feed.clone().unwrap();
     Ok(events(feed.follow(last.as_deref()), wall.shared.tasks.stop()))
 }
 
 fn notify(spec: &'static Spec, shared: &Shared, state: Arc<Mutex<Hub>>) -> sanctum_http::axum::Router {
-    Routes::new(spec, shared).on(Op::post("/notify", ""), accept).finish(Standing { state, shared: shared.clone() })
+    Routes::new(spec, shared)
+        .on(Op::post("/notify", ""), accept)
+        .finish(Standing { state, shared: shared.clone() })
 }
 
-async fn accept(State(hub): State<Standing<Hub>>, headers: HeaderMap, Json(notice): Json<Notice>) -> Result<Json<Accepted>, Refusal> {
+async fn accept(
+    State(hub): State<Standing<Hub>>,
+    headers: HeaderMap,
+    Json(notice): Json<Notice>,
+) -> Result<Json<Accepted>, Refusal> {
     let mut hub = hub.state.lock().unwrap();
     if hub.down {
         return Err(Problem::new(503, "down", "it is down").into());
