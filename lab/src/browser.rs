@@ -85,12 +85,10 @@ impl Browser {
             let mut lines = BufReader::new(from).split(0);
             while let Some(Ok(line)) = lines.next() {
                 let Ok(message) = serde_json::from_slice::<Value>(&line) else { continue };
-                if message["method"] == "Runtime.bindingCalled" {
-                    let told: Value = message["params"]["payload"]
-                        .as_str()
-                        .and_then(|text| serde_json::from_str(text).ok())
-                        .unwrap_or_default();
-                    let entry = (told["id"].as_str().unwrap_or_default().to_owned(), nanos(&told["at"]));
+                if text(&message, "/method") == "Runtime.bindingCalled" {
+                    let told: Value =
+                        serde_json::from_str(text(&message, "/params/payload")).unwrap_or_default();
+                    let entry = (text(&told, "/id").to_owned(), nanos(&told));
                     noted.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
                 } else if message.get("id").is_some() && answer.send(message).is_err() {
                     return;
@@ -102,10 +100,12 @@ impl Browser {
 
     fn call(&mut self, method: &str, params: &Value) -> Result<Value, Failure> {
         self.number += 1;
-        let mut message = json!({ "id": self.number, "method": method, "params": params });
-        if let Some(session) = &self.session {
-            message["sessionId"] = json!(session);
-        }
+        let message = match &self.session {
+            Some(session) => {
+                json!({ "id": self.number, "method": method, "params": params, "sessionId": session })
+            }
+            None => json!({ "id": self.number, "method": method, "params": params }),
+        };
         let mut bytes = serde_json::to_vec(&message)?;
         bytes.push(0);
         self.to.write_all(&bytes)?;
@@ -114,9 +114,10 @@ impl Browser {
                 .answers
                 .recv_timeout(Duration::from_secs(30))
                 .map_err(|_| format!("Chromium did not answer to {method}"))?;
-            if answer["id"] == json!(self.number) {
+            if answer.get("id").and_then(Value::as_u64) == Some(self.number) {
                 let error = answer.get("error").map(|error| format!("Chromium refused {method}: {error}"));
-                return error.map_or_else(|| Ok(answer["result"].clone()), |error| Err(error.into()));
+                let result = answer.get("result").cloned().unwrap_or_default();
+                return error.map_or(Ok(result), |error| Err(error.into()));
             }
         }
     }
@@ -124,9 +125,11 @@ impl Browser {
     /// Opens a page and waits until it follows the house.
     pub(crate) fn open(&mut self, url: &str) -> Result<(), Failure> {
         let target = self.call("Target.createTarget", &json!({ "url": "about:blank" }))?;
-        let attached =
-            self.call("Target.attachToTarget", &json!({ "targetId": target["targetId"], "flatten": true }))?;
-        self.session = attached["sessionId"].as_str().map(str::to_owned);
+        let attached = self.call(
+            "Target.attachToTarget",
+            &json!({ "targetId": text(&target, "/targetId"), "flatten": true }),
+        )?;
+        self.session = Some(text(&attached, "/sessionId").to_owned());
         self.call("Page.enable", &json!({}))?;
         self.call("Runtime.enable", &json!({}))?;
         self.call("Runtime.addBinding", &json!({ "name": "sanctumLab" }))?;
@@ -139,7 +142,7 @@ impl Browser {
     pub(crate) fn value(&mut self, expression: &str) -> Result<Value, Failure> {
         let answer =
             self.call("Runtime.evaluate", &json!({ "expression": expression, "returnByValue": true }))?;
-        Ok(answer["result"]["value"].clone())
+        Ok(answer.pointer("/result/value").cloned().unwrap_or_default())
     }
 
     /// When the page first showed something of a story.
@@ -153,9 +156,13 @@ impl Browser {
     }
 }
 
-/// Milliseconds of JavaScript as nanoseconds.
-fn nanos(millis: &Value) -> i64 {
-    let millis = millis.as_f64().unwrap_or_default();
+fn text<'a>(value: &'a Value, place: &str) -> &'a str {
+    value.pointer(place).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The moment in `at`, milliseconds of JavaScript, as nanoseconds.
+fn nanos(told: &Value) -> i64 {
+    let millis = told.get("at").and_then(Value::as_f64).unwrap_or_default();
     #[expect(clippy::cast_possible_truncation, reason = "a moment of this century fits")]
     let whole = (millis * 1e6) as i64;
     whole

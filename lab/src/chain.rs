@@ -5,6 +5,7 @@ use std::path::Path;
 use sanctum_api::firewall::{Happening, Kind};
 use sanctum_kernel::{Failure, Mac};
 use sanctum_store::{Connection, OptionalExtension};
+use serde_json::Value;
 
 use crate::follow::Heard;
 use crate::house::{House, Night, is_in_force};
@@ -63,8 +64,9 @@ impl Stage {
         };
         let in_file = stored.and_then(|_| row(&self.house, &trace));
         let told = until("", PATIENCE, async || self.sink.of(&trace)).await.ok();
-        let title = told.as_ref().filter(|told| told.body["trace_id"] == trace.as_str());
-        let title = title.and_then(|told| told.body["title"].as_str().map(str::to_owned));
+        let title =
+            told.as_ref().filter(|told| told.body.get("trace_id").and_then(Value::as_str) == Some(&trace));
+        let title = title.and_then(|told| told.body.get("title")?.as_str().map(str::to_owned));
         let banner =
             until("", PATIENCE, async || self.follow.banner(&trace)).await.ok().map(|heard| heard.at);
         let shown = match &self.browser {
@@ -180,19 +182,16 @@ pub(crate) async fn measure(
         stage.net.unplug()?;
         stage.watch.expect(mac);
         let since = crate::now();
-        stage.net.plug(&mac)?;
+        stage.net.plug(mac)?;
         let seen = stage.follow_join(mac, since).await?;
         let shown = if browser { seen.shown } else { seen.banner };
-        match (seen.stored, seen.told, shown) {
-            (Some(s), Some(t), Some(b)) => {
-                stored.push(seen.after(s));
-                told.push(seen.after(t));
-                banner.push(seen.after(b));
-            }
-            _ => {
-                broken += 1;
-                report.chain("broken", &seen.links(browser));
-            }
+        if let (Some(row), Some(message), Some(glow)) = (seen.stored, seen.told, shown) {
+            stored.push(seen.after(row));
+            told.push(seen.after(message));
+            banner.push(seen.after(glow));
+        } else {
+            broken += 1;
+            report.chain("broken", &seen.links(browser));
         }
     }
     report.part("chain", &format!("{n} joins of strangers at night, ms after the first DHCP packet"));

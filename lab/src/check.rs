@@ -21,7 +21,7 @@ pub(crate) async fn instruments(mut net: Net, browser: bool, report: &mut Report
     let mac: Mac = CONSOLE_MAC.parse()?;
     watch.expect(mac);
     let since = crate::now();
-    net.plug(&mac)?;
+    net.plug(mac)?;
     let asked = until("the first DHCP packet", 10, async || watch.asked(mac)).await?;
     report.check(
         "the tap on br-lan sees the first DHCP packet",

@@ -28,6 +28,9 @@ struct Log {
     open: usize,
 }
 
+/// Writes an event down, with the moment at which it came.
+type Note = fn(&mut Log, i64, &str);
+
 /// Follows firewall, screen and notify until it is dropped; comes back to a service that comes back.
 #[derive(Debug)]
 pub(crate) struct Follow {
@@ -40,7 +43,7 @@ impl Follow {
     pub(crate) async fn start(house: &House) -> Result<Self, Failure> {
         let log: Arc<Mutex<Log>> = Arc::default();
         let mut tasks = JoinSet::new();
-        let streams: [(&str, &str, fn(&mut Log, i64, &str)); 3] = [
+        let streams: [(&str, &str, Note); 3] = [
             ("firewall", "/events", happening),
             ("screen", "/screen/events", violation),
             ("notify", "/events", banner),
@@ -94,12 +97,7 @@ impl Follow {
     }
 }
 
-async fn follow(
-    to: Arc<dyn Transport>,
-    path: &'static str,
-    log: Arc<Mutex<Log>>,
-    note: fn(&mut Log, i64, &str),
-) {
+async fn follow(to: Arc<dyn Transport>, path: &'static str, log: Arc<Mutex<Log>>, note: Note) {
     let mut last_id = None;
     loop {
         if let Ok(mut events) = to.events(path.to_owned(), last_id.clone()).await {

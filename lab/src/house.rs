@@ -60,7 +60,7 @@ impl Night {
 
     /// A night that goes on for hours.
     pub(crate) fn long() -> Result<Self, Failure> {
-        Self::now(Duration::from_secs(4 * 3600))
+        Self::now(Duration::from_hours(4))
     }
 
     /// What a clock on the wall shows now.

@@ -42,7 +42,7 @@ pub(crate) async fn measure(binary: &Path, net: Net, n: usize, report: &mut Repo
         stage.watch.expect(mac);
         let since = crate::now();
         let host = 30 + u16::try_from(round % 60).unwrap_or_default();
-        stage.net.by_hand(&stage.net.console, &mac, host)?;
+        Net::by_hand(&stage.net.console, mac, host)?;
         let _asking = stage.net.ask_for_lease()?;
         let asked = until("the stranger's first DHCP packet", 10, async || stage.watch.asked(mac)).await?;
         let fits = |what: &sanctum_api::firewall::Happening| {

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let code = match args::parse(&words) {
         Ok(Wish::Help) => {
-            if write!(std::io::stdout().lock(), "{}", args::HELP).is_err() {}
+            write!(std::io::stdout().lock(), "{}", args::HELP).ok();
             exit::OK
         }
         Ok(Wish::Run(args)) => run(&args).unwrap_or_else(|error| complain(&error)),
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 fn complain(error: &Failure) -> u8 {
     let (way, code) = hint(&**error).map_or((None, exit::NO), |(way, code)| (Some(way), code));
     let way = way.map(|way| format!("hint: {way}\n")).unwrap_or_default();
-    if write!(std::io::stderr().lock(), "sanctum-lab: {}\n{way}", Chain(&**error)).is_err() {}
+    write!(std::io::stderr().lock(), "sanctum-lab: {}\n{way}", Chain(&**error)).ok();
     code
 }
 

@@ -114,11 +114,11 @@ impl Net {
         on(inet, &format!("addr add {INTERNET6}/64 dev eth0 nodad"))?;
         on(inet, "link set eth0 up")?;
         on(inet, &format!("-6 route add {LAN6}/64 via 2001:db8:113::1"))?;
-        self.by_hand(&self.tablet, &TABLET_MAC.parse()?, 20)
+        Self::by_hand(&self.tablet, TABLET_MAC.parse()?, 20)
     }
 
     /// Gives a device addresses by hand.
-    pub(crate) fn by_hand(&self, ns: &str, mac: &Mac, host: u16) -> Result<(), Failure> {
+    pub(crate) fn by_hand(ns: &str, mac: Mac, host: u16) -> Result<(), Failure> {
         let on = |words: &str| ip(&format!("-n {ns} {words}")).map(drop);
         on("link set eth0 down")?;
         on(&format!("link set eth0 address {mac}"))?;
@@ -179,7 +179,7 @@ impl Net {
     }
 
     /// Plugs the console in with this address; a real DHCP client says what an Xbox says.
-    pub(crate) fn plug(&mut self, mac: &Mac) -> Result<(), Failure> {
+    pub(crate) fn plug(&mut self, mac: Mac) -> Result<(), Failure> {
         let ns = &self.console;
         ip(&format!("-n {ns} link set eth0 address {mac}"))?;
         ip(&format!("-n {ns} link set eth0 up"))?;
@@ -230,9 +230,9 @@ impl Drop for Net {
 }
 
 fn remove(ns: &str) {
-    if procs::clear(ns).is_ok() && ip(&format!("netns del {ns}")).is_err() {
-        // It had not been made yet.
-    }
+    procs::clear(ns);
+    // It is not there if it had not been made yet.
+    ip(&format!("netns del {ns}")).ok();
 }
 
 /// Removes what labs left behind that were killed: their process is gone, their namespaces are not.

@@ -54,7 +54,7 @@ impl Report {
             writeln!(io::stdout().lock(), "{text}")
         };
         // Who stops reading does not stop the lab.
-        if written.is_err() {}
+        written.ok();
     }
 
     /// A new part of the story.

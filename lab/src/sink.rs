@@ -35,7 +35,9 @@ impl Sink {
         let port = listener.local_addr()?.port();
         let app = Router::new().route("/parent", post(take)).with_state(Arc::clone(&told));
         let mut serving = JoinSet::new();
-        serving.spawn(async move { if serve(listener, app).await.is_err() {} });
+        serving.spawn(async move {
+            serve(listener, app).await.ok();
+        });
         Ok(Self { port, told, _serving: serving })
     }
 

@@ -48,7 +48,7 @@ impl Drop for Crew {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            if thread.join().is_err() {}
+            thread.join().ok();
         }
     }
 }
@@ -60,13 +60,13 @@ pub(crate) fn internet(ns: &str) -> io::Result<Crew> {
     let told = bound.clone();
     crew.add(ns, "server-udp", move |stop| {
         let socket = UdpSocket::bind(("::", UDP))?;
-        if told.send(()).is_err() {}
+        told.send(()).ok();
         serve_udp(&socket, &stop)
     })?;
     crew.add(ns, "server-tcp", move |stop| {
         let listener = TcpListener::bind(("::", TCP))?;
         listener.set_nonblocking(true)?;
-        if bound.send(()).is_err() {}
+        bound.send(()).ok();
         let mut guests = Vec::new();
         while !stop.load(Ordering::Relaxed) {
             match listener.accept() {
@@ -77,7 +77,9 @@ pub(crate) fn internet(ns: &str) -> io::Result<Crew> {
                 Err(_) => std::thread::park_timeout(BEAT),
             }
         }
-        guests.into_iter().for_each(|guest| if guest.join().is_err() {});
+        for guest in guests {
+            guest.join().ok();
+        }
         Ok(())
     })?;
     let all = is_bound.recv().and_then(|()| is_bound.recv());
@@ -96,7 +98,7 @@ fn serve_tcp(mut guest: TcpStream, stop: &AtomicBool) {
         return;
     }
     let (mut sent, mut sink, born) = (0_u64, vec![0; 65536], Instant::now());
-    while !stop.load(Ordering::Relaxed) && born.elapsed() < Duration::from_secs(600) {
+    while !stop.load(Ordering::Relaxed) && born.elapsed() < Duration::from_mins(10) {
         if wish == *b"d" {
             let chunk: Vec<u8> = (sent..).take(CHUNK).map(byte_at).collect();
             match guest.write(&chunk) {

@@ -78,7 +78,7 @@ impl Watch {
         let (opened, open) = std::sync::mpsc::channel();
         let thread = inside(ns, "tap", move || {
             let tap = Tap::open(interface)?;
-            if opened.send(()).is_err() {}
+            opened.send(()).ok();
             let mut buffer = vec![0; 65536];
             while !stop.load(Ordering::Relaxed) {
                 if let Some(caught) = tap.next(&mut buffer)?
@@ -100,7 +100,7 @@ impl Watch {
         let (opened, open) = std::sync::mpsc::channel();
         let thread = inside(ns, "rules", move || {
             let rules = Rules::open()?;
-            if opened.send(()).is_err() {}
+            opened.send(()).ok();
             let mut buffer = vec![0; 1 << 20];
             while !stop.load(Ordering::Relaxed) {
                 let Some(message) = rules.next(&mut buffer)?.and_then(|len| buffer.get(..len)) else {
@@ -165,7 +165,7 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            if thread.join().is_err() {}
+            thread.join().ok();
         }
     }
 }
