@@ -128,12 +128,7 @@ async fn settle(cli: &Cli, begun: Instant, mut child: Option<&mut Child>, mut te
                 tell(state);
             }
         }
-        let decided = |state: &ServiceState| matches!(state.phase, Phase::Ready | Phase::Locked | Phase::Stopped);
-        let stuck = |state: &ServiceState| state.phase == Phase::Waiting && !state.needs.iter().any(|need| {
-            states.iter().any(|other| other.name == *need && !decided(other) && other.phase != Phase::Waiting)
-        });
-        let moving = states.iter().any(|state| !decided(state) && state.phase != Phase::Waiting);
-        let settled = !states.is_empty() && states.iter().all(|state| decided(state) || (!moving && stuck(state)));
+        let settled = !states.is_empty() && is_settled(&states);
         if settled || begun.elapsed() > PATIENCE {
             return Some(states);
         }
@@ -143,6 +138,23 @@ async fn settle(cli: &Cli, begun: Instant, mut child: Option<&mut Child>, mut te
             return None;
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Whether every service is ready, or will not be before somebody does something.
+fn is_settled(states: &[ServiceState]) -> bool {
+    let mut blocked: Vec<&str> = Vec::new();
+    loop {
+        let before = blocked.len();
+        for state in states.iter().filter(|state| !blocked.contains(&state.name.as_str())).collect::<Vec<_>>() {
+            let held = state.phase == Phase::Waiting && state.needs.iter().any(|need| blocked.contains(&need.as_str()));
+            if held || matches!(state.phase, Phase::Locked | Phase::Stopped) {
+                blocked.push(&state.name);
+            }
+        }
+        if blocked.len() == before {
+            return states.iter().all(|state| state.phase == Phase::Ready || blocked.contains(&state.name.as_str()));
+        }
     }
 }
 

@@ -107,7 +107,10 @@ impl Life {
         cradle.leaders.remove(pid);
         self.sweep(pid, asked, cradle).await;
         if tokio::time::timeout(LAST_WORDS, capture.join_next()).await.is_err() {
-            tracing::debug!(service = self.plan.name, "somebody outside still holds the output of a service open");
+            tracing::debug!(
+                service = self.plan.name,
+                "somebody outside still holds the output of a service open"
+            );
         }
         pids::forget(&cradle.paths, &self.plan.name);
         Ok(exit)
@@ -142,13 +145,17 @@ impl Life {
             }
             if let Some(since) = kill_since {
                 process::signal_group(pid, Signal::KILL);
-                escaped.iter().for_each(|&pid| process::signal_one(pid, Signal::KILL));
+                process::signal_all(&escaped, Signal::KILL);
                 if since.elapsed() > BEYOND_REACH {
-                    tracing::error!(service = self.plan.name, group = pid, "processes of a service cannot be ended");
+                    tracing::error!(
+                        service = self.plan.name,
+                        group = pid,
+                        "processes of a service cannot be ended"
+                    );
                     return;
                 }
             } else if !std::mem::replace(&mut asked_escaped, true) {
-                escaped.iter().for_each(|&pid| process::signal_one(pid, Signal::TERM));
+                process::signal_all(&escaped, Signal::TERM);
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}

@@ -122,17 +122,52 @@ impl Config {
             }
         };
         let positive = |period: Period| !period.0.is_zero();
-        need(positive(self.start_timeout), &["start-timeout"], "no service is ready in no time", "write `60s`");
-        need(self.health_every.0.as_millis() >= 100, &["health-every"], "this would ask all the time", "write `5s`");
-        need(self.breaker.failures > 0, &["breaker", "failures"], "a service would be locked before it failed", "write `5`");
-        need(positive(self.breaker.window), &["breaker", "window"], "every failure would be forgotten at once", "write `10m`");
+        need(
+            positive(self.start_timeout),
+            &["start-timeout"],
+            "no service is ready in no time",
+            "write `60s`",
+        );
+        need(
+            self.health_every.0.as_millis() >= 100,
+            &["health-every"],
+            "this would ask all the time",
+            "write `5s`",
+        );
+        need(
+            self.breaker.failures > 0,
+            &["breaker", "failures"],
+            "a service would be locked before it failed",
+            "write `5`",
+        );
+        need(
+            positive(self.breaker.window),
+            &["breaker", "window"],
+            "every failure would be forgotten at once",
+            "write `10m`",
+        );
         let ordered = self.backoff.first <= self.backoff.max;
-        need(ordered, &["backoff", "max"], "the longest wait is shorter than the first", "write at least what `first` says");
-        need(self.log.size >= Size(4096), &["log", "size"], "files of this size hold no story", "write `8MiB`");
+        need(
+            ordered,
+            &["backoff", "max"],
+            "the longest wait is shorter than the first",
+            "write at least what `first` says",
+        );
+        need(
+            self.log.size >= Size(4096),
+            &["log", "size"],
+            "files of this size hold no story",
+            "write `8MiB`",
+        );
         need(self.log.keep <= 1000, &["log", "keep"], "so many files are never read", "write `3`");
         for (at, name) in self.disabled.iter().enumerate() {
             let place = at.to_string();
-            need(name != "supervise", &["disabled", &place], "the supervisor cannot leave itself out", "remove it from the list");
+            need(
+                name != "supervise",
+                &["disabled", &place],
+                "the supervisor cannot leave itself out",
+                "remove it from the list",
+            );
         }
         complaints
     }

@@ -41,12 +41,16 @@ pub const SPEC: Spec = Spec {
     house_name: "Castellan",
     aliases: &["castellan"],
     summary: "keeps every service of the house running",
-    listen: &[Listen { name: "http", port: 2189, lore: "two doors down from cell 2187, where the keeper of the keys lives" }],
+    listen: &[Listen {
+        name: "http",
+        port: 2189,
+        lore: "two doors down from cell 2187, where the keeper of the keys lives",
+    }],
     probe: Probe::Http { listen: "http", path: "/health", expect: "\"status\":\"well\"" },
     calls: &[Call { to: "notify", right: Right::Act }],
     tier: Tier::Critical,
     // Longer than the longest chain of services that each take their whole grace to end.
-    grace: Duration::from_secs(60),
+    grace: Duration::from_mins(1),
     ..Spec::DEFAULT
 };
 

@@ -45,16 +45,29 @@ pub fn refusal(paths: &Paths, holder: &Holder) -> Hinted {
     let Holder { pid, since } = holder;
     let home = paths.home().display();
     let message = format!("the house at `{home}` is up already: process {pid} has kept it since {since}");
-    Hinted::new(exit::TRY_AGAIN, message, "Say `sanctum status` to look at it, or `sanctum down` to end it first.")
+    Hinted::new(
+        exit::TRY_AGAIN,
+        message,
+        "Say `sanctum status` to look at it, or `sanctum down` to end it first.",
+    )
 }
 
 impl HouseLock {
     /// Takes the lock, or says who holds it.
     pub(crate) async fn take(paths: &Paths, clock: &Clock) -> Result<Self, Failure> {
-        let options = || OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path(paths));
+        let options = || {
+            OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .read(true)
+                .write(true)
+                .mode(0o600)
+                .open(path(paths))
+        };
         let mut file = options().map_err(|error| {
             let message = format!("could not open `{}`", path(paths).display());
-            Hinted::new(exit::CANNOT_CREATE, message, "Look at the permissions of the house's home.").because(error)
+            Hinted::new(exit::CANNOT_CREATE, message, "Look at the permissions of the house's home.")
+                .because(error)
         })?;
         // Whoever only looks holds it for an instant.
         for _ in 0..20 {
@@ -72,7 +85,8 @@ impl HouseLock {
         }
         let mut text = String::new();
         file.read_to_string(&mut text)?;
-        let holder = serde_json::from_str(&text).unwrap_or(Holder { pid: 0, since: "an unknown time".to_owned() });
+        let holder =
+            serde_json::from_str(&text).unwrap_or(Holder { pid: 0, since: "an unknown time".to_owned() });
         Err(refusal(paths, &holder).into())
     }
 }

@@ -62,7 +62,10 @@ pub(crate) fn forget(paths: &Paths, name: &str) {
 /// Every process of the house that has a pid file and still runs.
 pub fn survivors(paths: &Paths) -> Vec<Identity> {
     let Ok(entries) = fs::read_dir(paths.run()) else { return Vec::new() };
-    let pids = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "pid"));
+    let pids = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "pid"));
     let read = |path: PathBuf| serde_json::from_slice::<Identity>(&fs::read(path).ok()?).ok();
     pids.filter_map(read).filter(Identity::lives).collect()
 }
@@ -72,7 +75,11 @@ pub fn survivors(paths: &Paths) -> Vec<Identity> {
 pub async fn end_survivors(paths: &Paths, grace: Duration) -> (Vec<Identity>, Vec<Identity>) {
     let found = survivors(paths);
     for survivor in &found {
-        tracing::warn!(service = survivor.name, pid = survivor.pid, "a process of an earlier house still runs: it is ended");
+        tracing::warn!(
+            service = survivor.name,
+            pid = survivor.pid,
+            "a process of an earlier house still runs: it is ended"
+        );
         process::signal_group(survivor.pid, Signal::TERM);
     }
     let started = Instant::now();
@@ -81,11 +88,15 @@ pub async fn end_survivors(paths: &Paths, grace: Duration) -> (Vec<Identity>, Ve
     while !left.is_empty() && started.elapsed() < grace + Duration::from_secs(5) {
         if !killed && started.elapsed() >= grace {
             killed = true;
-            left.iter().for_each(|survivor| process::signal_group(survivor.pid, Signal::KILL));
+            for survivor in &left {
+                process::signal_group(survivor.pid, Signal::KILL);
+            }
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
         left.retain(Identity::lives);
     }
-    found.iter().filter(|ended| !left.contains(ended)).for_each(|ended| forget(paths, &ended.name));
+    for ended in found.iter().filter(|ended| !left.contains(ended)) {
+        forget(paths, &ended.name);
+    }
     (found, left)
 }

@@ -65,12 +65,18 @@ impl Plan {
 
 /// The plans of a catalogue: every service but the supervisor itself and those that are disabled runs as
 /// `<this program> run NAME`.
-pub(crate) fn of_catalogue(catalogue: &'static Catalogue, peers: &Peers, disabled: &[String]) -> Result<Vec<Plan>, Failure> {
+pub(crate) fn of_catalogue(
+    catalogue: &'static Catalogue,
+    peers: &Peers,
+    disabled: &[String],
+) -> Result<Vec<Plan>, Failure> {
     for name in disabled {
         if !catalogue.iter().any(|entry| entry.spec.name == name) {
             let known: Vec<_> = catalogue.iter().map(|entry| entry.spec.name).collect();
             let message = format!("`supervise.disabled` names `{name}`, which is no service");
-            return Err(Hinted::new(exit::CONFIG, message, format!("Services are: {}.", known.join(", "))).into());
+            return Err(
+                Hinted::new(exit::CONFIG, message, format!("Services are: {}.", known.join(", "))).into()
+            );
         }
     }
     let program = this_program()?;

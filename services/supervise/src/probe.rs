@@ -54,7 +54,9 @@ pub(crate) async fn look(check: &Check, name: &str) -> Seen {
         Check::Process => Seen::process(),
         Check::Http { addr, path, expect } => match get(*addr, path).await {
             Ok((200, body)) if body.contains(expect) => Seen { well: Some(Status::Well), ..Seen::process() },
-            Ok((200, _)) => Seen { live: true, ..Seen::silent(format!("its answer does not contain `{expect}`")) },
+            Ok((200, _)) => {
+                Seen { live: true, ..Seen::silent(format!("its answer does not contain `{expect}`")) }
+            }
             Ok((status, _)) => Seen { live: true, ..Seen::silent(format!("it answered {status}")) },
             Err(error) => Seen::silent(format!("it does not answer at {addr}: {error}")),
         },
@@ -72,7 +74,11 @@ fn health(name: &str, addr: SocketAddr, status: u16, body: &str) -> Seen {
     if health.service != name {
         return Seen::silent(format!("`{}` answers at {addr} in its place", health.service));
     }
-    let worst = health.parts.iter().filter(|(_, part)| part.status != Status::Well).max_by_key(|(_, part)| part.status);
+    let worst = health
+        .parts
+        .iter()
+        .filter(|(_, part)| part.status != Status::Well)
+        .max_by_key(|(_, part)| part.status);
     let detail = worst.map(|(name, part)| format!("{name}: {}", part.detail));
     Seen { live: true, ready: health.ready, well: Some(health.status), detail }
 }

@@ -30,34 +30,53 @@ type Shop = State<Arc<Surface>>;
 pub(crate) fn routes(spec: &'static Spec, shared: &Shared, surface: Arc<Surface>) -> Router {
     let act = |path, summary| Op::post(path, summary).returns::<ServiceState>();
     Routes::new(spec, shared)
-        .on(Op::get("/services", "Every service as it is now").returns::<Vec<ServiceState>>(), async |State(surface): Shop| {
-            Json(surface.board.states())
-        })
-        .on(Op::get("/services/{name}", "One service as it is now").returns::<ServiceState>(), async |State(surface): Shop, Path(name)| {
-            surface.find(name).map(|(_, state)| Json(state))
-        })
-        .on(act("/services/{name}/start", "Start a service that was stopped, or that waits to be started again"), async |State(surface): Shop, Path(name)| {
-            surface.act(name, Verb::Start).await
-        })
-        .on(act("/services/{name}/stop", "Stop one service; what needs it is left alone"), async |State(surface): Shop, Path(name)| {
-            surface.act(name, Verb::Stop).await
-        })
-        .on(act("/services/{name}/restart", "Stop one service and start it again"), async |State(surface): Shop, Path(name)| {
-            surface.act(name, Verb::Restart).await
-        })
-        .on(act("/services/{name}/unlock", "Start a service again that its breaker has locked"), async |State(surface): Shop, Path(name)| {
-            surface.act(name, Verb::Unlock).await
-        })
-        .on(Op::post("/down", "Stop the whole house, dependants first; the supervisor ends with it"), async |State(surface): Shop| {
-            surface.wish(Event::Down).await.map(|()| (StatusCode::ACCEPTED, Json(())))
-        })
-        .on(Op::get("/events", "Every change, as events of the kind `service`").stream(), async |State(surface): Shop, LastEventId(last)| {
-            events(surface.board.feed().follow(last.as_deref()), surface.stop.clone()).into_response()
-        })
-        .on(Op::get("/trace/{id}", "What it did in a story").returns::<Vec<Moment>>(), async |State(surface): Shop, Path(id): Path<String>| {
-            let id: TraceId = id.parse().map_err(|_| Refusal(Problem::field("id", id, "32 hexadecimal digits")))?;
-            Ok::<_, Refusal>(Json(surface.board.story(id)))
-        })
+        .on(
+            Op::get("/services", "Every service as it is now").returns::<Vec<ServiceState>>(),
+            async |State(surface): Shop| Json(surface.board.states()),
+        )
+        .on(
+            Op::get("/services/{name}", "One service as it is now").returns::<ServiceState>(),
+            async |State(surface): Shop, Path(name)| surface.find(name).map(|(_, state)| Json(state)),
+        )
+        .on(
+            act(
+                "/services/{name}/start",
+                "Start a service that was stopped, or that waits to be started again",
+            ),
+            async |State(surface): Shop, Path(name)| surface.act(name, Verb::Start).await,
+        )
+        .on(
+            act("/services/{name}/stop", "Stop one service; what needs it is left alone"),
+            async |State(surface): Shop, Path(name)| surface.act(name, Verb::Stop).await,
+        )
+        .on(
+            act("/services/{name}/restart", "Stop one service and start it again"),
+            async |State(surface): Shop, Path(name)| surface.act(name, Verb::Restart).await,
+        )
+        .on(
+            act("/services/{name}/unlock", "Start a service again that its breaker has locked"),
+            async |State(surface): Shop, Path(name)| surface.act(name, Verb::Unlock).await,
+        )
+        .on(
+            Op::post("/down", "Stop the whole house, dependants first; the supervisor ends with it"),
+            async |State(surface): Shop| {
+                surface.wish(Event::Down).await.map(|()| (StatusCode::ACCEPTED, Json(())))
+            },
+        )
+        .on(
+            Op::get("/events", "Every change, as events of the kind `service`").stream(),
+            async |State(surface): Shop, LastEventId(last)| {
+                events(surface.board.feed().follow(last.as_deref()), surface.stop.clone()).into_response()
+            },
+        )
+        .on(
+            Op::get("/trace/{id}", "What it did in a story").returns::<Vec<Moment>>(),
+            async |State(surface): Shop, Path(id): Path<String>| {
+                let id: TraceId =
+                    id.parse().map_err(|_| Refusal(Problem::field("id", id, "32 hexadecimal digits")))?;
+                Ok::<_, Refusal>(Json(surface.board.story(id)))
+            },
+        )
         .finish(surface)
 }
 
@@ -75,7 +94,9 @@ impl Surface {
         let known = || states.iter().map(|state| state.name.clone()).collect::<Vec<_>>().join(", ");
         let found = states.iter().position(|state| state.name == name);
         let found = found.and_then(|at| Some((at, states.get(at)?.clone())));
-        found.ok_or_else(|| Refusal(Problem::not_found("service", name).hint(format!("services are: {}", known()))))
+        found.ok_or_else(|| {
+            Refusal(Problem::not_found("service", name).hint(format!("services are: {}", known())))
+        })
     }
 
     async fn act(&self, name: String, verb: Verb) -> Result<Json<ServiceState>, Refusal> {
@@ -84,7 +105,8 @@ impl Surface {
         let event = match (verb, state.phase) {
             (Verb::Unlock, Phase::Locked) => Event::Unlock { unit },
             (Verb::Unlock, phase) => {
-                let problem = Problem::conflict(format!("`{name}` is not locked")).detail(format!("it is {}", phase.word()));
+                let problem = Problem::conflict(format!("`{name}` is not locked"))
+                    .detail(format!("it is {}", phase.word()));
                 return Err(Refusal(problem));
             }
             (Verb::Start | Verb::Restart, Phase::Locked) => {

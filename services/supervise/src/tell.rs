@@ -49,7 +49,9 @@ pub(crate) async fn tell(shared: &Shared, notice: Notice, hub_is_up: bool) {
         };
         match sent {
             Ok(()) => return,
-            Err(error) => tracing::warn!(error = %Chain(&error), "the hub did not take a notice: it goes to the spool"),
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "the hub did not take a notice: it goes to the spool");
+            }
         }
     }
     // The hub reads it as `api::notify::Spooled`. If only the answer of the hub was lost, its `dedup_key` keeps people from hearing of it twice.

@@ -21,14 +21,33 @@ pub(crate) enum Event {
     /// Start everything that is wanted.
     Begin,
     /// Its readiness check passed.
-    Ready { unit: usize, run: u64 },
+    Ready {
+        unit: usize,
+        run: u64,
+    },
     /// The process, and all that belonged to it, is gone.
-    Exited { unit: usize, run: u64, exit: Exit },
-    Timer { unit: usize, run: u64, timer: Timer },
-    Start { unit: usize },
-    Stop { unit: usize },
-    Restart { unit: usize },
-    Unlock { unit: usize },
+    Exited {
+        unit: usize,
+        run: u64,
+        exit: Exit,
+    },
+    Timer {
+        unit: usize,
+        run: u64,
+        timer: Timer,
+    },
+    Start {
+        unit: usize,
+    },
+    Stop {
+        unit: usize,
+    },
+    Restart {
+        unit: usize,
+    },
+    Unlock {
+        unit: usize,
+    },
     /// The whole house, dependants first.
     Down,
 }
@@ -49,16 +68,37 @@ pub(crate) enum Timer {
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
-    Spawn { unit: usize, run: u64 },
-    Terminate { unit: usize, run: u64 },
-    Kill { unit: usize, run: u64 },
+    Spawn {
+        unit: usize,
+        run: u64,
+    },
+    Terminate {
+        unit: usize,
+        run: u64,
+    },
+    Kill {
+        unit: usize,
+        run: u64,
+    },
     /// Say [`Event::Timer`] after this time.
-    After { unit: usize, run: u64, timer: Timer, delay: Duration },
+    After {
+        unit: usize,
+        run: u64,
+        timer: Timer,
+        delay: Duration,
+    },
     /// The breaker opened.
-    Lock { unit: usize, reason: String },
-    Unlocked { unit: usize },
+    Lock {
+        unit: usize,
+        reason: String,
+    },
+    Unlocked {
+        unit: usize,
+    },
     /// Its phase is another one now.
-    Changed { unit: usize },
+    Changed {
+        unit: usize,
+    },
 }
 
 /// One program as the engine sees it.
@@ -102,7 +142,9 @@ pub(crate) struct Engine {
 impl Engine {
     /// `graces` and `needs` by position; `locked` are those whose breaker was open before; `seed` is for jitter.
     pub(crate) fn new(needs: &Needs, graces: &[Duration], locked: &[bool], rules: Rules, seed: u64) -> Self {
-        let dependants = |at: usize| needs.iter().enumerate().filter(move |(_, needs)| needs.contains(&at)).map(|(by, _)| by);
+        let dependants = |at: usize| {
+            needs.iter().enumerate().filter(move |(_, needs)| needs.contains(&at)).map(|(by, _)| by)
+        };
         let unit = |(at, needs): (usize, &Vec<usize>)| Unit {
             needs: needs.clone(),
             dependants: dependants(at).collect(),
@@ -116,7 +158,13 @@ impl Engine {
             last_exit: None,
             wait: None,
         };
-        Self { units: needs.iter().enumerate().map(unit).collect(), rules, leaving: false, chance: seed | 1, out: Vec::new() }
+        Self {
+            units: needs.iter().enumerate().map(unit).collect(),
+            rules,
+            leaving: false,
+            chance: seed | 1,
+            out: Vec::new(),
+        }
     }
 
     pub(crate) fn unit(&self, at: usize) -> Option<&Unit> {
@@ -152,7 +200,11 @@ impl Engine {
             Event::Unlock { unit } => self.unlock(unit),
             Event::Down => self.down(),
         }
-        if self.leaving { self.lower() } else { self.raise() }
+        if self.leaving {
+            self.lower();
+        } else {
+            self.raise();
+        }
         std::mem::take(&mut self.out)
     }
 
@@ -163,7 +215,9 @@ impl Engine {
     /// Starts everything whose needs are met.
     fn raise(&mut self) {
         let able = |(at, unit): (usize, &Unit)| {
-            let able = unit.wanted && unit.phase == Phase::Waiting && unit.needs.iter().all(|&need| self.is_ready(need));
+            let able = unit.wanted
+                && unit.phase == Phase::Waiting
+                && unit.needs.iter().all(|&need| self.is_ready(need));
             able.then_some(at)
         };
         let able: Vec<usize> = self.units.iter().enumerate().filter_map(able).collect();
@@ -237,11 +291,13 @@ impl Engine {
             return self.turn(at, Phase::Stopped);
         }
         if exit.is_config() {
-            return self.lock(at, format!("{exit}: its configuration is wrong, and trying again would not mend it"));
+            return self
+                .lock(at, format!("{exit}: its configuration is wrong, and trying again would not mend it"));
         }
         if count >= self.rules.failures {
             let window = sanctum_kernel::Period(self.rules.window);
-            return self.lock(at, format!("it failed {count} times within {window}, the last time with {exit}"));
+            return self
+                .lock(at, format!("it failed {count} times within {window}, the last time with {exit}"));
         }
         let delay = unit.history.delay(&self.rules, chance);
         if delay.is_zero() {

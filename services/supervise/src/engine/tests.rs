@@ -67,7 +67,8 @@ fn c2_waits_double_with_jitter_and_begin_again_after_stability() {
     engine.handle(Event::Begin, Duration::ZERO);
     for (count, least) in [0, 1, 2, 4, 8, 16, 32, 60, 60].into_iter().enumerate() {
         let run = engine.unit(0).unwrap().run;
-        let delay = delay_of(&engine.handle(exited(0, run), Duration::ZERO), Timer::Retry).unwrap_or_default();
+        let delay =
+            delay_of(&engine.handle(exited(0, run), Duration::ZERO), Timer::Retry).unwrap_or_default();
         assert!(delay >= secs(least) && delay <= secs(least).mul_f64(1.25), "wait {count}: {delay:?}");
         engine.handle(Event::Timer { unit: 0, run, timer: Timer::Retry }, Duration::ZERO);
     }
@@ -97,12 +98,16 @@ fn a_unit_that_was_locked_before_stays_locked_and_its_dependants_wait() {
     let needs = vec![vec![], vec![0], vec![]];
     let mut engine = Engine::new(&needs, &[secs(1); 3], &[true, false, false], rules(), 1);
     let commands = engine.handle(Event::Begin, Duration::ZERO);
-    let spawned: Vec<_> = commands.iter().filter(|command| matches!(command, Command::Spawn { .. })).collect();
+    let spawned: Vec<_> =
+        commands.iter().filter(|command| matches!(command, Command::Spawn { .. })).collect();
     assert_eq!(spawned, [&Command::Spawn { unit: 2, run: 1 }]);
     assert_eq!(engine.missing(1).collect::<Vec<_>>(), [0]);
     engine.handle(Event::Unlock { unit: 0 }, secs(5));
     let commands = engine.handle(Event::Ready { unit: 0, run: 1 }, secs(6));
-    assert!(commands.contains(&Command::Spawn { unit: 1, run: 1 }), "it starts by itself when what it needs returns");
+    assert!(
+        commands.contains(&Command::Spawn { unit: 1, run: 1 }),
+        "it starts by itself when what it needs returns"
+    );
 }
 
 #[test]
@@ -138,7 +143,9 @@ fn stop_start_and_restart() {
     engine.handle(Event::Ready { unit: 0, run: 1 }, secs(1));
     engine.handle(Event::Stop { unit: 0 }, secs(2));
     assert_eq!(phase(&engine), Phase::Stopping);
-    assert!(engine.handle(exited(0, 1), secs(3)).iter().all(|command| !matches!(command, Command::Spawn { .. })));
+    assert!(
+        engine.handle(exited(0, 1), secs(3)).iter().all(|command| !matches!(command, Command::Spawn { .. }))
+    );
     assert_eq!(phase(&engine), Phase::Stopped);
     assert_eq!(engine.failures(0, secs(3)), 0, "to stop is not to fail");
     engine.handle(Event::Start { unit: 0 }, secs(4));
@@ -147,7 +154,10 @@ fn stop_start_and_restart() {
     assert!(engine.handle(exited(0, 2), secs(6)).contains(&Command::Spawn { unit: 0, run: 3 }));
     engine.handle(Event::Stop { unit: 0 }, secs(7));
     engine.handle(Event::Start { unit: 0 }, secs(8));
-    assert!(engine.handle(exited(0, 3), secs(9)).contains(&Command::Spawn { unit: 0, run: 4 }), "the last word counts");
+    assert!(
+        engine.handle(exited(0, 3), secs(9)).contains(&Command::Spawn { unit: 0, run: 4 }),
+        "the last word counts"
+    );
 }
 
 /// A house in virtual time: every process takes a while to be ready and to end, some crash on the way.
@@ -167,7 +177,16 @@ impl World {
         let rules = Rules { failures: 1000, start_timeout: secs(1_000_000), ..rules() };
         let engine = engine(needs, rules);
         let (queue, events) = (BinaryHeap::new(), Vec::new());
-        Self { engine, needs: needs.clone(), slow, crashes, now: Duration::ZERO, queue, events, violations: 0 }
+        Self {
+            engine,
+            needs: needs.clone(),
+            slow,
+            crashes,
+            now: Duration::ZERO,
+            queue,
+            events,
+            violations: 0,
+        }
     }
 
     fn later(&mut self, delay: Duration, event: Event) {
@@ -177,14 +196,16 @@ impl World {
 
     fn feed(&mut self, event: Event) {
         for command in self.engine.handle(event, self.now) {
-            self.obey(command);
+            self.obey(&command);
         }
     }
 
-    fn obey(&mut self, command: Command) {
-        match command {
+    fn obey(&mut self, command: &Command) {
+        match *command {
             Command::Spawn { unit, run } => {
-                let unmet = self.needs[unit].iter().any(|&need| self.engine.unit(need).unwrap().phase != Phase::Ready);
+                let unmet = self.needs[unit]
+                    .iter()
+                    .any(|&need| self.engine.unit(need).unwrap().phase != Phase::Ready);
                 self.violations += usize::from(unmet);
                 let delay = Duration::from_millis(self.slow[unit]);
                 if self.crashes[unit] > 0 {
@@ -195,11 +216,14 @@ impl World {
                 }
             }
             Command::Terminate { unit, run } => {
-                let held = (0..self.needs.len()).any(|by| self.needs[by].contains(&unit) && self.engine.unit(by).unwrap().alive);
+                let held = (0..self.needs.len())
+                    .any(|by| self.needs[by].contains(&unit) && self.engine.unit(by).unwrap().alive);
                 self.violations += usize::from(held);
                 self.later(Duration::from_millis(self.slow[unit]), exited(unit, run));
             }
-            Command::After { unit, run, timer, delay } => self.later(delay, Event::Timer { unit, run, timer }),
+            Command::After { unit, run, timer, delay } => {
+                self.later(delay, Event::Timer { unit, run, timer });
+            }
             _ => {}
         }
     }

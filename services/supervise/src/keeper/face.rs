@@ -105,7 +105,11 @@ impl Keeper {
     fn detail(&self, at: usize, unit: &Unit, face: &Face) -> Option<String> {
         match unit.phase {
             Phase::Waiting => {
-                let missing: Vec<_> = self.engine.missing(at).filter_map(|need| Some(self.plans.get(need)?.name.as_str())).collect();
+                let missing: Vec<_> = self
+                    .engine
+                    .missing(at)
+                    .filter_map(|need| Some(self.plans.get(need)?.name.as_str()))
+                    .collect();
                 (!missing.is_empty()).then(|| format!("waits for {}", missing.join(", ")))
             }
             Phase::BackingOff => unit.wait.map(|wait| {
@@ -120,23 +124,35 @@ impl Keeper {
     fn say_how_it_is(&self, states: &[ServiceState]) {
         let well = &self.shared.well;
         let named = |wanted: &dyn Fn(&ServiceState) -> bool| {
-            let names: Vec<_> = states.iter().filter(|state| wanted(state)).map(|state| state.name.as_str()).collect();
+            let names: Vec<_> =
+                states.iter().filter(|state| wanted(state)).map(|state| state.name.as_str()).collect();
             (!names.is_empty()).then(|| names.join(", "))
         };
         let locked = named(&|state| state.phase == Phase::Locked);
         let troubled = named(&|state| !state.is_fine());
         match (locked, troubled) {
             (Some(names), _) => {
-                let hint = format!("`sanctum logs` says why; `sanctum unlock` with its name starts it again: {names}");
+                let hint = format!(
+                    "`sanctum logs` says why; `sanctum unlock` with its name starts it again: {names}"
+                );
                 well.set_hint("services", Status::Degraded, format!("locked: {names}"), hint);
             }
-            (None, Some(names)) => well.set("services", Status::Degraded, format!("not as they should be: {names}")),
+            (None, Some(names)) => {
+                well.set("services", Status::Degraded, format!("not as they should be: {names}"));
+            }
             (None, None) => well.set("services", Status::Well, format!("{} services are kept", states.len())),
         }
         match self.cradle.logs.trouble().look() {
-            (lost, Some(reason)) => well.set_hint("logs", Status::Degraded, format!("{reason}; {lost} lines were dropped"), "make room on the disk"),
+            (lost, Some(reason)) => well.set_hint(
+                "logs",
+                Status::Degraded,
+                format!("{reason}; {lost} lines were dropped"),
+                "make room on the disk",
+            ),
             (0, None) => well.set("logs", Status::Well, "every line is kept"),
-            (lost, None) => well.set("logs", Status::Well, format!("{lost} lines were dropped since the start")),
+            (lost, None) => {
+                well.set("logs", Status::Well, format!("{lost} lines were dropped since the start"));
+            }
         }
     }
 }

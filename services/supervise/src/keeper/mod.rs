@@ -36,10 +36,21 @@ const LAST_NOTICE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) enum Message {
     Event(Event),
-    Born { unit: usize, run: u64, pid: u32 },
-    Seen { unit: usize, run: u64, seen: Seen },
+    Born {
+        unit: usize,
+        run: u64,
+        pid: u32,
+    },
+    Seen {
+        unit: usize,
+        run: u64,
+        seen: Seen,
+    },
     /// From a person; answered once the wish is taken.
-    Wish { event: Event, taken: oneshot::Sender<()> },
+    Wish {
+        event: Event,
+        taken: oneshot::Sender<()>,
+    },
 }
 
 /// The way to the keeper.
@@ -65,7 +76,12 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn new(plans: Vec<Plan>, config: Config, shared: Shared, board: Board) -> Result<(Self, Wishes), Failure> {
+    pub(crate) fn new(
+        plans: Vec<Plan>,
+        config: Config,
+        shared: Shared,
+        board: Board,
+    ) -> Result<(Self, Wishes), Failure> {
         let needs = order::resolve(&plans)?;
         let locks = Locks::load(&shared.paths)?;
         let locked: Vec<bool> = plans.iter().map(|plan| locks.get(&plan.name).is_some()).collect();
@@ -108,7 +124,11 @@ impl Keeper {
         process::adopt_orphans();
         let (_, left) = pids::end_survivors(&self.shared.paths, SURVIVOR_GRACE).await;
         if let Some(left) = left.first() {
-            return Err(format!("`{}` of an earlier house still runs as process {} and cannot be ended", left.name, left.pid).into());
+            return Err(format!(
+                "`{}` of an earlier house still runs as process {} and cannot be ended",
+                left.name, left.pid
+            )
+            .into());
         }
         let mut deaths = signal(SignalKind::child())?;
         let mut rounds = tokio::time::interval(self.config.health_every.0);
@@ -175,12 +195,12 @@ impl Keeper {
         match event {
             Event::Ready { unit, run } if self.is_current(*unit, *run) => {
                 let Some(face) = self.faces.get_mut(*unit) else { return };
-                face.ready_ms = face.born.map(|born| u64::try_from(born.elapsed().as_millis()).unwrap_or(u64::MAX));
+                face.ready_ms =
+                    face.born.map(|born| u64::try_from(born.elapsed().as_millis()).unwrap_or(u64::MAX));
                 face.seen = Seen { live: true, ready: true, ..face.seen.clone() };
                 if std::mem::take(&mut face.was_locked) {
                     self.tell_back(*unit);
                 }
-                self.ask(*unit);
             }
             Event::Exited { unit, run, exit } if self.is_current(*unit, *run) => {
                 if let (Some(plan), false) = (self.plans.get(*unit), self.leaving) {
@@ -203,7 +223,9 @@ impl Keeper {
                 }
                 self.order(unit, Order::Kill);
             }
-            Command::After { unit, run, timer, delay } => self.agenda.add(delay, Event::Timer { unit, run, timer }),
+            Command::After { unit, run, timer, delay } => {
+                self.agenda.add(delay, Event::Timer { unit, run, timer });
+            }
             Command::Lock { unit, reason } => self.lock(unit, reason),
             Command::Unlocked { unit } => self.unlock(unit),
             Command::Changed { unit } => {
@@ -211,13 +233,14 @@ impl Keeper {
                 if let Some(face) = self.faces.get_mut(unit) {
                     face.since = now;
                 }
+                // Whoever has just become ready is asked at once how it is.
+                self.ask(unit);
             }
         }
     }
 
     fn order(&self, unit: usize, order: Order) {
-        if let Some(orders) = self.faces.get(unit).and_then(|face| face.orders.as_ref())
-        {
+        if let Some(orders) = self.faces.get(unit).and_then(|face| face.orders.as_ref()) {
             orders.send(order).ok();
         }
     }
@@ -233,7 +256,9 @@ impl Keeper {
 
     /// The process is there: from now on it may be ready.
     fn born(&mut self, unit: usize, run: u64, pid: u32) {
-        let (Some(plan), Some(face)) = (self.plans.get(unit).cloned(), self.faces.get_mut(unit)) else { return };
+        let (Some(plan), Some(face)) = (self.plans.get(unit).cloned(), self.faces.get_mut(unit)) else {
+            return;
+        };
         face.pid = Some(pid);
         let messages = self.cradle.messages.clone();
         let probing = self.jobs.spawn(async move {
@@ -259,13 +284,20 @@ impl Keeper {
     }
 
     fn lock(&mut self, unit: usize, reason: String) {
-        let (Some(plan), Some(face)) = (self.plans.get(unit).cloned(), self.faces.get_mut(unit)) else { return };
+        let (Some(plan), Some(face)) = (self.plans.get(unit).cloned(), self.faces.get_mut(unit)) else {
+            return;
+        };
         let locked = Locked { at: self.shared.clock.now(), reason, last_lines: face.last_lines() };
         tracing::error!(service = plan.name, reason = locked.reason, "a service is locked");
         face.locked = Some(locked.clone());
         if let Err(error) = self.locks.lock(&plan.name, locked.clone()) {
             let detail = format!("that a service is locked could not be written down: {}", Chain(&error));
-            self.shared.well.set_hint("state", Status::Degraded, detail, "make room on the disk, or mend the permissions of `state/`");
+            self.shared.well.set_hint(
+                "state",
+                Status::Degraded,
+                detail,
+                "make room on the disk, or mend the permissions of `state/`",
+            );
         }
         self.tell(&plan.name, "locked", tell::locked(&plan.name, &plan.house_name, &locked));
     }
@@ -277,7 +309,9 @@ impl Keeper {
         face.was_locked = true;
         match self.locks.unlock(&plan.name) {
             Ok(()) => self.shared.well.clear("state"),
-            Err(error) => tracing::error!(error = %Chain(&error), "that a service is unlocked could not be written down"),
+            Err(error) => {
+                tracing::error!(error = %Chain(&error), "that a service is unlocked could not be written down");
+            }
         }
     }
 
@@ -294,7 +328,8 @@ impl Keeper {
         self.board.remember(Moment { at, service, what: what.to_owned(), detail, trace_id: trace.id() });
         let hub = self.plans.iter().position(|plan| plan.name == "notify");
         // A hub that nobody supervises here may still be there.
-        let hub_is_up = hub.is_none_or(|hub| self.engine.unit(hub).is_some_and(|hub| hub.phase == Phase::Ready));
+        let hub_is_up =
+            hub.is_none_or(|hub| self.engine.unit(hub).is_some_and(|hub| hub.phase == Phase::Ready));
         let shared = self.shared.clone();
         self.notices.spawn(async move { trace.scope(tell::tell(&shared, notice, hub_is_up)).await });
     }

@@ -14,7 +14,11 @@ use super::Trouble;
 /// Work for the writer.
 #[derive(Debug)]
 pub(super) enum Chunk {
-    Lines { name: Arc<str>, text: Vec<u8>, lines: u64 },
+    Lines {
+        name: Arc<str>,
+        text: Vec<u8>,
+        lines: u64,
+    },
     /// Answer when everything before this is written.
     Flush(oneshot::Sender<()>),
 }
@@ -87,7 +91,11 @@ impl Open {
         }
         let Some(file) = self.file.as_mut() else { return Ok(()) };
         if self.torn || self.lost > 0 {
-            let note = format!("{}--- {} lines were lost: the disk did not take them\n", if self.torn { "\n" } else { "" }, self.lost);
+            let note = format!(
+                "{}--- {} lines were lost: the disk did not take them\n",
+                if self.torn { "\n" } else { "" },
+                self.lost
+            );
             file.write_all(note.as_bytes())?;
             (self.torn, self.lost) = (false, 0);
         }

@@ -24,7 +24,12 @@ fn stat(pid: u32) -> Option<Stat> {
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
     let small = |at: usize| number(at).and_then(|number| u32::try_from(number).ok());
-    Some(Stat { dead: matches!(*fields.first()?, "Z" | "X"), group: small(2)?, session: small(3)?, started: number(19)? })
+    Some(Stat {
+        dead: matches!(*fields.first()?, "Z" | "X"),
+        group: small(2)?,
+        session: small(3)?,
+        started: number(19)?,
+    })
 }
 
 /// When a process was born: the boot and the ticks since. A recycled pid has another one.
@@ -59,8 +64,11 @@ pub(crate) fn die_with_parent(command: &mut Command) {
 /// Direct children of this process.
 fn children() -> Vec<u32> {
     let Ok(threads) = fs::read_dir("/proc/self/task") else { return Vec::new() };
-    let lists = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-    lists.flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
+    let lists =
+        threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
 }
 
 /// Dead children that were adopted: of the group of one of `leaders`, or of a session of their own. Whatever else
@@ -82,5 +90,6 @@ pub(crate) fn escaped(unit: &str, home: &Path) -> Vec<u32> {
 fn belongs(pid: u32, unit: &str, home: &Path) -> bool {
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
     let has = |wanted: &[u8]| environment.split(|byte| *byte == 0).any(|variable| variable == wanted);
-    has(format!("SANCTUM_UNIT={unit}").as_bytes()) && has(format!("SANCTUM_HOME={}", home.display()).as_bytes())
+    has(format!("SANCTUM_UNIT={unit}").as_bytes())
+        && has(format!("SANCTUM_HOME={}", home.display()).as_bytes())
 }

@@ -43,15 +43,13 @@ pub(crate) fn pid(raw: u32) -> Option<Pid> {
 
 /// Sends a signal to a whole process group; that it is gone already is fine.
 pub(crate) fn signal_group(group: u32, signal: Signal) {
-    if let Some(group) = pid(group)
-    {
+    if let Some(group) = pid(group) {
         rustix::process::kill_process_group(group, signal).ok();
     }
 }
 
-pub(crate) fn signal_one(process: u32, signal: Signal) {
-    if let Some(process) = pid(process)
-    {
+pub(crate) fn signal_all(processes: &[u32], signal: Signal) {
+    for process in processes.iter().copied().filter_map(pid) {
         rustix::process::kill_process(process, signal).ok();
     }
 }

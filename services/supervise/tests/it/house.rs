@@ -12,12 +12,13 @@ use sanctum_kernel::{Catalogue, Context, Entry, Failure, Listen, Paths, Service,
 use sanctum_supervise::{Check, Config, Plan, SPEC, Supervise};
 use sanctum_testkit::{House, Stopped, eventually};
 
-pub const SOON: Duration = Duration::from_secs(15);
+pub(crate) const SOON: Duration = Duration::from_secs(15);
 
 static PLANS: Mutex<BTreeMap<PathBuf, Vec<Plan>>> = Mutex::new(BTreeMap::new());
 static TOLD: Mutex<BTreeMap<PathBuf, Vec<Notice>>> = Mutex::new(BTreeMap::new());
 
-pub static CATALOGUE: Catalogue = const { Catalogue::new(const { &[Entry::of::<Hub>(), Entry::of::<Keep>()] }) };
+pub(crate) static CATALOGUE: Catalogue =
+    const { Catalogue::new(const { &[Entry::of::<Hub>(), Entry::of::<Keep>()] }) };
 
 /// The real supervisor over the plans of the test whose home this is.
 struct Keep(Supervise);
@@ -59,7 +60,8 @@ impl Service for Hub {
         let Self(mut cx) = self;
         let listener = cx.listener("http")?;
         let home = Arc::new(cx.shared.paths.home().to_owned());
-        let app = Routes::new(cx.spec, &cx.shared).on(Op::post("/notify", "Takes note"), take_note).finish(home);
+        let app =
+            Routes::new(cx.spec, &cx.shared).on(Op::post("/notify", "Takes note"), take_note).finish(home);
         cx.latch.release();
         Ok(serve(listener, app, stop).await?)
     }
@@ -78,12 +80,12 @@ async fn take_note(State(home): State<Arc<PathBuf>>, Json(notice): Json<Notice>)
     })
 }
 
-pub fn told(home: &Path) -> Vec<Notice> {
+pub(crate) fn told(home: &Path) -> Vec<Notice> {
     TOLD.lock().unwrap().get(home).cloned().unwrap_or_default()
 }
 
 /// The child with these sins.
-pub fn sinner(name: &str, sins: &[&str]) -> Plan {
+pub(crate) fn sinner(name: &str, sins: &[&str]) -> Plan {
     Plan {
         args: sins.iter().map(Into::into).collect(),
         grace: Duration::from_secs(5),
@@ -92,7 +94,7 @@ pub fn sinner(name: &str, sins: &[&str]) -> Plan {
 }
 
 /// The same, ready when it answers on a free port.
-pub fn listener(name: &str, sins: &[&str], needs: &[&str]) -> Plan {
+pub(crate) fn listener(name: &str, sins: &[&str], needs: &[&str]) -> Plan {
     let addr = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut plan = sinner(name, sins);
     plan.args.extend(["--listen".into(), addr.to_string().into()]);
@@ -102,40 +104,45 @@ pub fn listener(name: &str, sins: &[&str], needs: &[&str]) -> Plan {
 }
 
 /// Waits that suit a test.
-pub const QUICK: &str = "[supervise]\nstart-timeout = \"20s\"\nhealth-every = \"100ms\"\n\
+pub(crate) const QUICK: &str = "[supervise]\nstart-timeout = \"20s\"\nhealth-every = \"100ms\"\n\
     [supervise.backoff]\nfirst = \"1ms\"\nmax = \"2ms\"\n";
 
-pub fn new(plans: Vec<Plan>) -> Stopped {
+pub(crate) fn new(plans: Vec<Plan>) -> Stopped {
     let house = House::new(&CATALOGUE).config(QUICK);
     PLANS.lock().unwrap().insert(house.home().to_owned(), plans);
     house
 }
 
-pub async fn start(plans: Vec<Plan>) -> House {
+pub(crate) async fn start(plans: Vec<Plan>) -> House {
     new(plans).start().await
 }
 
-pub fn client(house: &House) -> Client {
+pub(crate) fn client(house: &House) -> Client {
     Client::new(house.transport("supervise"))
 }
 
 /// The state of a service once it is as wanted.
-pub async fn when(house: &House, name: &str, what: &str, wanted: impl Fn(&ServiceState) -> bool) -> ServiceState {
+pub(crate) async fn when(
+    house: &House,
+    name: &str,
+    what: &str,
+    wanted: impl Fn(&ServiceState) -> bool,
+) -> ServiceState {
     let client = client(house);
     eventually(what, SOON, async || client.service(name).await.ok().filter(|state| wanted(state))).await
 }
 
-pub async fn phase(house: &House, name: &str, phase: Phase) -> ServiceState {
+pub(crate) async fn phase(house: &House, name: &str, phase: Phase) -> ServiceState {
     when(house, name, &format!("`{name}` to be {}", phase.word()), |state| state.phase == phase).await
 }
 
 /// What the log of a service holds now.
-pub fn log(paths: &Paths, name: &str) -> String {
+pub(crate) fn log(paths: &Paths, name: &str) -> String {
     std::fs::read_to_string(paths.logs().join(format!("{name}.log"))).unwrap_or_default()
 }
 
 /// The grandchild that a child announced.
-pub async fn grandchild(paths: &Paths, name: &str) -> u32 {
+pub(crate) async fn grandchild(paths: &Paths, name: &str) -> u32 {
     eventually("a grandchild", SOON, async || {
         let log = log(paths, name);
         log.split_once("grandchild ")?.1.lines().next()?.trim().parse().ok()
@@ -144,11 +151,11 @@ pub async fn grandchild(paths: &Paths, name: &str) -> u32 {
 }
 
 /// Whether a process runs; one that is dead but not waited for does not.
-pub fn runs(pid: u32) -> bool {
+pub(crate) fn runs(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
-pub async fn gone(pid: u32) {
+pub(crate) async fn gone(pid: u32) {
     eventually("a process to be gone", SOON, async || (!runs(pid)).then_some(())).await;
 }

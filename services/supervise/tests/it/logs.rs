@@ -10,11 +10,16 @@ use crate::house::{SOON, listener, log, new, phase, sinner, start};
 
 #[tokio::test]
 async fn c7_last_words_are_kept() {
-    let house = start(vec![sinner("app", &["--say", "hello", "--crash-after", "0", "--exit-code", "78"])]).await;
+    let house =
+        start(vec![sinner("app", &["--say", "hello", "--crash-after", "0", "--exit-code", "78"])]).await;
     phase(&house, "app", Phase::Locked).await;
     let paths = house.paths().clone();
-    eventually("the log", SOON, async || log(&paths, "app").contains("--- ended: exit code 78").then_some(())).await;
-    let lines: Vec<_> = log(&paths, "app").lines().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect();
+    eventually("the log", SOON, async || {
+        log(&paths, "app").contains("--- ended: exit code 78").then_some(())
+    })
+    .await;
+    let lines: Vec<_> =
+        log(&paths, "app").lines().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect();
     assert_eq!(lines.len(), 4, "{lines:?}");
     assert!(lines[0].starts_with("--- started: process "));
     assert_eq!(lines[1..3], ["hello", "these are my last words"]);
@@ -23,18 +28,28 @@ async fn c7_last_words_are_kept() {
 
 #[tokio::test]
 async fn a_flood_is_rotated_and_its_end_is_there() {
-    let config = format!("{}[supervise.log]\nsize = \"256KiB\"\nkeep = 2\npatience = \"10s\"\n", crate::house::QUICK);
-    let house = new(vec![listener("app", &["--flood", "40000", "--say", "before"], &[])]).config(&config).start().await;
+    let config =
+        format!("{}[supervise.log]\nsize = \"256KiB\"\nkeep = 2\npatience = \"10s\"\n", crate::house::QUICK);
+    let house = new(vec![listener("app", &["--flood", "40000", "--say", "before"], &[])])
+        .config(&config)
+        .start()
+        .await;
     phase(&house, "app", Phase::Ready).await;
     let paths = house.paths().clone();
-    eventually("the end of the flood", SOON, async || log(&paths, "app").contains(" line 39999 of a flood").then_some(())).await;
+    eventually("the end of the flood", SOON, async || {
+        log(&paths, "app").contains(" line 39999 of a flood").then_some(())
+    })
+    .await;
     let size = |name: &str| std::fs::metadata(paths.logs().join(name)).map_or(0, |metadata| metadata.len());
     for name in ["app.log", "app.log.1", "app.log.2"] {
         assert!(size(name) > 0 && size(name) <= 256 * 1024, "{name} has {} bytes", size(name));
     }
     assert_eq!(size("app.log.3"), 0, "only two are kept");
-    let all: String = ["app.log.2", "app.log.1", "app.log"].map(|name| std::fs::read_to_string(paths.logs().join(name)).unwrap()).concat();
-    let numbers: Vec<u32> = all.lines().filter_map(|line| line.split_once(" line ")?.1.split(' ').next()?.parse().ok()).collect();
+    let all: String = ["app.log.2", "app.log.1", "app.log"]
+        .map(|name| std::fs::read_to_string(paths.logs().join(name)).unwrap())
+        .concat();
+    let numbers: Vec<u32> =
+        all.lines().filter_map(|line| line.split_once(" line ")?.1.split(' ').next()?.parse().ok()).collect();
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "no line is lost or out of order");
     house.stop().await;
 }
@@ -44,8 +59,14 @@ struct Tmpfs(PathBuf);
 
 impl Tmpfs {
     fn on(place: PathBuf, size: &str) -> Self {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "tmpfs"]).arg(&place).status();
-        assert!(mounted.is_ok_and(|status| status.success()), "this test mounts a small tmpfs: it needs root and mount(8)");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "tmpfs"])
+            .arg(&place)
+            .status();
+        assert!(
+            mounted.is_ok_and(|status| status.success()),
+            "this test mounts a small tmpfs: it needs root and mount(8)"
+        );
         Self(place)
     }
 }

@@ -16,7 +16,10 @@ async fn c1_a_service_starts_when_what_it_needs_is_ready_not_when_it_exists() {
     ])
     .await;
     let side = phase(&house, "side", Phase::Ready).await;
-    let base = when(&house, "base", "base to be starting", |state| state.phase == Phase::Starting && state.pid.is_some()).await;
+    let base = when(&house, "base", "base to be starting", |state| {
+        state.phase == Phase::Starting && state.pid.is_some()
+    })
+    .await;
     assert!(!base.ready && side.ready, "what needs nothing does not wait");
     let app = client(&house).service("app").await.unwrap();
     assert_eq!((app.phase, app.pid, app.detail.as_deref()), (Phase::Waiting, None, Some("waits for base")));
@@ -47,10 +50,21 @@ async fn down_ends_dependants_first_and_leaves_nothing() {
     let paths = stopped.paths();
     let ended = |name| {
         let log = log(&paths, name);
-        log.lines().find(|line| line.contains("--- ended: signal 15 (TERM)")).unwrap_or_else(|| panic!("{log}")).split(' ').next().unwrap().to_owned()
+        log.lines()
+            .find(|line| line.contains("--- ended: signal 15 (TERM)"))
+            .unwrap_or_else(|| panic!("{log}"))
+            .split(' ')
+            .next()
+            .unwrap()
+            .to_owned()
     };
     assert!(ended("app") <= ended("base") && ended("other") <= ended("base"));
-    let left: Vec<_> = std::fs::read_dir(paths.run()).unwrap().flatten().map(|entry| entry.file_name()).filter(|name| name.to_string_lossy().ends_with(".pid")).collect();
+    let left: Vec<_> = std::fs::read_dir(paths.run())
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name())
+        .filter(|name| name.to_string_lossy().ends_with(".pid"))
+        .collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -60,7 +74,11 @@ async fn a_house_of_many_is_up_as_fast_as_its_longest_way() {
     let mut plans = Vec::new();
     for layer in 0..5 {
         for at in 0..4 {
-            let needs: Vec<String> = if layer == 0 { Vec::new() } else { (0..4).map(|need| format!("s{}{need}", layer - 1)).collect() };
+            let needs: Vec<String> = if layer == 0 {
+                Vec::new()
+            } else {
+                (0..4).map(|need| format!("s{}{need}", layer - 1)).collect()
+            };
             let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
             plans.push(listener(&format!("s{layer}{at}"), &["--ready-after", "50"], &needs));
         }
@@ -86,7 +104,10 @@ async fn one_service_can_be_stopped_started_and_restarted() {
     client.act("base", "start").await.unwrap();
     let second = phase(&house, "base", Phase::Ready).await.pid.unwrap();
     client.act("base", "restart").await.unwrap();
-    let third = when(&house, "base", "another process", |state| state.phase == Phase::Ready && state.pid != Some(second)).await;
+    let third = when(&house, "base", "another process", |state| {
+        state.phase == Phase::Ready && state.pid != Some(second)
+    })
+    .await;
     assert_eq!(third.restarts, 0);
     assert!(!runs(second));
     house.stop().await;
@@ -96,7 +117,10 @@ async fn one_service_can_be_stopped_started_and_restarted() {
 async fn refusals_name_the_thing_and_the_way_out() {
     let house = start(vec![sinner("app", &[])]).await;
     let (status, problem) = house.get("supervise", "/services/apq").await;
-    assert_eq!((status, &problem["title"], &problem["hint"]), (404, &"there is no service `apq`".into(), &"services are: app".into()));
+    assert_eq!(
+        (status, &problem["title"], &problem["hint"]),
+        (404, &"there is no service `apq`".into(), &"services are: app".into())
+    );
     let (status, problem) = house.send("supervise", "POST", "/services/app/unlock", &Value::Null).await;
     assert_eq!((status, &problem["title"]), (409, &"`app` is not locked".into()));
     house.stop().await;

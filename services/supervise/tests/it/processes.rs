@@ -17,7 +17,10 @@ async fn c2_a_killed_child_is_running_again_at_once() {
     let house = start(vec![listener("app", &[], &[])]).await;
     let first = phase(&house, "app", Phase::Ready).await.pid.unwrap();
     kill(first);
-    let again = when(&house, "app", "another process", |state| state.phase == Phase::Ready && state.pid != Some(first)).await;
+    let again = when(&house, "app", "another process", |state| {
+        state.phase == Phase::Ready && state.pid != Some(first)
+    })
+    .await;
     assert_eq!((again.restarts, again.last_exit.as_deref()), (1, Some("signal 9 (KILL)")));
     assert!(!runs(first));
     house.stop().await;
@@ -46,11 +49,18 @@ async fn c5_grandchildren_end_with_their_service_also_those_that_left_its_group(
         let first = phase(&house, "app", Phase::Ready).await.pid.unwrap();
         kill(first);
         gone(orphan).await;
-        let again = when(&house, "app", "another process", |state| state.pid.is_some_and(|pid| pid != first)).await;
+        let again =
+            when(&house, "app", "another process", |state| state.pid.is_some_and(|pid| pid != first)).await;
         let paths = house.paths().clone();
-        sanctum_testkit::eventually("a second grandchild", crate::house::SOON, async || (log(&paths, "app").matches("grandchild ").count() == 2).then_some(())).await;
+        sanctum_testkit::eventually("a second grandchild", crate::house::SOON, async || {
+            (log(&paths, "app").matches("grandchild ").count() == 2).then_some(())
+        })
+        .await;
         let text = log(&paths, "app");
-        let orphan = text.rsplit_once("grandchild ").and_then(|(_, rest)| rest.lines().next()?.trim().parse().ok()).unwrap();
+        let orphan = text
+            .rsplit_once("grandchild ")
+            .and_then(|(_, rest)| rest.lines().next()?.trim().parse().ok())
+            .unwrap();
         client(&house).act("app", "stop").await.unwrap();
         phase(&house, "app", Phase::Stopped).await;
         assert!(!runs(orphan) && !runs(again.pid.unwrap()), "{sin}");
@@ -91,16 +101,27 @@ async fn a_house_that_a_killed_supervisor_left_behind_is_ended_never_doubled() {
     let stopped = new(vec![sinner("app", &[])]);
     let paths = stopped.paths();
     paths.prepare().unwrap();
-    let mut left = std::process::Command::new(env!("CARGO_BIN_EXE_misbehave")).process_group(0).spawn().unwrap();
+    let mut left =
+        std::process::Command::new(env!("CARGO_BIN_EXE_misbehave")).process_group(0).spawn().unwrap();
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", left.id())).unwrap();
     let ticks = stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap().to_owned();
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let identity = |pid: u32, born: &str| format!("{{\"name\":\"app\",\"pid\":{pid},\"born\":\"{born}\"}}");
     let born = format!("{}+{ticks}", boot.trim());
     std::fs::File::create(paths.run().join("app.pid")).unwrap();
-    sanctum_kernel::files::replace(&paths.run().join("app.pid"), identity(left.id(), &born).as_bytes(), 0o600).unwrap();
+    sanctum_kernel::files::replace(
+        &paths.run().join("app.pid"),
+        identity(left.id(), &born).as_bytes(),
+        0o600,
+    )
+    .unwrap();
     // A number that was given to somebody else since: this very process.
-    sanctum_kernel::files::replace(&paths.run().join("else.pid"), identity(std::process::id(), "another birth").as_bytes(), 0o600).unwrap();
+    sanctum_kernel::files::replace(
+        &paths.run().join("else.pid"),
+        identity(std::process::id(), "another birth").as_bytes(),
+        0o600,
+    )
+    .unwrap();
     assert_eq!(survivors(&paths).len(), 1);
     let waited = std::thread::spawn(move || left.wait().unwrap());
     let house = stopped.start().await;
@@ -127,12 +148,18 @@ async fn a_house_says_who_keeps_it() {
 
 #[tokio::test]
 async fn children_see_only_what_they_need() {
-    let script = "echo home=$SANCTUM_HOME unit=$SANCTUM_UNIT cargo=$CARGO_MANIFEST_DIR own=$OWN; pwd; exec sleep 1000";
+    let script =
+        "echo home=$SANCTUM_HOME unit=$SANCTUM_UNIT cargo=$CARGO_MANIFEST_DIR own=$OWN; pwd; exec sleep 1000";
     let env = [("OWN".to_owned(), "mine".to_owned())].into();
-    let house = start(vec![Plan { args: vec!["-c".into(), script.into()], env, ..Plan::new("app", "/bin/sh") }]).await;
+    let house =
+        start(vec![Plan { args: vec!["-c".into(), script.into()], env, ..Plan::new("app", "/bin/sh") }])
+            .await;
     let home = house.home().display().to_string();
     let paths = house.paths().clone();
     let expected = format!("home={home} unit=app cargo= own=mine");
-    sanctum_testkit::eventually("its words", crate::house::SOON, async || log(&paths, "app").contains(&expected).then_some(())).await;
+    sanctum_testkit::eventually("its words", crate::house::SOON, async || {
+        log(&paths, "app").contains(&expected).then_some(())
+    })
+    .await;
     house.stop().await;
 }

@@ -59,14 +59,15 @@ impl Sins {
 
 fn main() -> ExitCode {
     let sins = Sins::confess();
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return ExitCode::FAILURE };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return ExitCode::FAILURE;
+    };
     runtime.block_on(live(sins))
 }
 
 async fn live(sins: Sins) -> ExitCode {
     let mut out = std::io::stdout();
-    if let Some(text) = &sins.say
-    {
+    if let Some(text) = &sins.say {
         writeln!(out, "{text}").ok();
     }
     // A handler is enough: what is handled does not kill.
@@ -127,7 +128,9 @@ fn answer(addr: &str, after: Duration, never: bool) {
     for stream in listener.incoming().flatten() {
         let mut stream = stream;
         let mut request = [0; 1024];
-        stream.read(&mut request).ok();
+        if stream.read(&mut request).is_err() {
+            continue;
+        }
         let status = if !never && begun.elapsed() >= after { "200 OK" } else { "503 Not yet" };
         write!(stream, "HTTP/1.0 {status}\r\nContent-Length: 3\r\n\r\nyes").ok();
     }
