@@ -63,7 +63,7 @@ fn services() -> String {
             dash(calls.join(", ")),
             spec.summary.to_owned(),
         ];
-        if writeln!(text, "| {} |", row.join(" | ")).is_err() {}
+        writeln!(text, "| {} |", row.join(" | ")).ok();
     }
     text.push_str(
         "\n## Probes\n\n| service | request | its body shows | tier | grace |\n|---|---|---|---|---|\n",
@@ -90,7 +90,7 @@ fn cli() -> String {
     let mut text =
         format!("# Command line\n\n{GENERATED}\n\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
     for (code, meaning) in exit::ALL {
-        if writeln!(text, "| {code} | {meaning} |").is_err() {}
+        writeln!(text, "| {code} | {meaning} |").ok();
     }
     let mut command = sanctum::command().term_width(100);
     command.build();
@@ -101,7 +101,7 @@ fn cli() -> String {
 fn help(command: &mut clap::Command, name: &str, text: &mut String) {
     let long = command.render_long_help().to_string();
     let long = long.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
-    if write!(text, "\n## `{name}`\n\n```text\n{}\n```\n", long.trim_end()).is_err() {}
+    write!(text, "\n## `{name}`\n\n```text\n{}\n```\n", long.trim_end()).ok();
     for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
         let name = format!("{name} {}", inner.get_name());
         help(inner, &name, text);

@@ -1,0 +1,123 @@
+//! What every verb has at hand.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sanctum_api::{CallError, Transport};
+use sanctum_kernel::chain::Hinted;
+use sanctum_kernel::peers::read_token;
+use sanctum_kernel::{Failure, Paths, Peer, exit};
+use sanctum_settings::{Loaded, load};
+use serde::Serialize;
+
+use crate::CATALOGUE;
+use crate::paint::Paint;
+
+/// An exit code, or an error that has one.
+pub(crate) type Outcome = Result<u8, Failure>;
+
+/// The house a command is about, and how to answer.
+#[derive(Debug)]
+pub(crate) struct Cli {
+    pub(crate) paths: Paths,
+    /// Answer with JSON.
+    pub(crate) json: bool,
+    pub(crate) verbose: bool,
+}
+
+/// Where the house is: `--home`, `SANCTUM_HOME`, or `~/.sanctum`.
+pub(crate) fn home(given: Option<PathBuf>) -> PathBuf {
+    given.or_else(|| std::env::var_os("SANCTUM_HOME").filter(|home| !home.is_empty()).map(PathBuf::from)).unwrap_or_else(|| {
+        let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
+        home.join(".sanctum")
+    })
+}
+
+impl Cli {
+    /// The checked configuration; its complaints are the error.
+    pub(crate) fn settings(&self) -> Result<Loaded, Failure> {
+        load(&self.paths.config(), &CATALOGUE).map_err(|problems| {
+            let missing = problems.source.is_empty() && problems.all.len() == 1;
+            let drawn = problems.draw(Paint::stderr().is_on());
+            let (code, hint) = match missing {
+                true => (exit::NO_INPUT, "`sanctum init` writes a first configuration"),
+                false => (exit::CONFIG, "`sanctum config explain KEY` says what a key takes"),
+            };
+            Box::new(Hinted::new(code, if missing { problems.all.first().map(|problem| problem.message.clone()).unwrap_or_default() } else { format!("the configuration is wrong\n{drawn}") }, hint)) as Failure
+        })
+    }
+
+    /// Where a service listens.
+    pub(crate) fn addr(&self, service: &str) -> Result<SocketAddr, Failure> {
+        let loaded = self.settings()?;
+        loaded.address(service, "http").ok_or_else(|| Hinted::new(exit::SOFTWARE, format!("`{service}` has no address"), "see `sanctum ports`").into())
+    }
+
+    /// The way to a service of the running house.
+    pub(crate) fn transport(&self, service: &str) -> Result<Arc<dyn Transport>, Failure> {
+        let addr = self.addr(service)?;
+        let token = read_token(&self.paths, "cli", service).map_err(|error| {
+            Hinted::new(exit::UNAVAILABLE, "the house is not running", "`sanctum up` starts it").because(error)
+        })?;
+        Ok(sanctum_http::transport(Peer { name: service.to_owned(), addr, token }))
+    }
+
+    /// A call's failure with what a person can do about it.
+    pub(crate) fn explain(error: CallError) -> Failure {
+        match &error {
+            CallError::Refused { problem, .. } => {
+                let mut text = problem.to_string();
+                for (name, value) in [("field", &problem.field), ("value", &problem.value), ("allowed", &problem.allowed)] {
+                    if let Some(value) = value {
+                        text.push_str(&format!("\n  {name}: {value}"));
+                    }
+                }
+                let code = if problem.status >= 500 { exit::TRY_AGAIN } else { exit::NO };
+                Box::new(Hinted::new(code, text, problem.hint.clone().unwrap_or_else(|| "`--help` shows how to say it".to_owned())))
+            }
+            CallError::Silent { service, .. } => {
+                let hint = format!("is the house up? `sanctum status` tells; `sanctum logs {service}` says why not");
+                Box::new(Hinted::new(exit::UNAVAILABLE, error.to_string(), hint))
+            }
+            CallError::Garbled { .. } => Box::new(error),
+        }
+    }
+
+    /// Runs asynchronous work of one command.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(work))
+    }
+
+    /// Runs one call and explains its failure.
+    pub(crate) fn call<T>(&self, work: impl Future<Output = Result<T, CallError>>) -> Result<T, Failure> {
+        self.block_on(work)?.map_err(Self::explain)
+    }
+
+    /// Prints `value` as JSON if asked to, and through `human` otherwise.
+    pub(crate) fn show<T: Serialize>(&self, value: &T, human: impl FnOnce(&mut dyn Write, Paint) -> io::Result<()>) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        let written = if self.json {
+            serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from).and_then(|()| writeln!(out))
+        } else {
+            human(&mut out, Paint::stdout())
+        };
+        quiet(written.and_then(|()| out.flush()))
+    }
+
+    /// Prints text for people.
+    pub(crate) fn say(&self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        quiet(writeln!(out, "{text}").and_then(|()| out.flush()))
+    }
+}
+
+/// Who reads through `head` closes the pipe; that is no error.
+fn quiet(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,58 @@
+//! A stand-in for a parent's phone: a real webhook receiver on loopback.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use sanctum_http::axum::Router;
+use sanctum_http::axum::routing::post;
+use sanctum_http::{Bytes, HeaderMap};
+use sanctum_kernel::{Clock, Failure};
+
+/// What arrived, and when by this machine's clock.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) at: Timestamp,
+    pub(crate) body: String,
+    pub(crate) traceparent: Option<String>,
+}
+
+/// Listens for as long as the program runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Phone {
+    addr: SocketAddr,
+    messages: Arc<Mutex<Vec<Message>>>,
+}
+
+impl Phone {
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let phone = Self { addr: listener.local_addr()?, messages: Arc::default() };
+        let messages = Arc::clone(&phone.messages);
+        let clock = Clock::system();
+        let app = Router::new().route(
+            "/",
+            post(async move |headers: HeaderMap, body: Bytes| {
+                let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
+                let message = Message { at: clock.now(), body: String::from_utf8_lossy(&body).into_owned(), traceparent };
+                messages.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+                "ok"
+            }),
+        );
+        let (stopper, stop) = sanctum_kernel::stop::channel();
+        #[expect(clippy::disallowed_methods, reason = "it lives exactly as long as the demo's process")]
+        tokio::spawn(async move {
+            let _held = stopper;
+            sanctum_http::serve(listener, app, stop).await
+        });
+        Ok(phone)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/", self.addr)
+    }
+
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
