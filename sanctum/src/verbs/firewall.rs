@@ -102,12 +102,12 @@ fn off(cli: &Cli) -> Outcome {
     if !cli.json {
         cli.say(&line)?;
     }
-    // A running service would repair the tables at once: it is told first. If it is down, so much the better.
-    let told = client(cli).is_ok_and(|client| cli.call(client.off(true)).is_ok());
     if !rustix::process::geteuid().is_root() {
         let hint = format!("run it as root: sudo {line}");
         return Err(Hinted::new(exit::NO_PERMISSION, "removing the router's rules needs root", hint).into());
     }
+    // A running service would repair the tables at once: it is told first. If it is down, so much the better.
+    let told = client(cli).is_ok_and(|client| cli.call(client.off(true)).is_ok());
     nft(&[RECOVERY])?;
     let left = nft(&["list", "tables"])?;
     let gone = !left.lines().any(|table| ["table inet sanctum", "table bridge sanctum"].contains(&table.trim()));

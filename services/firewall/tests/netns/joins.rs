@@ -24,6 +24,20 @@ fn ask(lab: &Lab, extra: &[&str]) {
     lab.try_exec("xb", &all);
 }
 
+/// A device that still has its address sends the REQUEST of INIT-REBOOT (RFC 2131 §4.3.2).
+fn remember(lab: &Lab) {
+    let sent = lab.inside("xb", || {
+        let mut message = vec![0; 240];
+        message[..4].copy_from_slice(&[1, 1, 6, 0]);
+        message[236..].copy_from_slice(&[99, 130, 83, 99]);
+        message.extend(b"\x35\x01\x03\x32\x04\x0a\x4d\x00\x43\x0c\x06XBOX-2\xff");
+        let socket = std::net::UdpSocket::bind("10.77.0.67:68").unwrap();
+        socket.set_broadcast(true).unwrap();
+        socket.send_to(&message, "10.77.0.255:67").unwrap();
+    });
+    sent.join().unwrap();
+}
+
 #[test]
 fn every_kind_of_join_is_one_event() {
     let lab = Arc::new(Lab::up());
@@ -56,18 +70,28 @@ fn every_kind_of_join_is_one_event() {
         })
         .await;
         // Another address for the same device is no arrival.
-        lab.address("xb", XBOX, 67);
+        lab.ip("xb", "address flush dev eth0");
+        lab.ip("xb", "address add 10.77.0.67/24 dev eth0");
         lab.pings("xb", "10.77.0.1");
         until(&house, "xbox", "its new address", |device| {
             device.addresses.contains(&"10.77.0.67".parse().unwrap())
         })
         .await;
+        // It comes back and asks for the address it remembers: a REQUEST without a DISCOVER.
+        lab.ip("xb", "link set eth0 down");
+        heard.next("that it left again", of(Kind::Left, XBOX)).await;
+        lab.plug("xb", XBOX);
+        remember(&lab);
+        heard.next("the third attempt", of(Kind::Attempt, XBOX)).await;
+        until(&house, "xbox", "its new name", |device| device.fingerprint.hostname.as_deref() == Some("XBOX-2")).await;
+        let more = heard.during(Duration::from_secs(1)).await;
+        assert!(!more.iter().any(|event| matches!(event.kind, Kind::Joined | Kind::Attempt)), "{more:?}");
         // It comes back with a made-up address, and is recognised by what it shows.
         lab.ip("xb", "link set eth0 down");
         lab.ip("xb", "address flush dev eth0");
         lab.plug("xb", RANDOM);
         heard.next("the stranger", of(Kind::Joined, RANDOM)).await;
-        ask(&lab, &["-x", "hostname:XBOX", "-V", "MSFT 5.0 XBOX"]);
+        ask(&lab, &["-x", "hostname:XBOX-2", "-V", "MSFT 5.0 XBOX"]);
         let stranger = until(&house, RANDOM, "the likeness", |device| device.resembles.is_some()).await;
         assert_eq!(stranger.resembles.unwrap().device, "xbox");
         house.stop().await;

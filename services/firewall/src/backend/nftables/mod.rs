@@ -24,10 +24,14 @@ pub use kernel::{Count, Kernel};
 #[cfg(target_os = "linux")]
 pub(crate) use router::open;
 #[cfg(target_os = "linux")]
-pub use ruleset::{RECOVERY, bare};
+pub use ruleset::bare;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+/// What removes everything of ours and nothing else; works with the service down, and twice.
+pub const RECOVERY: &str =
+    "add table inet sanctum; delete table inet sanctum; add table bridge sanctum; delete table bridge sanctum";
 
 /// Settings of the nftables router: `[firewall.nftables]`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

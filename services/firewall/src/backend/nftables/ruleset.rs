@@ -8,10 +8,6 @@ use sanctum_kernel::Mac;
 use super::lan::Lan;
 use crate::backend::{Cut, Intent};
 
-/// What removes everything of ours and nothing else; works with the service down, and twice.
-pub const RECOVERY: &str =
-    "add table inet sanctum; delete table inet sanctum; add table bridge sanctum; delete table bridge sanctum";
-
 /// The mark of an address's flows, so that one message ends them all. Derived, so that nothing needs to remember
 /// it (FNV-1a over the address, 24 bits below an `S`); two addresses that share one merely lose their
 /// tracked flows together.
