@@ -129,6 +129,9 @@ fn tie(link: Link, moments: &[Moment], silent: &BTreeMap<String, String>, first:
         .iter()
         .find_map(|word| moments.iter().find(|moment| moment.service == service && moment.what == *word));
     if let Some(moment) = found {
+        if let Some(doubt) = doubt(link, moments) {
+            return Tie { link, at: None, after_ms: None, detail: doubt };
+        }
         let after_ms = first.map(|first| after(first, moment.at));
         return Tie { link, at: Some(moment.at), after_ms, detail: moment.detail.clone() };
     }
@@ -137,6 +140,16 @@ fn tie(link: Link, moments: &[Moment], silent: &BTreeMap<String, String>, first:
         |reason| format!("not known: {service} could not be asked ({reason})"),
     );
     Tie { link, at: None, after_ms: None, detail }
+}
+
+/// A block that was read back and found wanting is no link. Its moment's words begin with the verdict.
+fn doubt(link: Link, moments: &[Moment]) -> Option<String> {
+    let read_back = |moment: &&Moment| moment.service == "firewall" && moment.what == "verified";
+    let last = moments.iter().rfind(read_back).filter(|_| link == Link::Blocked)?;
+    let wanting = ["leaking", "missing", "unknown"]
+        .iter()
+        .any(|verdict| last.detail.to_lowercase().starts_with(verdict));
+    wanting.then(|| last.detail.clone())
 }
 
 /// Whole milliseconds from `first` to `at`.
@@ -221,6 +234,18 @@ mod tests {
             "not known: screen could not be asked (screen did not answer: connection refused)"
         );
         assert_eq!(story.links[4].detail, "no browser has shown it yet");
+    }
+
+    #[test]
+    fn a_block_that_leaks_is_no_link() {
+        let mut answers = full();
+        let mut seen = moment("firewall", "verified", 4);
+        seen.detail = "leaking: 3 packets passed".into();
+        answers[0].1 =
+            Asked::Known(vec![moment("firewall", "joined", 0), moment("firewall", "blocked", 2), seen]);
+        let story = merge(trace(), answers);
+        assert_eq!(story.said, "4 of 5 links hold, within 312 ms; missing: blocked");
+        assert_eq!(story.links[1].detail, "leaking: 3 packets passed");
     }
 
     #[test]

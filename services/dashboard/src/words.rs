@@ -76,6 +76,7 @@ pub(crate) const fn tier(tier: DeviceTier) -> &'static str {
 pub(crate) fn scope(scope: &Scope) -> String {
     match scope {
         Scope::All => "blocked".to_owned(),
+        Scope::Services(services) if services.len() > 3 => format!("{} services blocked", services.len()),
         Scope::Services(services) => format!("{} blocked", list(services)),
     }
 }
@@ -92,6 +93,8 @@ mod tests {
         assert_eq!(count(1, "device"), "1 device");
         assert_eq!(count(0, "device"), "0 devices");
         assert_eq!(capital("élan"), "Élan");
+        let services = |number| scope(&Scope::Services((0..number).map(|n| format!("s{n}")).collect()));
+        assert_eq!([services(2), services(20)], ["s0 and s1 blocked", "20 services blocked"]);
         assert_eq!([lapse(312), lapse(13_476), lapse(300_000)], ["312 ms", "13.4 s", "5 min"]);
     }
 

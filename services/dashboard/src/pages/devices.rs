@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use sanctum_api::firewall::{BlockState, Device, Standing, Verdict};
 use sanctum_api::transport::escape;
+use sanctum_kernel::house::DeviceTier;
 
 use super::{Cx, icons, unknown};
 use crate::{Asked, words};
@@ -20,8 +21,20 @@ pub(crate) fn body(cx: &Cx<'_>, devices: &Asked<Vec<Device>>) -> Markup {
 
 fn summary(devices: &[Device]) -> String {
     let online = devices.iter().filter(|device| device.online).count();
-    let blocked = devices.iter().filter(|device| device.block.is_some()).count();
-    format!("{} of {} online, {blocked} blocked", online, devices.len())
+    let blocked = match devices.iter().filter(|device| device.block.is_some()).count() {
+        0 => "none blocked".to_owned(),
+        number => format!("{number} blocked"),
+    };
+    format!("{online} of {} online, {blocked}", devices.len())
+}
+
+/// What it is, as far as its traffic or its rules tell.
+fn kind(device: &Device) -> Option<&str> {
+    device.kind.as_deref().or(match device.tier {
+        Some(DeviceTier::Gaming) => Some("console"),
+        Some(DeviceTier::Screen) => Some("tv"),
+        _ => None,
+    })
 }
 
 fn device(cx: &Cx<'_>, all: &[Device], device: &Device) -> Markup {
@@ -34,7 +47,7 @@ fn device(cx: &Cx<'_>, all: &[Device], device: &Device) -> Markup {
     };
     html! {
         li.device data-state=(state) data-device=(device.id) {
-            span.device-sign { (icons::device(device.kind.as_deref())) }
+            span.device-sign { (icons::device(kind(device))) }
             div.device-text {
                 h3 { (device.name) @if is_new(device) { span.tag { "new" } } }
                 p.device-meta { (about(cx, device)) }

@@ -186,7 +186,7 @@ fn in_words(cx: &Cx<'_>, stretches: &[&Stretch]) -> Markup {
         @for (index, stretch) in blocked.iter().enumerate() {
             @if index > 0 { "; " }
             @if let Some(scope) = &stretch.blocked { (words::scope(scope)) }
-            " " (cx.time(stretch.from)) "–" (cx.time(stretch.to))
+            " " (cx.time(stretch.from)) "–" time datetime=(stretch.to) { (words::clock(stretch.to, stretch.from, &cx.tz)) }
             span.dim { ", " (stretch.because) }
         }
     }
