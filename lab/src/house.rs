@@ -156,7 +156,7 @@ impl House {
                 .map(|one| format!("{} {}", one.name, one.phase.word()))
                 .collect();
             last = waiting.join(", ");
-            (services.len() >= SERVICES.len() && waiting.is_empty()).then_some(Ok(()))
+            (services.len() + 1 >= SERVICES.len() && waiting.is_empty()).then_some(Ok(()))
         });
         let ready = ready.await.and_then(|ended| ended.map_err(Failure::from));
         ready.map_err(|error| {

@@ -71,6 +71,9 @@ fn run(args: &Args) -> Result<u8, Failure> {
         }
     });
     if let Err(error) = outcome {
+        if let Some((way, _)) = hint(&*error) {
+            report.say(way);
+        }
         report.check("the lab went through", false, Chain(&*error));
     }
     Ok(if report.finish()? { exit::OK } else { exit::NO })
