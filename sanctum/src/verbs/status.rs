@@ -32,7 +32,8 @@ struct House {
 }
 
 pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
-    let names = args.names.iter().map(|word| super::run::service(word)).collect::<Result<Vec<_>, _>>()?;
+    let Args { names } = args;
+    let names = names.iter().map(|word| super::run::service(word)).collect::<Result<Vec<_>, _>>()?;
     let mut house = House { up: false, supervisor: holder(&cli.paths), trouble: None, services: Vec::new() };
     if house.supervisor.is_some() {
         let asked = cli.transport("supervise").and_then(|way| cli.call(async move { Client::new(way).services().await }));

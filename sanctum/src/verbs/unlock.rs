@@ -18,7 +18,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
-    let name = super::run::service(&args.name)?;
+    let Args { name } = args;
+    let name = super::run::service(&name)?;
     let way = cli.transport("supervise")?;
     let state = cli.call(async move { Client::new(way).act(name, "unlock").await })?;
     cli.show(&state, |out, paint| {

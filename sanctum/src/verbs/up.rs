@@ -39,18 +39,19 @@ const LOOK: Duration = Duration::from_millis(20);
 const LARGE_LOG: u64 = 8 * 1024 * 1024;
 
 pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
+    let Args { detach: in_background, detached } = args;
     let begun = Instant::now();
     cli.settings()?;
     cli.paths.prepare()?;
     if let Some(holder) = sanctum_supervise::holder(&cli.paths) {
         return Err(sanctum_supervise::refusal(&cli.paths, &holder).into());
     }
-    if args.detached {
+    if detached {
         // A session of its own: closing the terminal is not the end of the house.
         rustix::process::setsid().ok();
         return services(&["supervise"], true, cli);
     }
-    if args.detach {
+    if in_background {
         return detach(cli, begun);
     }
     if std::io::stderr().is_terminal() {
@@ -193,25 +194,24 @@ fn line(state: &ServiceState, paint: Paint) -> String {
 }
 
 fn summary(cli: &Cli, states: &[ServiceState], begun: Instant, paint: Paint) -> String {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     let ready = states.iter().filter(|state| state.phase == Phase::Ready).count();
     let seconds = begun.elapsed().as_secs_f32();
     if ready == states.len() && !states.is_empty() {
-        text.push_str(&format!("{} {ready} services are ready, {seconds:.2} s after you asked.\n", paint.green("The house is up:")));
+        lines.push(format!("{} {ready} services are ready, {seconds:.2} s after you asked.", paint.green("The house is up:")));
     } else {
-        text.push_str(&format!("{} {ready} of {} services are ready.\n", paint.yellow("The house is not all up:"), states.len()));
-        for state in states.iter().filter(|state| state.phase != Phase::Ready) {
-            text.push_str(&line(state, paint));
-            text.push('\n');
-            if state.phase == Phase::Locked {
-                text.push_str(&format!("      {}\n", paint.cyan(format!("sanctum logs {0}  says why; sanctum unlock {0}  starts it again", state.name))));
-            }
+        lines.push(format!("{} {ready} of {} services are ready.", paint.yellow("The house is not all up:"), states.len()));
+    }
+    for state in states.iter().filter(|state| state.phase != Phase::Ready) {
+        lines.push(line(state, paint));
+        if state.phase == Phase::Locked {
+            let way = format!("sanctum logs {0}  says why; sanctum unlock {0}  starts it again", state.name);
+            lines.push(format!("      {}", paint.cyan(way)));
         }
     }
-    if let Some(url) = dashboard(cli) {
-        text.push_str(&format!("Look at it: {}\n", paint.bold(url)));
-    }
-    text
+    lines.extend(dashboard(cli).map(|url| format!("Look at it: {}", paint.bold(url))));
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// The door of the dashboard, with the key for this house's people.

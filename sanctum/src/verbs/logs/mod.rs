@@ -39,19 +39,21 @@ pub(crate) struct Args {
 const LOOK: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
-    let names = match args.names.is_empty() {
-        true => CATALOGUE.iter().map(|entry| entry.spec.name).collect(),
-        false => args.names.iter().map(|word| super::run::service(word)).collect::<Result<Vec<_>, _>>()?,
+    let Args { names, follow: go_on, lines: count, raw } = args;
+    let names = if names.is_empty() {
+        CATALOGUE.iter().map(|entry| entry.spec.name).collect()
+    } else {
+        names.iter().map(|word| super::run::service(word)).collect::<Result<Vec<_>, _>>()?
     };
     let mut tails: Vec<Tail> = names.iter().map(|&name| Tail::new(name, cli.paths.logs().join(format!("{name}.log")))).collect();
-    let printer = Printer { json: cli.json, raw: args.raw, named: tails.len() > 1, paint: Paint::stdout() };
-    let mut lines: Vec<Line> = tails.iter_mut().flat_map(|tail| tail.last(args.lines)).collect();
+    let printer = Printer { json: cli.json, raw, named: tails.len() > 1, paint: Paint::stdout() };
+    let mut lines: Vec<Line> = tails.iter_mut().flat_map(|tail| tail.last(count)).collect();
     lines.sort_by(|one, other| one.at.cmp(&other.at));
-    if lines.is_empty() && !args.follow && !cli.json {
+    if lines.is_empty() && !go_on && !cli.json {
         cli.say("Nothing has been written yet.")?;
     }
     printer.print(&lines)?;
-    if args.follow {
+    if go_on {
         cli.block_on(follow(tails, printer))??;
     }
     Ok(exit::OK)

@@ -10,7 +10,7 @@ const MARGIN: u64 = 5;
 /// One property list.
 pub(super) fn plist(spec: &Spec, place: &Place<'_>) -> String {
     let words = std::iter::once(place.binary.to_string_lossy().into_owned()).chain(words(spec).into_iter().map(str::to_owned));
-    let words: String = words.map(|word| format!("    <string>{}</string>\n", escape(&word))).collect();
+    let words: String = words.map(|word| format!("    <string>{}</string>\n", escape(&word))).collect::<Vec<_>>().concat();
     let home = escape(&place.home.to_string_lossy());
     let log = format!("{home}/logs/{}.log", spec.name);
     let Spec { name, house_name, summary, grace, .. } = spec;

@@ -66,16 +66,18 @@ fn words(spec: &Spec) -> Vec<&'static str> {
 }
 
 pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
-    let names = match args.names.is_empty() {
-        true => crate::run::in_one_process(),
-        false => args.names.iter().map(|word| super::run::service(word)).collect::<Result<Vec<_>, _>>()?,
+    let Args { platform, names, dir } = args;
+    let names = if names.is_empty() {
+        crate::run::in_one_process()
+    } else {
+        names.iter().map(|word| super::run::service(word)).collect::<Result<Vec<_>, _>>()?
     };
     let binary = std::env::current_exe()?;
     let home = std::path::absolute(cli.paths.home())?;
     let place = Place { binary: &binary, home: &home };
     let specs = CATALOGUE.iter().map(|entry| entry.spec).filter(|spec| names.contains(&spec.name));
-    let units: Vec<Unit> = specs.map(|spec| args.platform.unit(spec, &place)).collect();
-    match &args.dir {
+    let units: Vec<Unit> = specs.map(|spec| platform.unit(spec, &place)).collect();
+    match &dir {
         Some(dir) => write(&units, dir, cli)?,
         None => cli.show(&units, |out, _| units.iter().try_for_each(|unit| out.write_all(unit.text.as_bytes())))?,
     }

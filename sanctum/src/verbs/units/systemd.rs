@@ -4,8 +4,6 @@ use sanctum_kernel::{Spec, exit};
 
 use super::{Place, words};
 
-/// What the router's own tables and raw packets need; nobody else gets any capability.
-const NETWORK: &str = "CAP_NET_ADMIN CAP_NET_RAW";
 /// Time for the last words after the grace.
 const MARGIN: u64 = 5;
 
@@ -13,41 +11,66 @@ const MARGIN: u64 = 5;
 pub(super) fn unit(spec: &Spec, place: &Place<'_>) -> String {
     let keeps_all = spec.name == "supervise";
     let network = keeps_all || spec.name == "firewall";
-    let needs: Vec<String> = spec.needs.iter().map(|need| format!("sanctum-{need}.service")).collect();
-    let mut text = format!("[Unit]\nDescription=Sanctum {}: {}\n", spec.house_name, spec.summary);
-    text.push_str(&format!("After={}\n", std::iter::once("network.target".to_owned()).chain(needs.clone()).collect::<Vec<_>>().join(" ")));
-    if !needs.is_empty() {
-        text.push_str(&format!("Wants={}\n", needs.join(" ")));
-    }
-    // It has a breaker of its own; systemd's would keep it down without a word.
-    text.push_str("StartLimitIntervalSec=0\n");
-    let command: Vec<String> = std::iter::once(quote(&place.binary.to_string_lossy())).chain(words(spec).into_iter().map(str::to_owned)).collect();
     let home = place.home.to_string_lossy();
-    text.push_str(&format!("\n[Service]\nType=exec\nExecStart={}\n", command.join(" ")));
-    text.push_str(&format!("Environment={}\nWorkingDirectory={}\n", quote(&format!("SANCTUM_HOME={home}")), escape(&home)));
-    text.push_str(if keeps_all { "Restart=always\n" } else { "Restart=on-failure\n" });
-    text.push_str(&format!("RestartSec=1\nRestartPreventExitStatus={} {} {}\n", exit::USAGE, exit::NO_INPUT, exit::CONFIG));
-    text.push_str(&format!("KillMode=mixed\nTimeoutStopSec={}\nUMask=0077\n", spec.grace.as_secs() + MARGIN));
-    text.push_str(&hardening(&home, network));
-    text.push_str("\n[Install]\nWantedBy=multi-user.target\n");
-    text
+    let needs: Vec<String> = spec.needs.iter().map(|need| format!("sanctum-{need}.service")).collect();
+    let after: String = needs.iter().flat_map(|need| [" ", need]).collect();
+    let binary = quote(&place.binary.to_string_lossy());
+    let mut lines = vec![
+        "[Unit]".to_owned(),
+        format!("Description=Sanctum {}: {}", spec.house_name, spec.summary),
+        format!("After=network.target{after}"),
+    ];
+    lines.extend((!needs.is_empty()).then(|| format!("Wants={}", needs.join(" "))));
+    lines.extend([
+        // It has a breaker of its own; systemd's would keep it down without a word.
+        "StartLimitIntervalSec=0\n".to_owned(),
+        "[Service]".to_owned(),
+        "Type=exec".to_owned(),
+        format!("ExecStart={binary} {}", words(spec).join(" ")),
+        format!("Environment={}", quote(&format!("SANCTUM_HOME={home}"))),
+        format!("WorkingDirectory={}", escape(&home)),
+        format!("Restart={}", if keeps_all { "always" } else { "on-failure" }),
+        "RestartSec=1".to_owned(),
+        format!("RestartPreventExitStatus={} {} {}", exit::USAGE, exit::NO_INPUT, exit::CONFIG),
+        "KillMode=mixed".to_owned(),
+        format!("TimeoutStopSec={}", spec.grace.as_secs() + MARGIN),
+        "UMask=0077\n".to_owned(),
+        format!("ReadWritePaths={}", quote(&home)),
+    ]);
+    lines.extend(HARDENING.iter().chain(if network { ROUTER } else { OTHERS }).map(|&line| line.to_owned()));
+    lines.push("\n[Install]\nWantedBy=multi-user.target\n".to_owned());
+    lines.join("\n")
 }
 
 /// Nothing here keeps a service from its work: it writes only below its home, and talks only to the network.
-fn hardening(home: &str, network: bool) -> String {
-    let mut text = "\nNoNewPrivileges=yes\nProtectSystem=strict\nProtectHome=read-only\n".to_owned();
-    text.push_str(&format!("ReadWritePaths={}\n", quote(home)));
-    text.push_str("PrivateTmp=yes\nProtectControlGroups=yes\nProtectClock=yes\nRestrictSUIDSGID=yes\nRestrictRealtime=yes\nLockPersonality=yes\nSystemCallArchitectures=native\n");
-    if network {
-        // The tables of the kernel are its work: its tunables and modules stay in reach.
-        text.push_str(&format!("CapabilityBoundingSet={NETWORK}\nAmbientCapabilities={NETWORK}\n"));
-        text.push_str("RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET\n");
-    } else {
-        text.push_str("CapabilityBoundingSet=\nProtectKernelTunables=yes\nProtectKernelModules=yes\nProtectKernelLogs=yes\n");
-        text.push_str("RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK\n");
-    }
-    text
-}
+const HARDENING: &[&str] = &[
+    "NoNewPrivileges=yes",
+    "ProtectSystem=strict",
+    "ProtectHome=read-only",
+    "PrivateTmp=yes",
+    "ProtectControlGroups=yes",
+    "ProtectClock=yes",
+    "RestrictSUIDSGID=yes",
+    "RestrictRealtime=yes",
+    "LockPersonality=yes",
+    "SystemCallArchitectures=native",
+];
+
+/// The kernel's tables and raw packets are the work of these, so its tunables and modules stay in reach.
+const ROUTER: &[&str] = &[
+    "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW",
+    "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW",
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET",
+];
+
+/// Nobody else needs any capability.
+const OTHERS: &[&str] = &[
+    "CapabilityBoundingSet=",
+    "ProtectKernelTunables=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelLogs=yes",
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
+];
 
 /// `%` begins a specifier everywhere in a unit file.
 fn escape(text: &str) -> String {
