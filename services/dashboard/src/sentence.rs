@@ -184,7 +184,11 @@ fn unknown(facts: &Facts<'_>) -> Vec<String> {
 fn known(facts: &Facts<'_>) -> Vec<String> {
     let mut known = vec![count(facts.services.tiles.len(), "service")];
     let online = facts.devices.items().iter().filter(|device| device.online).count();
-    known.push(format!("{} online", count(online, "device")));
+    known.push(if online == 0 {
+        "no device online".to_owned()
+    } else {
+        format!("{} online", count(online, "device"))
+    });
     known.extend(curfew(facts));
     known
 }

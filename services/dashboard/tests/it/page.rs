@@ -124,6 +124,9 @@ async fn the_sentence_knows_less_than_well() {
     night.answer("firewall", "GET /devices", &[newcomer]).await;
     night.answer("screen", "GET /screen/schedule", &Vec::<()>::new()).await;
     says("All is well: 5 services, 1 device online.").await;
+    night.answer("firewall", "GET /devices", &Vec::<()>::new()).await;
+    says("All is well: 5 services, no device online.").await;
+    night.answer("firewall", "GET /devices", &[night::xbox()]).await;
     // Before the night, the sentence says when it begins.
     let mut later = night::schedule();
     later.retain(|stretch| stretch.from > night::at("20T21:00:00"));
