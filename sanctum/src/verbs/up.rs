@@ -38,8 +38,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Larger than this, the supervisor's own log is put aside at start.
 const LARGE_LOG: u64 = 8 * 1024 * 1024;
 
-pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
-    let Args { detach: in_background, detached } = args;
+pub(crate) fn run(Args { detach: in_background, detached }: Args, cli: &Cli) -> Outcome {
     let begun = Instant::now();
     cli.settings()?;
     cli.paths.prepare()?;
