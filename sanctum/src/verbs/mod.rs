@@ -46,10 +46,12 @@ verbs! {
     doctor => Doctor,
     /// Tell people something, and see what became of it
     notify => Notify,
-    /// Who is on the network: names, approvals, blocks
+    /// The devices on the network
     devices => Devices,
-    /// The router: how it is, the way out, a copy of its devices
+    /// The bridge to the router, and the way out of it
     firewall => Firewall,
+    /// The family's rules
+    screen => Screen,
     /// The night at 02:47, with a simulated router
     demo => Demo,
     /// What services wrote

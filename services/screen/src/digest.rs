@@ -92,16 +92,27 @@ pub(crate) async fn week(hub: &Inner, to: Timestamp) -> Result<Digest, StoreErro
 }
 
 fn text(hub: &Inner, digest: &Digest) -> String {
-    let Digest { overrides, credits_earned, credits_redeemed, guests, violations, .. } = digest;
+    let Digest { overrides, credits_earned: earned, credits_redeemed: redeemed, guests, violations, .. } =
+        digest;
     let french = hub.rules.language() == Language::Fr;
-    let kept = |(person, nights): (&String, &u32)| match french {
-        true => format!("{} : {nights} couchers sur 7", hub.rules.called(person)),
-        false => format!("{}: {nights} of 7 bedtimes kept", hub.rules.called(person)),
+    let kept = |(person, nights): (&String, &u32)| {
+        let name = hub.rules.called(person);
+        if french {
+            format!("{name} : {nights} couchers sur 7")
+        } else {
+            format!("{name}: {nights} of 7 bedtimes kept")
+        }
     };
     let mut lines: Vec<String> = digest.bedtimes_kept.iter().map(kept).collect();
-    lines.push(match french {
-        true => format!("{overrides} exceptions, {credits_earned} minutes gagnées ({credits_redeemed} utilisées), {guests} nouveaux appareils, {violations} tentatives"),
-        false => format!("{overrides} overrides, {credits_earned} minutes earned ({credits_redeemed} redeemed), {guests} new devices, {violations} violations"),
+    lines.push(if french {
+        format!("{overrides} exceptions, {earned} minutes gagnées ({redeemed} utilisées)")
+    } else {
+        format!("{overrides} overrides, {earned} minutes earned ({redeemed} redeemed)")
+    });
+    lines.push(if french {
+        format!("{guests} nouveaux appareils, {violations} tentatives")
+    } else {
+        format!("{guests} new devices, {violations} violations")
     });
     lines.join("\n")
 }

@@ -10,7 +10,7 @@ const EARLIEST: Timestamp = Timestamp::constant(1_735_689_600, 0);
 /// Further back than this from what was written last is not a correction but a loss.
 const BACK: SignedDuration = SignedDuration::from_hours(24);
 /// By then the network has set the clock; what it shows now has to be believed.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Remembers the latest moment that was believed.
 #[derive(Debug, Default)]

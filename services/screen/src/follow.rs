@@ -86,7 +86,7 @@ impl Follower {
             match serde_json::from_str::<Happening>(&event.data) {
                 Ok(happening) => self.happened(happening).await?,
                 Err(error) => {
-                    tracing::warn!(%error, kind = event.kind, "an event of the firewall cannot be read")
+                    tracing::warn!(%error, kind = event.kind, "an event of the firewall cannot be read");
                 }
             }
         }

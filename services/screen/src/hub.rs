@@ -1,7 +1,9 @@
 //! What the parts of the service share.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sanctum_api::firewall::{self, Device};
@@ -11,11 +13,15 @@ use sanctum_http::Feed;
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::{Applied, Nudge};
 use sanctum_store::StoreError;
+use tokio::sync::watch;
 
 use crate::engine::{Ledger, Policy, Ruling, Subject, decide};
 use crate::records::Records;
 use crate::rules::Rules;
 use crate::words::{Text, Words};
+
+/// A person who changes something waits so long to hear whether the firewall has it.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Cheap to clone.
 pub(crate) type Hub = Arc<Inner>;
@@ -36,6 +42,10 @@ pub(crate) struct Inner {
     /// Wakes the teller: a letter waits.
     pub(crate) teller: Nudge,
     pub(crate) state: Mutex<State>,
+    /// Counts changes that were asked for.
+    pub(crate) asked: AtomicU64,
+    /// The last of them that a whole round of the keeper has taken in.
+    pub(crate) handled: watch::Sender<u64>,
 }
 
 /// What was seen last; all of it can be seen again.
@@ -78,10 +88,19 @@ impl Inner {
         Words { language: self.rules.language(), tz: self.rules.tz.clone() }
     }
 
-    /// Rulings may have changed: the keeper looks, and followers are told.
-    pub(crate) fn changed(&self) {
+    /// Rulings may have changed: the keeper looks, and followers are told. Returns the number of this change.
+    pub(crate) fn changed(&self) -> u64 {
+        let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         self.keeper.nudge();
         self.feed.publish("changed", &ScreenEvent::Changed);
+        number
+    }
+
+    /// Waits until the keeper has declared a change; `false` if that takes too long to wait for.
+    pub(crate) async fn settled(&self, change: u64) -> bool {
+        let mut handled = self.handled.subscribe();
+        let wait = handled.wait_for(|handled| *handled >= change);
+        tokio::time::timeout(PATIENCE, wait).await.is_ok_and(|seen| seen.is_ok())
     }
 
     /// A message of this service about something that happened at `at`.

@@ -1,6 +1,7 @@
 //! The part that acts on changes: looks at the whole truth, declares it, and sleeps until the next change.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -62,6 +63,7 @@ struct Keeper {
 impl Keeper {
     /// Everything once; returns when to look again.
     async fn round(&mut self) -> Result<Timestamp, Failure> {
+        let asked = self.hub.asked.load(Ordering::SeqCst);
         let now = self.hub.shared.clock.now();
         if let Some(why) = self.doubt.of(now, Instant::now()) {
             return self.doubtful(&why, now).await;
@@ -74,6 +76,7 @@ impl Keeper {
         let world = self.hub.world().await?;
         let change = self.rule(&world).await?;
         let (enforced, detail) = self.declare(&world).await;
+        self.hub.handled.send_replace(asked);
         self.hub.shared.well.set("rules", Status::Well, format!("{} devices", world.policy.subjects.len()));
         let warning = warn::round(&self.hub, &world).await?;
         let digest = digest::round(&self.hub, now).await?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use jiff::{Span, Timestamp};
@@ -17,7 +18,9 @@ use crate::config::{self, Config};
 use crate::hub::{Hub, Inner, State};
 use crate::records::Records;
 use crate::rules::Rules;
-use crate::{api, calendar, follow, keeper, teller, watch};
+use tokio::sync::watch;
+
+use crate::{api, calendar, follow, keeper, teller, watch as look_out};
 
 /// Screen Time.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ impl Service for Screen {
         aliases: &["screen-time"],
         summary: "the family's rules: who is online when, and why",
         listen: &[Listen { name: "http", port: 4078, lore: "next door to Force Flow: bedtime is news" }],
-        probe: Probe::Http { listen: "http", path: "/health", expect: "\"service\":\"screen\"" },
+        probe: Probe::Http { listen: "http", path: "/health", expect: "\"status\":\"well\"" },
         needs: &["firewall", "notify"],
         calls: &[Call { to: "firewall", right: Right::Act }, Call { to: "notify", right: Right::Act }],
         tier: Tier::Important,
@@ -61,6 +64,8 @@ impl Service for Screen {
             keeper: Nudge::default(),
             watch: Nudge::default(),
             teller: Nudge::default(),
+            asked: AtomicU64::new(0),
+            handled: watch::Sender::new(0),
             state: Mutex::new(State {
                 devices: BTreeMap::new(),
                 enforced: Applied::Unknown,
@@ -77,7 +82,7 @@ impl Service for Screen {
         }
         let tasks = hub.shared.tasks.clone();
         tasks.spawn("keeper", OnError::Stop, |stop| keeper::keep(hub.clone(), latch, stop));
-        tasks.spawn("watch", OnError::Stop, |stop| watch::watch(hub.clone(), stop));
+        tasks.spawn("watch", OnError::Stop, |stop| look_out::watch(hub.clone(), stop));
         tasks.spawn("follow", OnError::Stop, |stop| follow::follow(hub.clone(), stop));
         tasks.spawn("teller", OnError::Stop, |stop| teller::tell(hub.clone(), stop));
         serve(listener, api::router(&Self::SPEC, &hub), stop).await?;

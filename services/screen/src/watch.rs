@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::hub::Hub;
 use crate::records::{Letter, Sighting};
 
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 /// Between two looks that are further apart the machine slept or the firewall was away: nobody is charged for it.
 const LONGEST: Duration = Duration::from_secs(150);
 

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use sanctum_api::Problem;
 use sanctum_api::screen::{Homework, Status, Undone};
 use sanctum_http::{Json, Refusal, State};
-use sanctum_kernel::Trace;
+use sanctum_kernel::{Applied, Trace};
 use serde::Deserialize;
 
 use super::{author, end, look, minutes, person, target, unkept};
@@ -86,8 +86,13 @@ pub(super) async fn homework(
 
 async fn done(hub: &Hub, act: Act) -> Result<Json<Status>, Refusal> {
     hub.records.add_act(NewAct { act, trace: Trace::current().id() }).await.map_err(unkept)?;
-    hub.changed();
-    look::seen(hub).await.map(Json)
+    let settled = hub.settled(hub.changed()).await;
+    let mut status = look::seen(hub).await?;
+    if !settled {
+        status.enforced = Applied::Unknown;
+        status.detail = Some("the firewall has not been reached yet; it is tried again and again".to_owned());
+    }
+    Ok(Json(status))
 }
 
 pub(super) async fn undo(State(hub): State<Hub>) -> Result<Json<Undone>, Refusal> {

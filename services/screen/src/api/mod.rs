@@ -23,7 +23,13 @@ use crate::hub::{Hub, World};
 const CALENDAR_LIMIT: usize = 4 * 1024 * 1024;
 
 pub(crate) fn router(spec: &'static Spec, hub: &Hub) -> Router {
-    let routes = Routes::new(spec, &hub.shared)
+    let routes = Routes::new(spec, &hub.shared);
+    house(acts(sight(routes))).finish(hub.clone())
+}
+
+/// What can be seen.
+fn sight(routes: Routes<Hub>) -> Routes<Hub> {
+    routes
         .on(
             Op::get("/screen/status", "Who is allowed what now, and whether the firewall holds it")
                 .returns::<wire::Status>(),
@@ -63,6 +69,13 @@ pub(crate) fn router(spec: &'static Spec, hub: &Hub) -> Router {
             Op::get("/screen/digest", "The last seven days in a few numbers").returns::<wire::Digest>(),
             look::digest,
         )
+        .on(Op::get("/screen/events", "Violations and changes as they come").stream(), follow)
+        .on(Op::get("/trace/{id}", "What this service did in a story").returns::<Vec<Moment>>(), story)
+}
+
+/// What people do for a while.
+fn acts(routes: Routes<Hub>) -> Routes<Hub> {
+    routes
         .on(
             Op::post("/screen/override", "More time, curfew now, or all clear")
                 .takes::<wire::Override>()
@@ -111,6 +124,11 @@ pub(crate) fn router(spec: &'static Spec, hub: &Hub) -> Router {
                 .returns::<wire::MoreTime>(),
             ask::answer,
         )
+}
+
+/// What lasts: guests and days off.
+fn house(routes: Routes<Hub>) -> Routes<Hub> {
+    routes
         .on(
             Op::get("/screen/guests", "Devices nobody has named").returns::<Vec<wire::GuestState>>(),
             guests::list,
@@ -138,9 +156,6 @@ pub(crate) fn router(spec: &'static Spec, hub: &Hub) -> Router {
                 .returns::<wire::Imported>(),
             holidays::forget,
         )
-        .on(Op::get("/screen/events", "Violations and changes as they come").stream(), follow)
-        .on(Op::get("/trace/{id}", "What this service did in a story").returns::<Vec<Moment>>(), story);
-    routes.finish(hub.clone())
 }
 
 async fn follow(State(hub): State<Hub>, LastEventId(last): LastEventId) -> Response {
@@ -153,6 +168,7 @@ async fn story(State(hub): State<Hub>, Path(id): Path<String>) -> Result<Json<Ve
 }
 
 /// A store that cannot keep something: what a person can mend is said.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 fn unkept(error: StoreError) -> Refusal {
     match error.hint() {
         Some(hint) => Refusal(

@@ -46,14 +46,14 @@ impl Rule {
             match name.to_ascii_uppercase().as_str() {
                 "FREQ" => every = Some(frequency(value).ok_or_else(refuse)?),
                 "INTERVAL" => {
-                    rule.interval = value.parse().ok().filter(|interval| *interval > 0).ok_or_else(refuse)?
+                    rule.interval = value.parse().ok().filter(|interval| *interval > 0).ok_or_else(refuse)?;
                 }
                 "COUNT" => rule.count = Some(value.parse().map_err(|_| refuse())?),
                 "UNTIL" => rule.until = Some(super::date(value).ok_or_else(refuse)?),
                 "BYMONTH" => rule.months = numbers(value).ok_or_else(refuse)?,
                 "BYMONTHDAY" => rule.month_days = numbers(value).ok_or_else(refuse)?,
                 "BYDAY" => {
-                    rule.weekdays = value.split(',').map(nth).collect::<Option<_>>().ok_or_else(refuse)?
+                    rule.weekdays = value.split(',').map(nth).collect::<Option<_>>().ok_or_else(refuse)?;
                 }
                 "WKST" => rule.week_start = weekday(value).ok_or_else(refuse)?,
                 _ => return Err(refuse()),

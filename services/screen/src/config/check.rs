@@ -80,10 +80,12 @@ fn window(path: &[&str], hours: Resolved, kind: NightKind) -> Option<Complaint> 
 }
 
 fn names(config: &Config, house: &House, complaints: &mut Vec<Complaint>) {
-    let known = |names: Vec<&String>| match names.is_empty() {
-        true => "there is none in this file".to_owned(),
-        false => {
-            format!("known: {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+    let known = |names: Vec<&String>| {
+        let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+        if names.is_empty() {
+            "there is none in this file".to_owned()
+        } else {
+            format!("known: {}", names.join(", "))
         }
     };
     let people = known(house.person.keys().collect());
@@ -107,72 +109,60 @@ fn names(config: &Config, house: &House, complaints: &mut Vec<Complaint>) {
     }
 }
 
+/// Whether a period is whole minutes, and at least one.
+fn whole_minutes(period: Period) -> bool {
+    period.0 >= Period::mins(1).0 && period.0.as_millis().is_multiple_of(60_000)
+}
+
 fn lengths(config: &Config, complaints: &mut Vec<Complaint>) {
-    let mut refuse = |path: &[&str], message: String, hint: &str| {
-        complaints.push(Complaint::new(path, message).hint(hint))
+    let mut refuse = |path: &[&str], wrong: bool, message: String, hint: &str| {
+        if wrong {
+            complaints.push(Complaint::new(path, message).hint(hint));
+        }
     };
-    let minutes = |period: &Period| period.0.as_secs().is_multiple_of(60) && period.0.subsec_millis() == 0;
+    let (six_hours, a_day) = (Period::hours(6), Period::hours(24));
     for (at, warn) in config.wind_down.warn.iter().enumerate() {
-        if !minutes(warn) || warn.0.is_zero() || warn.0 > Period::hours(6).0 {
-            refuse(
-                &["wind-down", "warn", &at.to_string()],
-                format!("a warning {warn} before bedtime is not possible"),
-                "whole minutes, from `1m` to `6h`",
-            );
-        }
+        let wrong = !whole_minutes(*warn) || *warn > six_hours;
+        let message = format!("a warning {warn} before bedtime is not possible");
+        refuse(&["wind-down", "warn", &at.to_string()], wrong, message, "whole minutes, from `1m` to `6h`");
     }
-    if config.wind_down.streaming_off.0 > Period::hours(6).0 {
-        refuse(
-            &["wind-down", "streaming-off"],
-            "streaming would end more than six hours before bedtime".to_owned(),
-            "write a shorter time, such as `15m`",
-        );
-    }
-    if config.homework.length.0 < Period::mins(1).0 || config.homework.length.0 > Period::hours(24).0 {
-        refuse(
-            &["homework", "length"],
-            format!("homework of {} is not possible", config.homework.length),
-            "from `1m` to `24h`",
-        );
-    }
-    for (name, period) in &config.credits.presets {
-        if !minutes(period) || period.0.is_zero() {
-            refuse(
-                &["credits", "presets", name],
-                format!("`{name}` must earn whole minutes, not {period}"),
-                "such as `30m`",
-            );
-        } else if period.0 > config.credits.cap.0 {
-            refuse(
-                &["credits", "cap"],
-                format!("the cap of {} a day is below the preset `{name}` of {period}", config.credits.cap),
-                "raise the cap or lower the preset",
-            );
-        }
-    }
-    if !minutes(&config.credits.cap) {
-        refuse(
-            &["credits", "cap"],
-            format!("the cap must be whole minutes, not {}", config.credits.cap),
-            "such as `90m`",
-        );
+    let streaming_off = config.wind_down.streaming_off;
+    let message = format!("streaming would end {streaming_off} before bedtime");
+    refuse(
+        &["wind-down", "streaming-off"],
+        streaming_off > six_hours,
+        message,
+        "at most `6h`, such as `15m`",
+    );
+    let length = config.homework.length;
+    let message = format!("homework of {length} is not possible");
+    refuse(
+        &["homework", "length"],
+        !whole_minutes(length) || length > a_day,
+        message,
+        "whole minutes, from `1m` to `24h`",
+    );
+    let cap = config.credits.cap;
+    refuse(
+        &["credits", "cap"],
+        !whole_minutes(cap),
+        format!("the cap must be whole minutes, not {cap}"),
+        "such as `90m`",
+    );
+    for (name, worth) in &config.credits.presets {
+        let message = format!("`{name}` must earn whole minutes, not {worth}");
+        refuse(&["credits", "presets", name], !whole_minutes(*worth), message, "such as `30m`");
+        let message = format!("the cap of {cap} a day is below the preset `{name}` of {worth}");
+        refuse(&["credits", "cap"], *worth > cap, message, "raise the cap or lower the preset");
     }
     for (table, limits) in [("person", &config.limits.person), ("device", &config.limits.device)] {
         for (name, limit) in limits {
-            if !minutes(limit) || limit.0 > Period::hours(24).0 {
-                refuse(
-                    &["limits", table, name],
-                    format!("a limit of {limit} a day is not possible"),
-                    "whole minutes, up to `24h`",
-                );
-            }
+            let wrong = *limit > a_day || !(limit.0.is_zero() || whole_minutes(*limit));
+            let message = format!("a limit of {limit} a day is not possible");
+            refuse(&["limits", table, name], wrong, message, "whole minutes, up to `24h`");
         }
     }
-    if config.guests.pass.0 < Period::mins(1).0 {
-        refuse(
-            &["guests", "pass"],
-            format!("a pass of {} is over before it begins", config.guests.pass),
-            "such as `24h`",
-        );
-    }
+    let pass = config.guests.pass;
+    let message = format!("a pass of {pass} is over before it begins");
+    refuse(&["guests", "pass"], pass < Period::mins(1), message, "such as `24h`");
 }

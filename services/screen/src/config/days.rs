@@ -21,7 +21,7 @@ pub struct NotDays(String);
 
 impl Days {
     /// Every day of the range.
-    pub fn iter(&self) -> impl Iterator<Item = Date> + use<> {
+    pub fn iter(self) -> impl Iterator<Item = Date> + use<> {
         let last = self.last;
         self.first.series(jiff::Span::new().days(1)).take_while(move |day| *day <= last)
     }

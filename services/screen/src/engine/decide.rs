@@ -274,7 +274,7 @@ fn by_night(frame: &Frame<'_>, at: Timestamp) -> Ruling {
             format!("wind-down: streaming is off before the {}", title(moved, frame)),
         );
     }
-    match moved.moved_by.filter(|_| moved.night.lock <= at) {
+    match moved.pushed_by.filter(|_| moved.night.lock <= at) {
         Some(act) => ruling(Rule::Override, None, gift(act, "tonight")),
         None => ruling(rule, None, format!("the {} has not begun", title(moved, frame))),
     }

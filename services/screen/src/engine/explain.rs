@@ -29,12 +29,12 @@ pub fn explain(
     let night = frame.night(at).map(|moved| moved.night.date);
     let all = [
         (Rule::Guest, guest(&frame, at)),
-        (Rule::Override, overrule(&frame, at)),
-        (Rule::Homework, homework(&frame, at)),
-        (Rule::Limit, limit(&frame, at)),
+        (Rule::Override, Some(overrule(&frame, at))),
+        (Rule::Homework, Some(homework(&frame, at))),
+        (Rule::Limit, Some(limit(&frame, at))),
         (Rule::WindDown, wind_down(&frame, at)),
-        (Rule::Night(NightKind::Holiday), night.and_then(|date| holiday(&frame, date))),
-        (Rule::Night(NightKind::Weekend), night.and_then(|date| weekend(&frame, date))),
+        (Rule::Night(NightKind::Holiday), night.map(|date| holiday(&frame, date))),
+        (Rule::Night(NightKind::Weekend), night.map(|date| weekend(&frame, date))),
         (Rule::Night(NightKind::Weekday), Some((true, hours(&frame, NightKind::Weekday)))),
     ];
     for (rule, said) in all {
@@ -45,9 +45,10 @@ pub fn explain(
     (ruling, rules)
 }
 
-type Said = Option<(bool, String)>;
+/// Whether a rule applies, and what it says.
+type Said = (bool, String);
 
-fn guest(frame: &Frame<'_>, at: Timestamp) -> Said {
+fn guest(frame: &Frame<'_>, at: Timestamp) -> Option<Said> {
     if frame.subject.tier != DeviceTier::Guest {
         return None;
     }
@@ -63,34 +64,34 @@ fn guest(frame: &Frame<'_>, at: Timestamp) -> Said {
 fn overrule(frame: &Frame<'_>, at: Timestamp) -> Said {
     if let Some((act, end)) = in_force(frame, at, false) {
         let what = if act.deed == Deed::Curfew { "curfew now" } else { "all clear" };
-        return Some((true, format!("{what} until {}, by {}", wall(frame, end), signed(act))));
+        return (true, format!("{what} until {}, by {}", wall(frame, end), signed(act)));
     }
-    let moved = frame.night(at).and_then(|moved| Some((moved.lock, moved.moved_by?)));
-    Some(match moved {
+    let moved = frame.night(at).and_then(|moved| Some((moved.lock, moved.pushed_by?)));
+    match moved {
         Some((lock, act)) => {
             (true, format!("tonight's curfew begins at {}, by {}", wall(frame, lock), signed(act)))
         }
         None => (false, "none is in force".to_owned()),
-    })
+    }
 }
 
 fn homework(frame: &Frame<'_>, at: Timestamp) -> Said {
-    Some(match in_force(frame, at, true) {
+    match in_force(frame, at, true) {
         Some((act, end)) => (true, format!("on until {}, by {}", wall(frame, end), signed(act))),
         None => (false, "it is off".to_owned()),
-    })
+    }
 }
 
 fn limit(frame: &Frame<'_>, at: Timestamp) -> Said {
-    Some(match spent(frame, at) {
+    match spent(frame, at) {
         Some((used, limit, whose)) => {
             (used >= limit, format!("{used} of {limit} minutes of {whose} used today"))
         }
         None => (false, "there is no daily limit".to_owned()),
-    })
+    }
 }
 
-fn wind_down(frame: &Frame<'_>, at: Timestamp) -> Said {
+fn wind_down(frame: &Frame<'_>, at: Timestamp) -> Option<Said> {
     if frame.subject.tier == DeviceTier::Guest {
         return None;
     }
@@ -101,20 +102,20 @@ fn wind_down(frame: &Frame<'_>, at: Timestamp) -> Said {
 
 fn holiday(frame: &Frame<'_>, night: Date) -> Said {
     let date = frame.policy.holiday_of(night);
-    Some(if frame.ledger.holidays.contains(&date) {
+    if frame.ledger.holidays.contains(&date) {
         (true, format!("{date} is a holiday: {}", hours(frame, NightKind::Holiday)))
     } else {
         (false, format!("{date} is not a holiday"))
-    })
+    }
 }
 
 fn weekend(frame: &Frame<'_>, night: Date) -> Said {
     let day = night.strftime("%A");
-    Some(if is_weekend(night) {
+    if is_weekend(night) {
         (true, format!("{day} night: {}", hours(frame, NightKind::Weekend)))
     } else {
         (false, format!("{day} night is not a weekend night"))
-    })
+    }
 }
 
 /// What the schedule of this kind says.

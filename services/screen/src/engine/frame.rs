@@ -14,7 +14,7 @@ pub struct Moved<'a> {
     /// When it locks after every extension; never later than the unlock.
     pub lock: Timestamp,
     /// The last act that moved the lock.
-    pub moved_by: Option<&'a Act>,
+    pub pushed_by: Option<&'a Act>,
     /// Stretches opened inside the night, each by its act.
     pub opens: Vec<(Timestamp, Timestamp, &'a Act)>,
 }
@@ -109,14 +109,14 @@ fn moved<'a>(bare: Vec<Night>, acts: &[&'a Act]) -> Vec<Moved<'a>> {
     let mut nights = Vec::with_capacity(bare.len());
     for night in bare {
         let Some(begins) = previous.replace(night.unlock) else { continue };
-        let mut moved = Moved { lock: night.lock, moved_by: None, opens: Vec::new(), night };
+        let mut moved = Moved { lock: night.lock, pushed_by: None, opens: Vec::new(), night };
         for act in acts.iter().filter(|act| begins <= act.from && act.from < moved.night.unlock) {
             let Some(minutes) = act.deed.minutes() else { continue };
             let by = SignedDuration::from_mins(minutes.into());
             let latest = act.until.map_or(moved.night.unlock, |until| until.min(moved.night.unlock));
             if act.from < moved.lock {
                 moved.lock = moved.lock.checked_add(by).unwrap_or(latest).min(latest).max(moved.lock);
-                moved.moved_by = Some(act);
+                moved.pushed_by = Some(act);
             } else {
                 // What is given while something given still lasts comes on top of it.
                 let open =

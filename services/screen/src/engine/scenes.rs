@@ -91,6 +91,7 @@ impl Scene {
 
 const ALL: Option<Scope> = Some(Scope::All);
 
+#[expect(clippy::unnecessary_wraps, reason = "the cases below say `None`, `ALL` or `only(…)`")]
 fn only(names: &[&str]) -> Option<Scope> {
     Some(Scope::Services(names.iter().map(|name| (*name).to_owned()).collect()))
 }

@@ -1,5 +1,11 @@
 //! The running service through its surface, against a firewall and a notify that misbehave on cue.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "stubs and helpers are tests too: a panic is how they fail"
+)]
+
 mod bad_input;
 mod enforce;
 mod family;

@@ -21,13 +21,13 @@ use sanctum_kernel::{
 };
 use sanctum_screen::Screen;
 
-pub static CATALOGUE: Catalogue = const {
+pub(crate) static CATALOGUE: Catalogue = const {
     Catalogue::new(const { &[Entry::of::<Firewall>(), Entry::of::<Notify>(), Entry::of::<Screen>()] })
 };
 
 /// How the firewall misbehaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Sin {
+pub(crate) enum Sin {
     #[default]
     None,
     /// Every answer is a 503.
@@ -41,19 +41,19 @@ pub enum Sin {
 }
 
 #[derive(Debug, Default)]
-pub struct Wall {
-    pub desired: Desired,
-    pub devices: BTreeMap<String, Device>,
-    pub puts: u32,
-    pub sin: Sin,
-    pub feed: Option<Feed>,
+pub(crate) struct Wall {
+    pub(crate) desired: Desired,
+    pub(crate) devices: BTreeMap<String, Device>,
+    pub(crate) puts: u32,
+    pub(crate) sin: Sin,
+    pub(crate) feed: Option<Feed>,
 }
 
 #[derive(Debug, Default)]
-pub struct Hub {
-    pub down: bool,
+pub(crate) struct Hub {
+    pub(crate) down: bool,
     /// Each accepted notice with its key and the trace of the request.
-    pub notices: Vec<(Notice, String, TraceId)>,
+    pub(crate) notices: Vec<(Notice, String, TraceId)>,
 }
 
 type Shelf<T> = LazyLock<Mutex<HashMap<PathBuf, Arc<Mutex<T>>>>>;
@@ -66,19 +66,19 @@ fn shelved<T: Default>(shelf: &Shelf<T>, home: &Path) -> Arc<Mutex<T>> {
 }
 
 /// What the firewall stub of this home holds.
-pub fn wall(home: &Path) -> Arc<Mutex<Wall>> {
+pub(crate) fn wall(home: &Path) -> Arc<Mutex<Wall>> {
     shelved(&WALLS, home)
 }
 
 /// What the notify stub of this home has taken.
-pub fn hub(home: &Path) -> Arc<Mutex<Hub>> {
+pub(crate) fn hub(home: &Path) -> Arc<Mutex<Hub>> {
     shelved(&HUBS, home)
 }
 
 /// Declares a stub service: its spec, and a router over its state.
 macro_rules! stub {
     ($service:ident, $name:literal, $house:literal, $port:literal, $state:ty, $shelf:ident, $router:ident) => {
-        pub struct $service {
+        pub(crate) struct $service {
             shared: Shared,
             listener: TcpListener,
             latch: Latch,
@@ -113,7 +113,7 @@ macro_rules! stub {
 
 #[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Empty {}
+pub(crate) struct Empty {}
 
 stub!(Firewall, "firewall", "a wall", 1984, Wall, wall, firewall);
 stub!(Notify, "notify", "a hub", 4077, Hub, hub, notify);
@@ -231,11 +231,11 @@ async fn accept(
 }
 
 impl Wall {
-    pub fn say(&self, happening: &Happening) {
+    pub(crate) fn say(&self, happening: &Happening) {
         self.feed.as_ref().unwrap().publish(happening.kind.word(), happening);
     }
 
-    pub fn closed_to_newcomers(&self) -> bool {
+    pub(crate) fn closed_to_newcomers(&self) -> bool {
         self.desired.newcomers == Newcomers::Block
     }
 }

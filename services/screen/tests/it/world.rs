@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::stubs::{self, CATALOGUE};
 
-pub const HOUSE: &str = r#"
+pub(crate) const HOUSE: &str = r#"
 [house]
 timezone = "America/New_York"
 
@@ -38,24 +38,24 @@ owner = "ava"
 tier = "personal"
 "#;
 
-pub const SOON: Duration = Duration::from_secs(15);
+pub(crate) const SOON: Duration = Duration::from_secs(15);
 
 /// `2026-11-18 21:29:58`, in New York.
-pub fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     let civil: jiff::civil::DateTime = text.parse().unwrap();
     civil.in_tz("America/New_York").unwrap().timestamp()
 }
 
-pub fn house(when: &str) -> Stopped {
+pub(crate) fn house(when: &str) -> Stopped {
     House::new(&CATALOGUE).config(HOUSE).clock(Clock::starting_at(at(when)))
 }
 
-pub fn desired(home: &Path) -> Desired {
+pub(crate) fn desired(home: &Path) -> Desired {
     stubs::wall(home).lock().unwrap().desired.clone()
 }
 
 /// Waits until the firewall's intended state is as `wish` says.
-pub async fn until_desired(home: &Path, what: &str, wish: impl Fn(&Desired) -> bool) -> Desired {
+pub(crate) async fn until_desired(home: &Path, what: &str, wish: impl Fn(&Desired) -> bool) -> Desired {
     let state = stubs::wall(home);
     eventually(what, SOON, async || {
         let desired = state.lock().unwrap().desired.clone();
@@ -65,7 +65,12 @@ pub async fn until_desired(home: &Path, what: &str, wish: impl Fn(&Desired) -> b
 }
 
 /// Waits until a path of screen answers as `wish` says.
-pub async fn until_screen(house: &House, path: &str, what: &str, wish: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn until_screen(
+    house: &House,
+    path: &str,
+    what: &str,
+    wish: impl Fn(&Value) -> bool,
+) -> Value {
     eventually(what, SOON, async || {
         let (code, body) = house.get("screen", path).await;
         (code == 200 && wish(&body)).then_some(body)
@@ -73,7 +78,7 @@ pub async fn until_screen(house: &House, path: &str, what: &str, wish: impl Fn(&
     .await
 }
 
-pub fn happening(kind: Kind, device: &str, at: Timestamp, trace: TraceId) -> Happening {
+pub(crate) fn happening(kind: Kind, device: &str, at: Timestamp, trace: TraceId) -> Happening {
     Happening {
         kind,
         at,
@@ -86,11 +91,11 @@ pub fn happening(kind: Kind, device: &str, at: Timestamp, trace: TraceId) -> Hap
     }
 }
 
-pub fn trace() -> TraceId {
+pub(crate) fn trace() -> TraceId {
     Trace::start().id()
 }
 
-pub fn device(id: &str, standing: Standing) -> Device {
+pub(crate) fn device(id: &str, standing: Standing) -> Device {
     Device {
         id: id.to_owned(),
         name: id.to_owned(),
