@@ -1,7 +1,10 @@
 //! What callers may ask, what they are refused, and what survives a restart.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use sanctum_api::firewall::{Kind, Standing, Verdict};
+use sanctum_testkit::eventually;
 use serde_json::json;
 
 use crate::house::{
@@ -26,8 +29,12 @@ async fn the_night_a_blocked_console_joins_and_everything_is_one_story() {
     until(&house, "xbox", "the proof", |device| device.block.as_ref().unwrap().verdict == Verdict::Proven)
         .await;
     assert_eq!(packets(&house, TABLET).await, (5, 0));
-    let story = client(&house).trace(attempt.trace_id).await.unwrap();
-    let words: Vec<&str> = story.iter().map(|moment| moment.what.as_str()).collect();
+    let words = eventually("the whole story", Duration::from_secs(10), async || {
+        let story = client(&house).trace(attempt.trace_id).await.unwrap();
+        let words: Vec<String> = story.into_iter().map(|moment| moment.what).collect();
+        words.iter().any(|word| word == "proven").then_some(words)
+    })
+    .await;
     assert_eq!(words, ["joined", "attempt", "verified", "proven"]);
     house.clock().set(MORNING.parse::<Timestamp>().unwrap());
     assert_eq!(heard.next("unblocked").await.device.as_deref(), Some("xbox"));
