@@ -12,6 +12,8 @@ use tokio::process::{Child, Command};
 
 /// Starting a browser on a busy machine takes seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// With half of all ports taken, a million to one that one of them goes well.
+const TRIES: u32 = 20;
 const FLAGS: [&str; 12] = [
     "--headless=new",
     "--no-sandbox",
@@ -61,18 +63,7 @@ impl Browser {
     /// `chromium-driver`.
     pub async fn open() -> Self {
         let profile = tempfile::tempdir().unwrap();
-        let mut command = Command::new("chromedriver");
-        // A group of its own, so that the browser goes with it even when a test panics.
-        command
-            .arg("--port=0")
-            .process_group(0)
-            .kill_on_drop(true)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let mut driver = command
-            .spawn()
-            .expect("chromedriver is installed (Debian: `apt-get install chromium chromium-driver`)");
-        let port = port(&mut driver).await;
+        let (driver, port) = driver().await;
         let base = format!("http://127.0.0.1:{port}");
         let mut browser = Self { driver, url: base.clone(), outbound: Outbound::default(), profile };
         let profile = format!("--user-data-dir={}", browser.profile.path().display());
@@ -217,18 +208,38 @@ impl Drop for Browser {
     }
 }
 
-/// chromedriver says which port it took.
-async fn port(driver: &mut Child) -> u16 {
-    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-    let found = async {
-        while let Ok(Some(line)) = lines.next_line().await {
-            if let Some((_, port)) = line.split_once("started successfully on port ") {
-                return port.trim_end_matches('.').parse().ok();
-            }
+/// A running chromedriver and its port. It takes a free port of `[::1]` and wants the same one of `127.0.0.1`; where
+/// that one is taken it ends at once (“IPv4 port not available”), which a house full of sockets makes likely.
+async fn driver() -> (Child, u16) {
+    for _ in 0..TRIES {
+        let mut command = Command::new("chromedriver");
+        // A group of its own, so that the browser goes with it even when a test panics.
+        command
+            .arg("--port=0")
+            .process_group(0)
+            .kill_on_drop(true)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut driver = command
+            .spawn()
+            .expect("chromedriver is installed (Debian: `apt-get install chromium chromium-driver`)");
+        let said = tokio::time::timeout(PATIENCE, port(&mut driver)).await;
+        if let Some(port) = said.expect("chromedriver starts") {
+            return (driver, port);
         }
-        None
-    };
-    tokio::time::timeout(PATIENCE, found).await.ok().flatten().expect("chromedriver says its port")
+    }
+    panic!("chromedriver found no free port in {TRIES} tries");
+}
+
+/// It says which port it took; `None` if it ended instead.
+async fn port(driver: &mut Child) -> Option<u16> {
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if let Some((_, port)) = line.split_once("started successfully on port ") {
+            return port.trim_end_matches('.').parse().ok();
+        }
+    }
+    None
 }
 
 /// RFC 4648 §4; here because nothing else in this crate needs it.
