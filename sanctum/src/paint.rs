@@ -20,10 +20,6 @@ impl Paint {
         Self { on: std::io::stderr().is_terminal() && wanted() }
     }
 
-    pub(crate) const fn always() -> Self {
-        Self { on: true }
-    }
-
     pub(crate) const fn is_on(self) -> bool {
         self.on
     }

@@ -22,11 +22,6 @@ pub(crate) fn services(names: &[&'static str], begins: bool, cli: &Cli) -> Outco
     })
 }
 
-/// One service of a house that another process has begun; the supervisor begins one.
-pub(crate) fn service(names: &[&'static str], cli: &Cli) -> Outcome {
-    services(names, names.contains(&"supervise"), cli)
-}
-
 /// Everything but the supervisor, which would start the others as processes.
 pub(crate) fn in_one_process() -> Vec<&'static str> {
     CATALOGUE.iter().map(|entry| entry.spec.name).filter(|name| *name != "supervise").collect()

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::files::FileError;
-use sanctum_kernel::peers::make_tokens;
+use sanctum_kernel::peers::{ensure_tokens, make_tokens};
 use sanctum_kernel::{Catalogue, Chain, Clock, Failure, Paths, exit};
 use sanctum_settings::Loaded;
 use tokio::sync::mpsc;
@@ -22,7 +22,7 @@ pub struct Plan {
     /// Names of the services this process runs; all of the catalogue if empty.
     pub names: Vec<&'static str>,
     pub clock: Clock,
-    /// Make fresh tokens first: for the process that begins the house.
+    /// Make fresh tokens first, for the process that begins the house; the others make what is missing.
     pub begins: bool,
 }
 
@@ -93,9 +93,8 @@ pub async fn start(plan: Plan) -> Result<Running, HostError> {
         names = catalogue.iter().map(|entry| entry.spec.name).collect();
     }
     paths.prepare().map_err(HostError::Prepare)?;
-    if begins {
-        make_tokens(catalogue, &paths).map_err(HostError::Prepare)?;
-    }
+    let tokens = if begins { make_tokens } else { ensure_tokens };
+    tokens(catalogue, &paths).map_err(HostError::Prepare)?;
     let bound = Bound::bind(catalogue, &loaded, &names)?;
     let ground = Ground { catalogue, paths, clock, bound };
     let (report, ended) = mpsc::unbounded_channel();

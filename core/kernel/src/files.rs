@@ -27,14 +27,33 @@ impl FileError {
 
 /// Replaces the contents of `path` atomically and durably; `mode` is its permission bits.
 pub fn replace(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileError> {
+    let file = written(path, contents, mode)?;
+    file.persist(path).map_err(|error| FileError::on("replace", path)(error.error))?;
+    sync(path)
+}
+
+/// Writes `path` atomically and durably unless it is there already; who comes second changes nothing.
+pub fn create(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileError> {
+    if path.exists() {
+        return Ok(());
+    }
+    match written(path, contents, mode)?.persist_noclobber(path) {
+        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(FileError::on("write", path)(error.error)),
+        _ => sync(path),
+    }
+}
+
+fn written(path: &Path, contents: &[u8], mode: u32) -> Result<tempfile::NamedTempFile, FileError> {
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(dir).map_err(FileError::on("write into", dir))?;
     file.write_all(contents).map_err(FileError::on("write", path))?;
-    file.as_file()
-        .set_permissions(fs::Permissions::from_mode(mode))
-        .map_err(FileError::on("protect", path))?;
+    file.as_file().set_permissions(fs::Permissions::from_mode(mode)).map_err(FileError::on("protect", path))?;
     file.as_file().sync_all().map_err(FileError::on("write", path))?;
-    file.persist(path).map_err(|error| FileError::on("replace", path)(error.error))?;
+    Ok(file)
+}
+
+fn sync(path: &Path) -> Result<(), FileError> {
+    let dir = path.parent().unwrap_or_else(|| Path::new("."));
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(FileError::on("sync", dir))
 }
 

@@ -45,16 +45,24 @@ pub enum NoPeer {
 /// Makes a fresh token for every pair of the catalogue, in files only their owner can read.
 pub fn make_tokens(catalogue: &Catalogue, paths: &Paths) -> Result<(), FileError> {
     files::private_dir(&paths.tokens())?;
-    for (caller, callee, _) in catalogue.pairs() {
-        write_token(paths, caller, callee)?;
-    }
-    // What a person's browser shows at the dashboard's door; see `dashboard`.
-    write_token(paths, "browser", "dashboard")
+    names(catalogue, paths).iter().try_for_each(|path| files::replace(path, token().as_bytes(), 0o600))
 }
 
-fn write_token(paths: &Paths, caller: &str, callee: &str) -> Result<(), FileError> {
-    let token = hex(&random::<32>());
-    files::replace(&paths.tokens().join(format!("{caller}-{callee}")), token.as_bytes(), 0o600)
+/// Makes the tokens that are not there yet: for services that the platform's own supervisor starts side by side.
+pub fn ensure_tokens(catalogue: &Catalogue, paths: &Paths) -> Result<(), FileError> {
+    files::private_dir(&paths.tokens())?;
+    names(catalogue, paths).iter().try_for_each(|path| files::create(path, token().as_bytes(), 0o600))
+}
+
+fn names(catalogue: &Catalogue, paths: &Paths) -> Vec<std::path::PathBuf> {
+    let pairs = catalogue.pairs().into_iter().map(|(caller, callee, _)| (caller, callee));
+    // What a person's browser shows at the dashboard's door; see `dashboard`.
+    let all = pairs.chain([("browser", "dashboard")]);
+    all.map(|(caller, callee)| paths.tokens().join(format!("{caller}-{callee}"))).collect()
+}
+
+fn token() -> String {
+    hex(&random::<32>())
 }
 
 /// Reads one token, such as `("cli", "notify")`.

@@ -70,13 +70,19 @@ pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
     let device = match what {
         What::List => return list(cli, &client),
         What::Show { id } => cli.call(client.device(&id))?,
-        What::Name { id, name } => cli.call(client.name(&id, &Naming { name: Some(name), ..Naming::default() }))?,
-        What::Approve { id } => cli.call(client.name(&id, &Naming { approved: Some(true), ..Naming::default() }))?,
+        What::Name { id, name } => {
+            cli.call(client.name(&id, &Naming { name: Some(name), ..Naming::default() }))?
+        }
+        What::Approve { id } => {
+            cli.call(client.name(&id, &Naming { approved: Some(true), ..Naming::default() }))?
+        }
         What::Same { id, known } => {
             let known = cli.call(client.device(&known))?.id;
             cli.call(client.name(&id, &Naming { same_as: Some(known), ..Naming::default() }))?
         }
-        What::Apart { id, mac } => cli.call(client.name(&id, &Naming { apart: Some(mac), ..Naming::default() }))?,
+        What::Apart { id, mac } => {
+            cli.call(client.name(&id, &Naming { apart: Some(mac), ..Naming::default() }))?
+        }
         What::Block { id, reason, period, services } => {
             let scope = if services.is_empty() { Scope::All } else { Scope::Services(services) };
             let until = period.map(end).transpose()?;
@@ -90,7 +96,13 @@ pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
 
 /// The moment at which a block of this length ends.
 fn end(period: Period) -> Result<Timestamp, Hinted> {
-    let refuse = || Hinted::new(exit::USAGE, format!("`{period}` is too long"), "leave `--for` out for a block without an end");
+    let refuse = || {
+        Hinted::new(
+            exit::USAGE,
+            format!("`{period}` is too long"),
+            "leave `--for` out for a block without an end",
+        )
+    };
     let period = jiff::SignedDuration::try_from(period.0).map_err(|_| refuse())?;
     sanctum_kernel::Clock::system().now().checked_add(period).map_err(|_| refuse())
 }
@@ -100,7 +112,10 @@ fn list(cli: &Cli, client: &Client) -> Outcome {
     devices.sort_by_key(|device| (!device.online, device.name.to_lowercase()));
     cli.show(&devices, |out, paint| {
         if devices.is_empty() {
-            return writeln!(out, "Nobody was seen yet. Devices you name go into `[device.NAME]` of sanctum.toml.");
+            return writeln!(
+                out,
+                "Nobody was seen yet. Devices you name go into `[device.NAME]` of sanctum.toml."
+            );
         }
         devices.iter().try_for_each(|device| line(out, paint, device))
     })?;
@@ -111,7 +126,14 @@ fn list(cli: &Cli, client: &Client) -> Outcome {
 fn line(out: &mut dyn Write, paint: Paint, device: &Device) -> io::Result<()> {
     let here = if device.online { paint.green("●") } else { paint.dim("○") };
     let kind = device.kind.as_deref().or(device.vendor.as_deref()).unwrap_or("");
-    writeln!(out, "{here} {:<24} {:<20} {:<10} {}", device.name, paint.dim(format!("{:<20}", device.id)), kind, state(paint, device))
+    writeln!(
+        out,
+        "{here} {:<24} {:<20} {:<10} {}",
+        device.name,
+        paint.dim(format!("{:<20}", device.id)),
+        kind,
+        state(paint, device)
+    )
 }
 
 /// What is in force for a device, in a few words.
@@ -158,7 +180,13 @@ fn one(out: &mut dyn Write, paint: Paint, device: &Device) -> io::Result<()> {
         ("vendor class", shown.vendor_class.clone()),
         ("last seen", device.last_seen.map(|at| at.to_string())),
         ("traffic", Some(format!("{} MB", device.bytes / 1_000_000))),
-        ("looks like", device.resembles.as_ref().map(|like| format!("{} ({:.0} %: {})", like.device, like.score * 100.0, like.because))),
+        (
+            "looks like",
+            device
+                .resembles
+                .as_ref()
+                .map(|like| format!("{} ({:.0} %: {})", like.device, like.score * 100.0, like.because)),
+        ),
         ("evidence", device.block.as_ref().map(|block| block.evidence.clone())),
     ];
     writeln!(out, "{} {}", paint.bold(&device.name), state(paint, device))?;

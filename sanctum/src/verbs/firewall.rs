@@ -67,11 +67,22 @@ fn status(cli: &Cli) -> Outcome {
     let router = cli.call(client.router())?;
     let well = router.drift.is_none() && !router.off && router.observed.is_some();
     cli.show(&router, |out, paint| {
-        let seen = router.observed.map_or_else(|| "it could not be looked at".to_owned(), |seen| format!("{seen} found"));
+        let seen = router
+            .observed
+            .map_or_else(|| "it could not be looked at".to_owned(), |seen| format!("{seen} found"));
         let light = if well { paint.green("●") } else { paint.red("●") };
-        writeln!(out, "{light} {}: {} addresses should be blocked, {seen}", paint.bold(&router.backend), router.intended)?;
+        writeln!(
+            out,
+            "{light} {}: {} addresses should be blocked, {seen}",
+            paint.bold(&router.backend),
+            router.intended
+        )?;
         if router.off {
-            writeln!(out, "  {}; `sanctum firewall on` puts the rules back", paint.red("switched off by a person"))?;
+            writeln!(
+                out,
+                "  {}; `sanctum firewall on` puts the rules back",
+                paint.red("switched off by a person")
+            )?;
         }
         if let Some(drift) = &router.drift {
             writeln!(out, "  {}", paint.red(drift))?;
@@ -110,7 +121,8 @@ fn off(cli: &Cli) -> Outcome {
     let told = client(cli).is_ok_and(|client| cli.call(client.off(true)).is_ok());
     nft(&[RECOVERY])?;
     let left = nft(&["list", "tables"])?;
-    let gone = !left.lines().any(|table| ["table inet sanctum", "table bridge sanctum"].contains(&table.trim()));
+    let gone =
+        !left.lines().any(|table| ["table inet sanctum", "table bridge sanctum"].contains(&table.trim()));
     let done = Off { ran: line, gone, service_told: told };
     cli.show(&done, |out, paint| match gone {
         true => writeln!(out, "{} Every block is gone. {}", paint.green("●"), match told {
@@ -131,7 +143,12 @@ fn on(cli: &Cli) -> Outcome {
 /// Runs nft and returns what it prints.
 fn nft(args: &[&str]) -> Result<String, Hinted> {
     let missing = |error: io::Error| {
-        Hinted::new(exit::UNAVAILABLE, "the program `nft` does not run", "install nftables (`apt-get install nftables`); only a Linux router has rules of ours").because(error)
+        Hinted::new(
+            exit::UNAVAILABLE,
+            "the program `nft` does not run",
+            "install nftables (`apt-get install nftables`); only a Linux router has rules of ours",
+        )
+        .because(error)
     };
     let output = Command::new("nft").args(args).output().map_err(missing)?;
     if output.status.success() {
@@ -139,7 +156,11 @@ fn nft(args: &[&str]) -> Result<String, Hinted> {
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
     let complaint = complaint.lines().next().unwrap_or("it did not say why").to_owned();
-    Err(Hinted::new(exit::NO_PERMISSION, format!("nft refused: {complaint}"), "it needs root, or the capability CAP_NET_ADMIN"))
+    Err(Hinted::new(
+        exit::NO_PERMISSION,
+        format!("nft refused: {complaint}"),
+        "it needs root, or the capability CAP_NET_ADMIN",
+    ))
 }
 
 fn export(cli: &Cli, file: &Path) -> Outcome {
@@ -147,9 +168,22 @@ fn export(cli: &Cli, file: &Path) -> Outcome {
     let export = cli.call(client.export())?;
     let text = serde_json::to_string_pretty(&export)?;
     files::replace(file, text.as_bytes(), 0o600).map_err(|error| {
-        Hinted::new(exit::CANNOT_CREATE, "the export could not be written", "name a file in a directory where you may write").because(error)
+        Hinted::new(
+            exit::CANNOT_CREATE,
+            "the export could not be written",
+            "name a file in a directory where you may write",
+        )
+        .because(error)
     })?;
-    cli.show(&export, |out, _| writeln!(out, "{} devices and {} blocks are in {}.", export.devices.len(), export.desired.blocks.len(), file.display()))?;
+    cli.show(&export, |out, _| {
+        writeln!(
+            out,
+            "{} devices and {} blocks are in {}.",
+            export.devices.len(),
+            export.desired.blocks.len(),
+            file.display()
+        )
+    })?;
     Ok(exit::OK)
 }
 
@@ -160,11 +194,20 @@ fn import(cli: &Cli, file: &Path) -> Outcome {
         text
     } else {
         files::read(file).map_err(|error| {
-            Hinted::new(exit::NO_INPUT, "the export could not be read", "name a file that `sanctum firewall export` wrote").because(error)
+            Hinted::new(
+                exit::NO_INPUT,
+                "the export could not be read",
+                "name a file that `sanctum firewall export` wrote",
+            )
+            .because(error)
         })?
     };
     let export: Export = serde_json::from_str(&text).map_err(|error| {
-        Hinted::new(exit::USAGE, format!("{} is not an export: {error}", file.display()), "name a file that `sanctum firewall export` wrote")
+        Hinted::new(
+            exit::USAGE,
+            format!("{} is not an export: {error}", file.display()),
+            "name a file that `sanctum firewall export` wrote",
+        )
     })?;
     let client = client(cli)?;
     let devices = cli.call(client.import(&export))?;

@@ -22,13 +22,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
     let names = args.names.iter().map(|word| service(word)).collect::<Result<Vec<_>, _>>()?;
-    // A service started by the supervisor finds its tokens; alone, it begins a house of its own.
-    let begins = names.is_empty() || !has_tokens(cli, &names);
-    services(&names, begins, cli)
-}
-
-fn has_tokens(cli: &Cli, names: &[&str]) -> bool {
-    names.iter().all(|name| cli.paths.tokens().join(format!("cli-{name}")).exists())
+    // All of them are a house of its own; one of them is part of a house that others may have begun.
+    services(&names, names.is_empty(), cli)
 }
 
 /// The service a word means.

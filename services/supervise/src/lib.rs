@@ -48,6 +48,8 @@ pub const SPEC: Spec = Spec {
     }],
     probe: Probe::Http { listen: "http", path: "/health", expect: "\"status\":\"well\"" },
     calls: &[Call { to: "notify", right: Right::Act }],
+    // A new device must not restart every process.
+    reads_house: false,
     tier: Tier::Critical,
     // Longer than the longest chain of services that each take their whole grace to end.
     grace: Duration::from_mins(1),

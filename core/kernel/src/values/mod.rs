@@ -16,11 +16,20 @@ pub use zone::Zone;
 
 /// Implements serde's traits and the schema for a type that is text in files and messages.
 macro_rules! text {
-    ($type:ty, $name:literal, $description:literal, $pattern:expr) => {
+    ($type:ty, $name:literal, $description:literal, $pattern:literal) => {
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                struct Text;
+                impl serde::de::Visitor<'_> for Text {
+                    type Value = $type;
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str(concat!($description, ", in quotes, such as `\"", $pattern, "\"`"))
+                    }
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$type, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Text)
             }
         }
         impl serde::Serialize for $type {

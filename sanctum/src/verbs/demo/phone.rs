@@ -3,17 +3,14 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
 use sanctum_http::axum::Router;
 use sanctum_http::axum::routing::post;
 use sanctum_http::{Bytes, HeaderMap};
-use sanctum_kernel::{Clock, Failure};
+use sanctum_kernel::Failure;
 
-/// What arrived, and when by this machine's clock.
+/// What arrived: the story its headers say it belongs to.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
-    pub(crate) at: Timestamp,
-    pub(crate) body: String,
     pub(crate) traceparent: Option<String>,
 }
 
@@ -29,13 +26,11 @@ impl Phone {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let phone = Self { addr: listener.local_addr()?, messages: Arc::default() };
         let messages = Arc::clone(&phone.messages);
-        let clock = Clock::system();
         let app = Router::new().route(
             "/",
-            post(async move |headers: HeaderMap, body: Bytes| {
+            post(async move |headers: HeaderMap, _: Bytes| {
                 let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
-                let message = Message { at: clock.now(), body: String::from_utf8_lossy(&body).into_owned(), traceparent };
-                messages.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+                messages.lock().unwrap_or_else(PoisonError::into_inner).push(Message { traceparent });
                 "ok"
             }),
         );

@@ -234,6 +234,7 @@ fn ending(out: &mut dyn Write, paint: Paint, report: &Report) -> std::io::Result
     };
     let seen = match (&report.drift, report.told) {
         (Some(drift), true) => paint.green(format!("caught. {drift}")),
+        (None, true) if fault == Fault::Slow => paint.green(format!("waited for. The block is {verdict}.")),
         (None, true) => paint.green(format!("caught, and said: the block is {verdict}.")),
         (_, false) => paint.red(format!("not caught: the block is said to be {verdict}.")),
     };
