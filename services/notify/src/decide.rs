@@ -230,3 +230,123 @@ fn hold_back(notice: &Notice, rules: &Rules, known: &Known, now: &Zoned, plan: &
     }
     plan.counts = limit > 0;
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::target::Target;
+
+    fn rules() -> Rules {
+        let mut config = Config::default();
+        let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        config.roles.phone = names(&["phone"]);
+        config.roles.speakers = names(&["speakers"]);
+        config.roles.signal = names(&["signal"]);
+        Rules { config, zone: TimeZone::get("Europe/Paris").unwrap() }
+    }
+
+    fn notice(severity: Severity) -> Notice {
+        crate::api::post::plain("s".to_owned(), severity, Some("t".to_owned()), "m".to_owned())
+    }
+
+    fn severity() -> impl Strategy<Value = Severity> {
+        prop::sample::select(Severity::ALL.to_vec())
+    }
+
+    fn known() -> impl Strategy<Value = Known> {
+        let repeat = prop::option::of((severity(), any::<bool>()).prop_map(|(severity, unheard)| Repeat { id: 7, severity, unheard }));
+        let words = || prop::option::of(Just("because".to_owned()));
+        (repeat, words(), words(), 0_u32..20, 0_u32..20).prop_map(|(repeat, silence, inhibited, source, all)| Known {
+            repeat,
+            silence,
+            inhibited,
+            sent: (source, all),
+            group_until: None,
+            own: false,
+        })
+    }
+
+    /// The whole of routing in a few lines, written from the page and not from the code.
+    fn reference(severity: Severity, wall_hour: i8, known: &Known) -> &'static [&'static str] {
+        let night = !(8..22).contains(&wall_hour);
+        let said = known.repeat.as_ref().is_some_and(|before| severity <= before.severity && !(severity == Severity::Critical && before.unheard));
+        if said || known.silence.is_some() {
+            return &[];
+        }
+        if severity == Severity::Critical {
+            return &["phone", "speakers", "signal", "dashboard"];
+        }
+        if known.inhibited.is_some() {
+            return &[];
+        }
+        let told: &[&str] = match (severity, night) {
+            (Severity::Info, false) => &["dashboard"],
+            (Severity::Error, _) | (Severity::Warn, false) => &["phone", "dashboard"],
+            _ => &[],
+        };
+        if known.sent.0 >= 10 || known.sent.1 >= 10 { &[] } else { told }
+    }
+
+    proptest! {
+        #[test]
+        fn f4_critical_is_never_muted_but_by_a_silence(known in known(), severity in severity(), second in 0_i64..200_000_000) {
+            let rules = rules();
+            let now = Timestamp::from_second(1_700_000_000 + second).unwrap().to_zoned(rules.zone.clone());
+            let plan = decide(&notice(severity), &rules, &known, &now);
+            let told: Vec<&str> = plan.sends.iter().map(|send| send.channel.as_str()).collect();
+            prop_assert_eq!(&told[..], reference(severity, now.hour(), &known));
+            if severity == Severity::Critical && known.silence.is_none() {
+                // A repeat of something critical that people were told of is counted there: that is not muting it.
+                let counted = known.repeat.as_ref().is_some_and(|before| before.severity == Severity::Critical && !before.unheard);
+                prop_assert!(counted || told.len() == 4, "{:?}", plan.reasons);
+            }
+            prop_assert!(!told.is_empty() || !plan.reasons.is_empty(), "silence always has a reason");
+        }
+
+        #[test]
+        fn f5_a_higher_severity_of_the_same_key_always_goes_through(known in known(), severity in severity()) {
+            let rules = rules();
+            let now = Timestamp::from_second(1_700_049_600).unwrap().to_zoned(rules.zone.clone());
+            let plan = decide(&notice(severity), &rules, &known, &now);
+            let worse = known.repeat.as_ref().is_none_or(|before| severity > before.severity);
+            prop_assert!(!worse || plan.flags & flag::DEDUPLICATED == 0);
+            prop_assert_eq!(plan.first.is_some(), plan.flags & flag::DEDUPLICATED != 0);
+        }
+
+        #[test]
+        fn the_morning_comes_within_a_day_and_ends_the_quiet(second in 0_i64..200_000_000) {
+            let rules = rules();
+            let now = Timestamp::from_second(1_700_000_000 + second).unwrap().to_zoned(rules.zone.clone());
+            let morning = rules.morning(&now);
+            let wait = morning.duration_since(now.timestamp()).as_secs();
+            prop_assert!(0 < wait && wait <= 25 * 3600);
+            prop_assert!(!rules.is_quiet(&morning.to_zoned(rules.zone.clone())));
+            let (start, end) = hour(&now);
+            prop_assert!(start <= now.timestamp() && now.timestamp() < end);
+        }
+    }
+
+    #[test]
+    fn speakers_are_reduced_in_quiet_hours() {
+        let rules = rules();
+        let manner_at = |second: i64| {
+            let now = Timestamp::from_second(second).unwrap().to_zoned(rules.zone.clone());
+            let plan = decide(&notice(Severity::Critical), &rules, &Known::default(), &now);
+            plan.sends.into_iter().find(|send| send.channel == "speakers").unwrap().manner
+        };
+        // 1_700_000_000 is 23:13 in Paris.
+        assert_eq!((manner_at(1_700_000_000), manner_at(1_700_049_600)), (Manner::Reduced, Manner::Critical));
+    }
+
+    #[test]
+    fn targets_are_read_and_refused() {
+        for good in ["phone", "phone:silent", "speakers:reduced", "my-hook:critical"] {
+            assert_eq!(good.parse::<Target>().unwrap().to_string(), good);
+        }
+        for bad in ["", ":silent", "phone:loud", "two words"] {
+            assert!(bad.parse::<Target>().is_err(), "{bad}");
+        }
+    }
+}

@@ -29,7 +29,7 @@ pub(crate) async fn keep(hub: &House, caller: &Caller, headers: &HeaderMap, noti
     Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+pub(crate) fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     let key = key.to_str().ok().map(|key| key.trim_matches('"')).filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY);
     key.map(Some).ok_or_else(|| Problem::field("Idempotency-Key", "", format!("1 to {LONGEST_KEY} printable ASCII characters")))

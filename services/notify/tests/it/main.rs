@@ -2,5 +2,17 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod basics;
+mod crash;
+mod desktop;
+mod disk;
+mod email;
 mod house;
+mod input;
+mod ntfy;
 mod peers;
+mod people;
+mod promises;
+mod resolve;
+mod routing;
+mod signal;
+mod webpush;

@@ -1,3 +1,4 @@
 //! The far sides.
 
 pub(crate) mod hook;
+pub(crate) mod signal;

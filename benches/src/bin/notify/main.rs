@@ -1,0 +1,177 @@
+//! notify beside a bare outbox and Alertmanager, in one run: accepted per second, latency, loss, kills.
+//!
+//! `notify [--seconds N] [--kills N]` prints a table and, as its last line, JSON. Alertmanager is Debian's
+//! `prometheus-alertmanager`; without it its column stays empty.
+#![expect(clippy::print_stdout, reason = "a benchmark speaks on standard output")]
+
+mod floor;
+mod load;
+mod ours;
+mod peer;
+mod sink;
+
+use std::time::{Duration, Instant};
+
+use sanctum_kernel::Failure;
+use serde_json::{Value, json};
+
+use load::{at_pace, closed_loop, percentile};
+use peer::{Kind, Peer};
+use sink::Sink;
+
+/// Connections of the throughput measurement.
+const CONNECTIONS: usize = 16;
+/// Posts of the latency measurement, this far apart.
+const POSTS: usize = 200;
+const PACE: Duration = Duration::from_millis(50);
+/// Notifications accepted while the receiver is dead.
+const DEAD: usize = 100;
+
+fn main() -> Result<(), Failure> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["--serve-ours", home, port, sink] => runtime.block_on(ours::serve(home, port, sink)),
+        ["--serve-floor", home, port, sink] => runtime.block_on(floor::serve(home, port, sink)),
+        flags => {
+            let number = |name: &str, default: u64| {
+                let at = flags.iter().position(|flag| *flag == name);
+                at.and_then(|at| flags.get(at + 1)).and_then(|value| value.parse().ok()).unwrap_or(default)
+            };
+            let (seconds, kills) = (number("--seconds", 10), number("--kills", 200));
+            runtime.block_on(compare(Duration::from_secs(seconds), kills))
+        }
+    }
+}
+
+/// Two rounds over the three, each peer's better one, so that another program's burst does not decide.
+async fn compare(length: Duration, kills: u64) -> Result<(), Failure> {
+    let mut results: Vec<(Kind, Value)> = Vec::new();
+    for kind in [Kind::Floor, Kind::Ours, Kind::Alertmanager, Kind::Ours, Kind::Floor] {
+        if !kind.is_there() {
+            println!("{}: not installed, left out (Debian: prometheus-alertmanager)", kind.name());
+            continue;
+        }
+        let measured = measure(kind, length).await?;
+        println!("{:<13} {measured}", kind.name());
+        match results.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, known)) if rate(known) >= rate(&measured) => {}
+            Some((_, known)) => *known = measured,
+            None => results.push((kind, measured)),
+        }
+    }
+    for (kind, result) in &mut results {
+        let lost = loss(*kind).await?;
+        println!("{:<13} receiver dead, SIGKILL, restart: {lost}", kind.name());
+        if let Some(result) = result.as_object_mut() {
+            result.insert("loss".to_owned(), lost);
+        }
+    }
+    let killed = random_kills(kills).await?;
+    println!("{:<13} {kills} random SIGKILLs: {killed}", Kind::Ours.name());
+    report(&results, &killed);
+    Ok(())
+}
+
+fn rate(result: &Value) -> f64 {
+    result["accepted_per_s"].as_f64().unwrap_or_default()
+}
+
+async fn measure(kind: Kind, length: Duration) -> Result<Value, Failure> {
+    let sink = Sink::open().await?;
+    let mut peer = Peer::new(kind, &sink.url())?;
+    peer.start().await?;
+    // A first second warms connections and caches.
+    closed_loop(&peer, CONNECTIONS, Duration::from_secs(1), "w").await;
+    let load = closed_loop(&peer, CONNECTIONS, length, "t").await;
+    let delivered = sink.count();
+    // What is still on its way must not disturb the next measurement.
+    sink.wait_quiet(Duration::from_secs(30)).await;
+    sink.clear();
+    let sent = at_pace(&peer, POSTS, PACE, "l").await;
+    sink.wait_for(POSTS, Duration::from_secs(20)).await;
+    let arrived = sink.arrivals();
+    let mut ms: Vec<f64> = sent
+        .iter()
+        .filter_map(|(id, at)| arrived.iter().find(|(known, _)| known == id).map(|(_, then)| then.duration_since(*at).as_secs_f64() * 1000.0))
+        .collect();
+    let memory = peer.memory();
+    peer.kill();
+    Ok(json!({
+        "accepted_per_s": load.accepted as f64 / load.took.as_secs_f64(),
+        "delivered_meanwhile": delivered,
+        "refused": load.refused,
+        "post_p50_ms": load.percentile(50.0), "post_p99_ms": load.percentile(99.0),
+        "to_webhook_p50_ms": percentile(&mut ms, 50.0), "to_webhook_p95_ms": percentile(&mut ms, 95.0),
+        "to_webhook_n": ms.len(), "rss_mb": memory,
+    }))
+}
+
+/// Accepted while the receiver is dead; then the hub is killed, started again, and the receiver is well.
+async fn loss(kind: Kind) -> Result<Value, Failure> {
+    let sink = Sink::open().await?;
+    let mut peer = Peer::new(kind, &sink.url())?;
+    peer.start().await?;
+    sink.down(true);
+    let sent = at_pace(&peer, DEAD, Duration::from_millis(2), "d").await;
+    peer.kill();
+    sink.down(false);
+    sink.clear();
+    peer.start().await?;
+    let began = Instant::now();
+    sink.wait_for(sent.len().max(1), Duration::from_secs(60)).await;
+    let (unique, duplicates) = sink.unique();
+    peer.kill();
+    Ok(json!({ "accepted": sent.len(), "delivered": unique, "duplicates": duplicates, "took_s": began.elapsed().as_secs_f64() }))
+}
+
+/// The hub is killed at random instants while four clients post; everything that was accepted must arrive.
+async fn random_kills(kills: u64) -> Result<Value, Failure> {
+    let sink = Sink::open().await?;
+    let mut peer = Peer::new(Kind::Ours, &sink.url())?;
+    let mut accepted = Vec::new();
+    for round in 0..kills {
+        peer.start().await?;
+        let [low, high] = sanctum_kernel::trace::random::<2>();
+        let until = Duration::from_micros(u64::from(u16::from_le_bytes([low, high])) * 3);
+        accepted.extend(peer.load_until_killed(until, &format!("k{round}x")).await);
+    }
+    peer.start().await?;
+    sink.wait_for_all(&accepted, Duration::from_secs(120)).await;
+    let arrived: std::collections::BTreeSet<String> = sink.arrivals().into_iter().map(|(id, _)| id).collect();
+    let lost = accepted.iter().filter(|id| !arrived.contains(*id)).count();
+    let (_, duplicates) = sink.unique();
+    peer.kill();
+    Ok(json!({ "kills": kills, "accepted": accepted.len(), "lost": lost, "duplicates": duplicates }))
+}
+
+fn report(results: &[(Kind, Value)], killed: &Value) {
+    println!("\n{:<14}{:>12}{:>12}{:>12}{:>14}{:>14}{:>9}  after death", "", "accepted/s", "p50 ms", "p99 ms", "webhook p50", "webhook p95", "MB");
+    for (kind, result) in results {
+        let number = |name: &str| result[name].as_f64().unwrap_or(f64::NAN);
+        let loss = &result["loss"];
+        println!(
+            "{:<14}{:>12.0}{:>12.2}{:>12.1}{:>14.2}{:>14.2}{:>9.1}  {} of {}",
+            kind.name(),
+            number("accepted_per_s"),
+            number("post_p50_ms"),
+            number("post_p99_ms"),
+            number("to_webhook_p50_ms"),
+            number("to_webhook_p95_ms"),
+            number("rss_mb"),
+            loss["delivered"],
+            loss["accepted"],
+        );
+    }
+    let of = |wanted: Kind| results.iter().find(|(kind, _)| *kind == wanted).map(|(_, result)| rate(result));
+    let ratio = |other: Kind| of(Kind::Ours).zip(of(other)).map(|(ours, other)| ours / other);
+    for (other, bar) in [(Kind::Floor, 0.7), (Kind::Alertmanager, 5.0)] {
+        if let Some(ratio) = ratio(other) {
+            println!("accepted/s, ours : {} = {ratio:.2} (bar ≥ {bar})", other.name());
+        }
+    }
+    println!("random SIGKILLs: {killed} (bar: 0 lost, duplicates ≤ kills)");
+    let all: serde_json::Map<String, Value> = results.iter().map(|(kind, result)| (kind.name().to_owned(), result.clone())).collect();
+    println!("{}", json!({ "notify": all, "vs_floor": ratio(Kind::Floor), "vs_alertmanager": ratio(Kind::Alertmanager), "kills": killed }));
+}
