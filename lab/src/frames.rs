@@ -8,6 +8,10 @@ const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
+/// What Linux gives a packet of its own (net.ipv4.ip_default_ttl, net.ipv6.conf.all.hop_limit).
+const HOPS: u8 = 64;
 
 /// An IP packet's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +21,9 @@ pub(crate) struct Packet {
     pub(crate) protocol: Protocol,
     /// Bytes after the head of TCP or UDP.
     pub(crate) payload: usize,
+    /// An ICMP error whose hops are unspent: a router said it, nobody behind it (RFC 792, RFC 4443 §2.1). It may carry
+    /// the translated address of whom it is about.
+    pub(crate) routers_own: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,28 +52,43 @@ fn two(bytes: &[u8], at: usize) -> Option<u16> {
 /// The IP packet in an Ethernet frame, if it is one.
 pub(crate) fn packet(frame: &[u8]) -> Option<Packet> {
     let ip = frame.get(14..)?;
-    let (from, to, protocol, rest): (IpAddr, IpAddr, u8, &[u8]) = match two(frame, 12)? {
+    let (from, to, protocol, hops, rest): (IpAddr, IpAddr, u8, u8, &[u8]) = match two(frame, 12)? {
         IPV4 => {
             let head = usize::from(ip.first()? & 15) * 4;
             let end = usize::from(two(ip, 2)?).min(ip.len());
             let from: [u8; 4] = ip.get(12..16)?.try_into().ok()?;
             let to: [u8; 4] = ip.get(16..20)?.try_into().ok()?;
-            (Ipv4Addr::from(from).into(), Ipv4Addr::from(to).into(), *ip.get(9)?, ip.get(head..end)?)
+            (
+                Ipv4Addr::from(from).into(),
+                Ipv4Addr::from(to).into(),
+                *ip.get(9)?,
+                *ip.get(8)?,
+                ip.get(head..end)?,
+            )
         }
         IPV6 => {
             let end = (40 + usize::from(two(ip, 4)?)).min(ip.len());
             let from: [u8; 16] = ip.get(8..24)?.try_into().ok()?;
             let to: [u8; 16] = ip.get(24..40)?.try_into().ok()?;
-            (Ipv6Addr::from(from).into(), Ipv6Addr::from(to).into(), *ip.get(6)?, ip.get(40..end)?)
+            (
+                Ipv6Addr::from(from).into(),
+                Ipv6Addr::from(to).into(),
+                *ip.get(6)?,
+                *ip.get(7)?,
+                ip.get(40..end)?,
+            )
         }
         _ => return None,
     };
+    let kind = rest.first().copied().unwrap_or(u8::MAX);
+    let error = (protocol == ICMP && matches!(kind, 3 | 11 | 12)) || (protocol == ICMPV6 && kind < 128);
+    let routers_own = error && hops == HOPS;
     let (protocol, head) = match protocol {
         TCP => (Protocol::Tcp, usize::from(rest.get(12)? >> 4) * 4),
         UDP => (Protocol::Udp, 8),
         other => (Protocol::Other(other), 0),
     };
-    Some(Packet { from, to, protocol, payload: rest.len().saturating_sub(head) })
+    Some(Packet { from, to, protocol, payload: rest.len().saturating_sub(head), routers_own })
 }
 
 /// The client's address, if the frame is a request of a DHCP client (RFC 2131 §2: `op` 1, to port 67).
@@ -110,6 +132,18 @@ mod tests {
         let found = packet(&bytes).unwrap();
         assert_eq!((found.word().as_str(), found.payload), ("udp4", 3));
         assert_eq!(found.to.to_string(), "203.0.113.2");
+    }
+
+    #[test]
+    fn an_error_with_unspent_hops_is_the_routers_own() {
+        let mut ip = ipv4(ICMP, &[3, 1, 0, 0, 0, 0, 0, 0]);
+        assert!(packet(&frame(IPV4, &ip)).unwrap().routers_own);
+        ip[8] = 63;
+        assert!(!packet(&frame(IPV4, &ip)).unwrap().routers_own, "somebody behind it said so");
+        assert!(
+            !packet(&frame(IPV4, &ipv4(ICMP, &[8, 0, 0, 0]))).unwrap().routers_own,
+            "a question is no error"
+        );
     }
 
     #[test]

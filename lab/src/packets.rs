@@ -22,6 +22,8 @@ pub(crate) struct Caught {
     pub(crate) at: i64,
     /// It was on its way out of this interface.
     pub(crate) outgoing: bool,
+    /// It was addressed to somebody else and only flooded here.
+    pub(crate) foreign: bool,
     /// Bytes of it in the buffer.
     pub(crate) len: usize,
 }
@@ -95,7 +97,8 @@ impl Tap {
         // SAFETY: `message` was filled by recvmsg.
         let at = unsafe { stamp(&message) }.unwrap_or_else(crate::now);
         let outgoing = from.sll_pkttype == libc::PACKET_OUTGOING;
-        Ok(Some(Caught { at, outgoing, len: len.min(buffer.len()) }))
+        let foreign = from.sll_pkttype == libc::PACKET_OTHERHOST;
+        Ok(Some(Caught { at, outgoing, foreign, len: len.min(buffer.len()) }))
     }
 
     /// Frames that came too fast for this tap since it was last asked: whoever counts must know.

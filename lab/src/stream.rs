@@ -18,7 +18,7 @@ const UDP: u16 = 8443;
 const BEAT: Duration = Duration::from_millis(5);
 const CHUNK: usize = 1200;
 /// How long a server goes on sending by UDP to somebody who has fallen silent, as QUIC servers do.
-const LINGER: Duration = Duration::from_secs(30);
+pub(crate) const LINGER: Duration = Duration::from_secs(5);
 /// A reader on a busy machine may be late by a second without losing anything.
 const BUFFER: usize = 8 * 1024 * 1024;
 

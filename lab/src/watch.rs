@@ -49,13 +49,16 @@ impl Watch {
         let mut watch =
             Self { seen: Arc::default(), stop: Arc::default(), lost: Arc::default(), threads: Vec::new() };
         watch.tap(&net.internet, "eth0", |seen, caught, frame| {
-            if let Some(packet) = packet(frame).filter(|packet| !caught.outgoing && is_somebody(packet.from))
+            if let Some(packet) = packet(frame)
+                .filter(|packet| !caught.outgoing && is_somebody(packet.from) && !packet.routers_own)
             {
                 seen.out.push(Passed { at: caught.at, packet });
             }
         })?;
         watch.tap(&net.console, "eth0", |seen, caught, frame| {
-            if let Some(packet) = packet(frame).filter(|packet| !caught.outgoing && is_beyond(packet.from)) {
+            if let Some(packet) =
+                packet(frame).filter(|packet| !caught.outgoing && !caught.foreign && is_beyond(packet.from))
+            {
                 seen.back.push(Passed { at: caught.at, packet });
             }
         })?;

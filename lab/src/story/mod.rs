@@ -18,9 +18,9 @@ use crate::stream::{Tablet, internet, player};
 use crate::wait::until;
 
 /// The night must last at least so long, for the two joins in it.
-const SOONEST: Duration = Duration::from_secs(22);
+const SOONEST: Duration = Duration::from_secs(24);
 /// The sabotage comes before the wake-up if there is so much of the night left, and after it otherwise.
-const SABOTAGE: i64 = 14;
+const SABOTAGE: i64 = 6;
 /// A pause that a person in front of a film would notice, in milliseconds.
 const NOTICED: f64 = 1000.0;
 /// Wake-up, repair and the like happen within this, in milliseconds.
@@ -35,16 +35,19 @@ struct Play<'a> {
     report: &'a mut Report,
     /// Our own sabotage: what passed in these stretches is reported by itself.
     sabotage: Option<(i64, i64)>,
+    /// When the stranger was unplugged.
+    gone: i64,
 }
 
 pub(crate) async fn tell(binary: &Path, net: Net, browser: bool, report: &mut Report) -> Result<(), Failure> {
-    let night = Night::now(SOONEST + Duration::from_secs(8))?;
+    let night = Night::now(SOONEST)?;
     let _internet = internet(&net.internet)?;
     // The tablet streams before there is a house, while it starts, and to the end.
     let tablet = Tablet::start(&net.tablet)?;
     until("the tablet to stream", 10, async || tablet.is_streaming().then_some(())).await?;
     let stage = Stage::set(binary, net, &night, browser, report).await?;
-    let mut play = Play { stage, night, console: CONSOLE_MAC.parse()?, browser, report, sabotage: None };
+    let mut play =
+        Play { stage, night, console: CONSOLE_MAC.parse()?, browser, report, sabotage: None, gone: 0 };
     let outcome = play.acts(&tablet).await;
     if !play.report.is_good() || outcome.is_err() {
         play.report.note(format!("the last words of the house:\n{}", play.stage.house.last_words()));

@@ -1,11 +1,13 @@
 //! Wake-up lifts what the night has blocked, and a parent ends a game.
 
+use std::time::Duration;
+
 use sanctum_api::firewall::{Device, Happening, Kind};
 use sanctum_kernel::{Clock, Failure};
 
 use super::{Play, SOON};
 use crate::house::{CONSOLE, is_in_force};
-use crate::stream::{Crew, player};
+use crate::stream::{Crew, LINGER, player};
 use crate::wait::until;
 use crate::watch::{Passed, sum};
 
@@ -45,6 +47,7 @@ impl Play<'_> {
             lifted.map(|at| format!("{:.0} ms after wake-up", crate::ms(at - wake))).unwrap_or_default(),
         );
         self.stage.net.unplug()?;
+        self.gone = crate::now();
         let since = crate::now();
         self.stage.net.plug(self.console)?;
         let reached = until("the console to reach the internet", 12, async || {
@@ -66,11 +69,17 @@ impl Play<'_> {
         self.report
             .part("E", &format!("{}: the console plays; a parent says that it is enough", self.night.wall()));
         let _playing: Crew = player(&self.stage.net.console)?;
+        // What the internet still sends to the stranger of the night would be counted as the console's.
+        let quiet =
+            self.gone + i64::try_from((LINGER + Duration::from_secs(1)).as_nanos()).unwrap_or_default();
+        until("the stranger's streams to end", 12, async || (crate::now() >= quiet).then_some(())).await?;
         self.until_playing().await?;
         let since = crate::now();
         self.report.note(format!("it plays: down {}", sum(&self.stage.watch.back(since - 500_000_000))));
         self.report.note(format!("            up {}", sum(&self.stage.watch.out(since - 500_000_000))));
-        self.stage.house.cli(&["screen", "curfew", CONSOLE, "--for", "10m", "--reason", "dinner"])?;
+        let until_later = Clock::system().now().checked_add(jiff::SignedDuration::from_mins(10))?.to_string();
+        let whom = ["--for", CONSOLE, "--until", &until_later, "--by", "parent"];
+        self.stage.house.cli(&[&["screen", "curfew", "--reason", "dinner"], &whom[..]].concat())?;
         let told = |what: &Happening| {
             what.device.as_deref() == Some(CONSOLE)
                 && matches!(what.kind, Kind::Blocked | Kind::Attempt)
@@ -101,7 +110,7 @@ impl Play<'_> {
             up.is_empty(),
             sum(&up),
         );
-        self.stage.house.cli(&["screen", "clear", CONSOLE])?;
+        self.stage.house.cli(&[&["screen", "clear"], &whom[..]].concat())?;
         let since = crate::now();
         let again = until("the console to play again", 8, async || {
             self.stage.watch.back(since).first().map(|passed| passed.at)

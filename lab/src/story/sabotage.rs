@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sanctum_api::firewall::{Happening, Kind, Verdict};
+use sanctum_api::firewall::{Happening, Kind};
 use sanctum_kernel::Failure;
 
 use super::Play;
@@ -17,40 +17,33 @@ impl Play<'_> {
         let since = crate::now();
         // A distribution's firewall starts again just so: flush and load in one transaction.
         self.stage.net.rules(&format!("flush ruleset\n{BASE}"))?;
-        let drift = |what: &Happening| {
-            what.kind == Kind::Drift
-                && (what.verdict == Some(Verdict::Missing) || what.detail.contains("missing"))
-        };
-        let named =
-            until("the firewall to name the drift", 8, async || self.stage.follow.happening(since, drift))
-                .await
-                .ok();
-        let seen = named
-            .as_ref()
-            .map(|heard| format!("after {:.0} ms: {}", crate::ms(heard.at - since), heard.what.detail));
-        self.report.check(
-            "`nft flush ruleset` is named as missing",
-            named.is_some(),
-            seen.unwrap_or_else(|| self.stage.follow.told(since)),
-        );
-        let mended = until("the rules to be there again", 8, async || {
-            let router = self.stage.house.firewall().ok()?.router().await.ok()?;
-            let there = self
-                .stage
-                .net
-                .nft("list tables")
-                .is_ok_and(|tables| tables.contains("inet sanctum") && tables.contains("bridge sanctum"));
-            (there && router.drift.is_none() && router.observed == Some(router.intended)).then(crate::now)
+        let there = until("our tables to be in the kernel again", 8, async || {
+            let tables = self.stage.net.nft("list tables").ok()?;
+            (tables.contains("inet sanctum") && tables.contains("bridge sanctum")).then(crate::now)
         })
         .await
         .ok();
-        self.report.check(
-            "and repaired",
-            mended.is_some(),
-            mended.map(|at| format!("after {:.0} ms", crate::ms(at - since))).unwrap_or_default(),
-        );
-        let end = mended.unwrap_or_else(crate::now);
+        let end = there.unwrap_or_else(crate::now);
         self.sabotage = Some((since, end));
+        let flushed = |what: &Happening| what.kind == Kind::Drift && what.detail.contains("flushed");
+        let named =
+            until("the firewall to name the drift", 8, async || self.stage.follow.happening(since, flushed))
+                .await
+                .ok();
+        let seen = named.map(|heard| {
+            format!("after {:.0} ms: {}", crate::ms(crate::nanos(heard.what.at) - since), heard.what.detail)
+        });
+        self.report.check(
+            "`nft flush ruleset` is noticed and named",
+            seen.is_some(),
+            seen.unwrap_or_else(|| self.stage.follow.told(since)),
+        );
+        let whole = until("the router to hold what it should", 8, async || self.whole().await).await.ok();
+        let seen = format!(
+            "in the kernel after {:.0} ms, read back: {whole:?} (intended, found)",
+            crate::ms(end - since)
+        );
+        self.report.check("and repaired", there.is_some() && whole.is_some(), seen);
         let meanwhile: Vec<Passed> =
             self.stage.watch.out(since).into_iter().filter(|passed| passed.at <= end).collect();
         self.report.note(format!("while the rules were away: {}", sum(&meanwhile)));
@@ -85,20 +78,17 @@ impl Play<'_> {
             back.is_some(),
             back.map(|at| format!("ready again after {:.0} ms", crate::ms(at - since))).unwrap_or_default(),
         );
-        let armed = until("what it blocked to be blocked still", 5, async || {
-            let router = self.stage.house.firewall().ok()?.router().await.ok()?;
-            (router.drift.is_none() && router.observed == Some(router.intended)).then_some(router)
-        })
-        .await
-        .ok();
-        self.report.check(
-            "and holds what it held",
-            armed.is_some(),
-            armed
-                .map(|router| format!("{} addresses intended, {:?} found", router.intended, router.observed))
-                .unwrap_or_default(),
-        );
+        let armed = until("what it blocked to be blocked still", 5, async || self.whole().await).await.ok();
+        let seen = armed.map(|(intended, found)| format!("{intended} addresses intended, {found} found"));
+        self.report.check("and holds what it held", seen.is_some(), seen.unwrap_or_default());
         Ok(())
+    }
+
+    /// How many addresses should be blocked and how many are, once that is the same and nothing has drifted.
+    async fn whole(&self) -> Option<(usize, usize)> {
+        let router = self.stage.house.firewall().ok()?.router().await.ok()?;
+        let found = router.observed.filter(|found| *found == router.intended && router.drift.is_none())?;
+        Some((router.intended, found))
     }
 
     /// Our tables in the kernel, without what counts in them.
