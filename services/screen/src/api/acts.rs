@@ -7,7 +7,7 @@ use sanctum_http::{Json, Refusal, State};
 use sanctum_kernel::{Applied, Trace};
 use serde::Deserialize;
 
-use super::{author, end, look, minutes, person, target, unkept};
+use super::{author, end, look, minutes, person, reason, target, unkept};
 use crate::engine::{Act, Deed, Target};
 use crate::hub::Hub;
 use crate::records::NewAct;
@@ -55,7 +55,7 @@ pub(super) async fn overrule(
         from: world.now,
         until: said.until.as_deref().map(|until| end("until", until, &world)).transpose()?,
         author: author(&said.author)?,
-        reason: said.reason.trim().to_owned(),
+        reason: reason(&said.reason)?,
     };
     done(&hub, act).await
 }
@@ -79,7 +79,7 @@ pub(super) async fn homework(
         from: now,
         until: now.checked_add(length).ok(),
         author: author(&said.author)?,
-        reason: said.reason.trim().to_owned(),
+        reason: reason(&said.reason)?,
     };
     done(&hub, act).await
 }

@@ -22,7 +22,7 @@ pub(super) async fn ask(State(hub): State<Hub>, Json(wish): Json<Wish>) -> Resul
     let world = hub.world().await.map_err(unkept)?;
     let person = person(&hub, "person", &wish.person)?;
     let more = minutes("minutes", wish.minutes, MOST_MINUTES)?;
-    let (trace, reason) = (Trace::current().id(), wish.reason.trim().to_owned());
+    let (trace, reason) = (Trace::current().id(), super::reason(&wish.reason)?);
     let expires = end_of_night(&world, &person);
     let request = hub
         .records
@@ -53,7 +53,7 @@ pub(super) async fn answer(
     let now = hub.shared.clock.now();
     let by = author(&said.author)?;
     let more = said.minutes.map(|more| minutes("minutes", more, MOST_MINUTES)).transpose()?;
-    let (reason, approve, trace) = (said.reason.trim().to_owned(), said.approve, Trace::current().id());
+    let (reason, approve, trace) = (super::reason(&said.reason)?, said.approve, Trace::current().id());
     let grant = {
         let (by, reason) = (by.clone(), reason.clone());
         move |request: &MoreTime| {

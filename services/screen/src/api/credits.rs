@@ -59,7 +59,7 @@ pub(super) async fn earn(State(hub): State<Hub>, Json(said): Json<Earn>) -> Resu
         what,
         minutes: earned,
         author: author(&said.author)?,
-        reason: said.reason,
+        reason: super::reason(&said.reason)?,
         cap: cap(&hub),
     };
     hub.records.earn(earning).await.map_err(unkept)??;

@@ -224,6 +224,15 @@ fn author(name: &str) -> Result<String, Problem> {
     Ok(name.to_owned())
 }
 
+/// Why somebody does it, in a few words: it is shown wherever the rule is.
+fn reason(text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.len() > 200 {
+        return Err(Problem::field("reason", format!("{} bytes", text.len()), "at most 200 bytes"));
+    }
+    Ok(text.to_owned())
+}
+
 /// An end that lies ahead.
 fn end(field: &str, text: &str, world: &World) -> Result<Timestamp, Problem> {
     let at = crate::when::moment(field, text, world.now, &world.policy.tz)?;

@@ -175,6 +175,8 @@ pub(super) fn judge(frame: &Frame<'_>, at: Timestamp) -> Ruling {
 }
 
 fn ruling(rule: Rule, blocked: Option<Scope>, because: impl Into<String>) -> Ruling {
+    // A list of services that a family has emptied cuts nothing off.
+    let blocked = blocked.filter(|scope| !matches!(scope, Scope::Services(names) if names.is_empty()));
     Ruling { rule, blocked, because: because.into(), until: None }
 }
 

@@ -236,3 +236,11 @@ fn the_night_of_a_clock_change_is_described_as_long_as_it_is() {
         "21:30–07:00, 8 h 30 min, clocks go forward"
     );
 }
+
+#[test]
+fn a_list_that_a_family_has_emptied_cuts_nothing_off() {
+    let mut scene = Scene::new(DeviceTier::Screen);
+    scene.policy.wind_down.streaming.clear();
+    scene.policy.screen_services.clear();
+    scene.check(&[(18, "21:20", None, "wind-down"), (18, "22:00", None, "weekday")]);
+}
