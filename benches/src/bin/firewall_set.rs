@@ -85,19 +85,32 @@ mod linux {
             looks.push(all - blocked);
             both.push(all);
         }
-        let rows = [("block, both tables", blocks), ("read-back, both tables", looks), ("block + read-back", both)];
+        let rows =
+            [("block, both tables", blocks), ("read-back, both tables", looks), ("block + read-back", both)];
         let mut numbers = serde_json::Map::new();
         let mut good = true;
         for (name, mut times) in rows {
             times.sort();
-            let at = |percent: usize| times.get((times.len() - 1) * percent / 100).copied().unwrap_or_default();
+            let at =
+                |percent: usize| times.get((times.len() - 1) * percent / 100).copied().unwrap_or_default();
             let micros = |time: Duration| (time.as_secs_f64() * 1e7).round() / 10.0;
-            println!("{name:<24} median {:>6.1} µs   p99 {:>6.1} µs   max {:>8.1} µs", micros(at(50)), micros(at(99)), micros(at(100)));
-            numbers.insert(name.to_owned(), json!({ "median_us": micros(at(50)), "p99_us": micros(at(99)), "max_us": micros(at(100)) }));
+            println!(
+                "{name:<24} median {:>6.1} µs   p99 {:>6.1} µs   max {:>8.1} µs",
+                micros(at(50)),
+                micros(at(99)),
+                micros(at(100))
+            );
+            numbers.insert(
+                name.to_owned(),
+                json!({ "median_us": micros(at(50)), "p99_us": micros(at(99)), "max_us": micros(at(100)) }),
+            );
             good = at(50) <= BAR;
         }
         let verdict = if good { "kept" } else { "MISSED" };
-        println!("bar: block + read-back among {FULL} blocked addresses ≤ {} µs at the median: {verdict}", BAR.as_micros());
+        println!(
+            "bar: block + read-back among {FULL} blocked addresses ≤ {} µs at the median: {verdict}",
+            BAR.as_micros()
+        );
         println!("{}", json!({ "blocked": FULL, "rounds": ROUNDS, "times": numbers, "bar_kept": good }));
         Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -53,7 +53,7 @@ impl Ledger {
                     match serde_json::from_str(&body) {
                         Ok(record) => records.push(record),
                         Err(error) => {
-                            tracing::error!(%id, %error, "a kept device could not be read and is left out")
+                            tracing::error!(%id, %error, "a kept device could not be read and is left out");
                         }
                     }
                 }

@@ -143,7 +143,14 @@ fn keep_time(shared: &Shared, engine: &Engine, config: &Config, ledger: &Ledger,
         sanctum_kernel::reconcile::reconcile(&stop, period, &nudge, || {
             let (engine, latch) = (rounds.clone(), latch.take());
             async move {
-                let done = engine.ask(|core| Box::pin(async move { Ok(core.round().await) })).await;
+                let done = engine
+                    .ask(|core| {
+                        Box::pin(async move {
+                            let _: () = core.round().await;
+                            Ok(())
+                        })
+                    })
+                    .await;
                 drop(latch);
                 done.map_err(|refusal| Box::new(refusal.0) as Failure)
             }

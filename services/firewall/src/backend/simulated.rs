@@ -34,6 +34,7 @@ impl Config {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every kind is opened the same way, and others can fail")]
 pub(crate) fn open(config: &Config) -> Result<Arc<dyn Backend>, Hinted> {
     Ok(Arc::new(Simulated::new(config.services)))
 }
@@ -98,10 +99,7 @@ impl Simulated {
         if slow {
             tokio::time::sleep(SLOW).await;
         }
-        match away {
-            true => Err(BackendError::Unreachable { what, reason: "connection timed out (simulated)".to_owned() }),
-            false => Ok(()),
-        }
+        if away { Err(BackendError::Unreachable { what, reason: "connection timed out (simulated)".to_owned() }) } else { Ok(()) }
     }
 
     /// Applies a change, unless a fault is in the way.

@@ -161,7 +161,9 @@ impl Core {
     /// A newcomer's own block begins with its arrival.
     fn begun(&mut self, id: &str, block: &Block, judged: &Judged) {
         let now = self.now();
-        let Some(record) = self.setup.records.get_mut(id).filter(|record| record.announced.is_none()) else { return };
+        let Some(record) = self.setup.records.get_mut(id).filter(|record| record.announced.is_none()) else {
+            return;
+        };
         record.announced = Some(block.clone());
         record.blocked_since = Some(now);
         let detail = format!("{} is blocked ({}); {}", record.device.name, block.reason, judged.evidence);
@@ -239,7 +241,7 @@ impl Core {
     }
 
     /// Says of everybody who has been away for long enough that they left.
-    pub(super) async fn depart(&mut self) {
+    pub(super) fn depart(&mut self) {
         let now = Instant::now();
         let due: Vec<Mac> = self.leaving.iter().filter(|(_, at)| **at <= now).map(|(mac, _)| *mac).collect();
         for mac in due {

@@ -17,8 +17,10 @@ impl Engine {
     /// Sends a canary and waits for its outcome. The address is new each time: only state written after the
     /// request counts.
     pub(crate) async fn canary(&self, visible: Duration) -> Result<Happening, Refusal> {
-        let [b, c, d, e, f] = random::<5>();
-        let mac = Mac([0x02, b, c, d, e, f]);
+        let mut octets = random::<6>();
+        // A locally administered address of one device: nobody bought it, and no group has it.
+        octets[0] = 0x02;
+        let mac = Mac(octets);
         Trace::current().scope(self.fly(mac, visible)).await
     }
 

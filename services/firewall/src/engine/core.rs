@@ -138,6 +138,10 @@ impl Core {
         self.dirty.insert(id.to_owned());
     }
 
+    pub(super) fn touch_all(&mut self, ids: &[String]) {
+        self.dirty.extend(ids.iter().cloned());
+    }
+
     pub(super) fn remove(&mut self, id: &str) -> Option<Record> {
         self.gone.push(id.to_owned());
         self.dirty.remove(id);
@@ -236,7 +240,7 @@ impl Core {
     }
 
     pub(super) fn next_departure(&self) -> Instant {
-        let far = || Instant::now() + Duration::from_secs(3600);
+        let far = || Instant::now() + Duration::from_hours(1);
         self.leaving.values().min().copied().unwrap_or_else(far)
     }
 

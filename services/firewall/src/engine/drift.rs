@@ -39,7 +39,7 @@ pub(super) fn drifts(held: Option<&Held>, intent: &Intent, seen: &Observation) -
         match seen.cuts.get(mac) {
             None => drifts.push(format!("the block of {mac} was removed on the router")),
             Some(found) if !found.whole => {
-                drifts.push(format!("half of the block of {mac} was removed on the router"))
+                drifts.push(format!("half of the block of {mac} was removed on the router"));
             }
             Some(_) => {}
         }

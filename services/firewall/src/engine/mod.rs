@@ -96,7 +96,7 @@ impl Loop {
                 }
                 Some(job) = self.jobs.recv() => job(&mut self.core).await,
                 () = tokio::time::sleep_until(departure) => {
-                    Trace::start().scope(self.core.depart()).await;
+                    Trace::start().scope(async { self.core.depart() }).await;
                     self.keep().await;
                 }
             }

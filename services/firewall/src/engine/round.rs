@@ -55,7 +55,7 @@ impl Core {
         self.judge(&intent, &after, &leaks);
         self.services();
         self.announce(&after);
-        self.report(drifts, &intent, &after, refused);
+        self.report(drifts, &intent, &after, refused.as_ref());
         self.held = Some(Held::of(&after));
         self.observed = Some(after.cuts.len());
         match &after.warning {
@@ -89,7 +89,7 @@ impl Core {
                 touched.push(record.device.id.clone());
             }
         }
-        touched.iter().for_each(|id| self.touch(id));
+        self.touch_all(&touched);
     }
 
     /// Writes the differences; says whether anything was written.
@@ -237,7 +237,7 @@ impl Core {
                 None => (record.missing_since, record.closed_since) = (None, None),
                 Some(_) if record.closed_since.is_some() => {}
                 Some(state) if matches!(state.verdict, Verdict::Proven | Verdict::Applied) => {
-                    record.missing_since = None
+                    record.missing_since = None;
                 }
                 Some(_) => {
                     let since = *record.missing_since.get_or_insert(now);
@@ -251,7 +251,7 @@ impl Core {
                 touched.push(id.clone());
             }
         }
-        touched.iter().for_each(|id| self.touch(id));
+        self.touch_all(&touched);
         for (id, name) in closed {
             let detail = format!(
                 "single services of {name} could not be blocked for {}; everything is closed instead",
@@ -317,14 +317,14 @@ impl Core {
         mut drifts: Vec<String>,
         intent: &Intent,
         after: &Observation,
-        refused: Option<BackendError>,
+        refused: Option<&BackendError>,
     ) {
         let left = Mend::between(intent, after);
         let whole = left.is_empty() && after.rules == Rules::Whole;
         if !whole && drifts.is_empty() {
             let macs: Vec<String> =
                 left.block.keys().chain(&left.unblock).take(MOST_NAMED).map(Mac::to_string).collect();
-            drifts.push(match &refused {
+            drifts.push(match refused {
                 Some(error) => Chain(error).to_string(),
                 None => format!(
                     "the router said it did, and did not: {}",
@@ -353,11 +353,11 @@ impl Core {
         }
         let outcome = if whole { "repaired" } else { "not repaired; it is tried again" };
         let detail = format!("{what} ({outcome})");
-        if !whole {
+        if whole {
+            self.setup.shared.well.set("router", Status::Well, detail.clone());
+        } else {
             let hint = "look at `sanctum firewall status` and at the router itself";
             self.setup.shared.well.set_hint("router", Status::Unwell, detail.clone(), hint);
-        } else {
-            self.setup.shared.well.set("router", Status::Well, detail.clone());
         }
         if self.drift.as_ref() != Some(&detail) || whole {
             let verdict = if whole { Verdict::Applied } else { Verdict::Missing };
@@ -419,7 +419,7 @@ impl Core {
                 touched.push(record.device.id.clone());
             }
         }
-        touched.iter().for_each(|id| self.touch(id));
+        self.touch_all(&touched);
     }
 
     /// Strangers that the gate stopped and that nobody noticed otherwise.

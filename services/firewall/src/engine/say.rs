@@ -217,7 +217,9 @@ impl Core {
                 .filter(|id| **id != device.id)
                 .cloned()
                 .collect();
-            others.iter().for_each(|id| drop(self.remove(id)));
+            for other in &others {
+                drop(self.remove(other));
+            }
             let id = device.id.clone();
             let declared = self.setup.records.get(&id).is_some_and(|record| record.declared);
             if !declared {

@@ -68,7 +68,8 @@ async fn never_better_than_the_truth(house: &House, on: &[bool; 5]) {
         return;
     }
     for device in client(house).devices().await.unwrap() {
-        let good = device.block.is_some_and(|state| matches!(state.verdict, Verdict::Proven | Verdict::Applied));
+        let good =
+            device.block.is_some_and(|state| matches!(state.verdict, Verdict::Proven | Verdict::Applied));
         for mac in device.macs.iter().filter(|_| good) {
             let (passed, _) = packets(house, &mac.to_string()).await;
             assert_eq!(passed, 0, "{} has a good verdict and its packets pass", device.id);

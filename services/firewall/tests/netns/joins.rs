@@ -83,7 +83,10 @@ fn every_kind_of_join_is_one_event() {
         lab.plug("xb", XBOX);
         remember(&lab);
         heard.next("the third attempt", of(Kind::Attempt, XBOX)).await;
-        until(&house, "xbox", "its new name", |device| device.fingerprint.hostname.as_deref() == Some("XBOX-2")).await;
+        until(&house, "xbox", "its new name", |device| {
+            device.fingerprint.hostname.as_deref() == Some("XBOX-2")
+        })
+        .await;
         let more = heard.during(Duration::from_secs(1)).await;
         assert!(!more.iter().any(|event| matches!(event.kind, Kind::Joined | Kind::Attempt)), "{more:?}");
         // It comes back with a made-up address, and is recognised by what it shows.

@@ -256,7 +256,7 @@ impl Heard {
                 all.extend(serde_json::from_str::<Happening>(&event.data));
             }
         };
-        if tokio::time::timeout(period, wait).await.is_ok() {}
+        let _over = tokio::time::timeout(period, wait).await;
         all
     }
 }

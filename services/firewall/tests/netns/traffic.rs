@@ -47,7 +47,7 @@ pub(crate) fn talk(lab: &Lab, part: &str, port: u16) -> Talk {
             let end = Arc::clone(&stop);
             std::thread::spawn(move || {
                 while !end.load(Ordering::Relaxed) {
-                    if udp.send_to(&[1; 200], at).is_err() {}
+                    let _sent = udp.send_to(&[1; 200], at);
                     nap();
                 }
             });
@@ -67,9 +67,9 @@ fn echo(udp: &UdpSocket, over: &AtomicBool) {
         if let Ok((_, from)) = udp.recv_from(&mut room) {
             listener = Some(from);
         }
-        if let Some(to) = listener {
-            if udp.send_to(&[2; 900], to).is_err() {}
-        }
+        if let Some(to) = listener
+            && udp.send_to(&[2; 900], to).is_err()
+        {}
     }
 }
 
@@ -83,7 +83,7 @@ fn both_ways(stream: TcpStream, over: &Arc<AtomicBool>) {
     writer.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
     std::thread::spawn(move || {
         while !end.load(Ordering::Relaxed) {
-            if writer.write(&[3; 700]).is_err() {}
+            let _sent = writer.write_all(&[3; 700]);
             nap();
         }
     });
@@ -97,14 +97,14 @@ fn nap() {
 /// Counts what arrives on the four flows, in the kernel of the receiver: sockets' buffers play no part. A reset is
 /// the router's own answer for a connection it no longer tracks.
 fn count(lab: &Lab, part: &str, side: &str, port: u16) {
-    let mut rules = String::new();
-    for family in ["ip", "ip6"] {
-        let nf = if family == "ip" { "ipv4" } else { "ipv6" };
-        rules.push_str(&format!(
-            " meta nfproto {nf} tcp {side} {port} tcp flags & rst == 0 counter comment \"tcp{nf}\";"
-        ));
-        rules.push_str(&format!(" meta nfproto {nf} udp {side} {port} counter comment \"udp{nf}\";"));
-    }
+    let rules: String = ["ipv4", "ipv6"]
+        .map(|nf| {
+            let tcp = format!(
+                "meta nfproto {nf} tcp {side} {port} tcp flags & rst == 0 counter comment \"tcp{nf}\";"
+            );
+            format!(" {tcp} meta nfproto {nf} udp {side} {port} counter comment \"udp{nf}\";")
+        })
+        .concat();
     lab.nft(
         part,
         &format!("table inet count{port} {{ chain c {{ type filter hook input priority 0;{rules} }}; }}"),

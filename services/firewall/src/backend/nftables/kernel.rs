@@ -23,14 +23,14 @@ const NFTABLES: u16 = 10;
 const BATCH_BEGIN: u16 = 16;
 const BATCH_END: u16 = 17;
 /// Messages of nf_tables (linux/netfilter/nf_tables.h).
-const GET_TABLE: u16 = NFTABLES << 8 | 1;
-const GET_RULE: u16 = NFTABLES << 8 | 7;
-const NEW_ELEMENT: u16 = NFTABLES << 8 | 12;
-const GET_ELEMENT: u16 = NFTABLES << 8 | 13;
-const DELETE_ELEMENT: u16 = NFTABLES << 8 | 14;
-const GET_FLOWTABLE: u16 = NFTABLES << 8 | 23;
+const GET_TABLE: u16 = (NFTABLES << 8) | 0x01;
+const GET_RULE: u16 = (NFTABLES << 8) | 0x07;
+const NEW_ELEMENT: u16 = (NFTABLES << 8) | 0x0c;
+const GET_ELEMENT: u16 = (NFTABLES << 8) | 0x0d;
+const DELETE_ELEMENT: u16 = (NFTABLES << 8) | 0x0e;
+const GET_FLOWTABLE: u16 = (NFTABLES << 8) | 0x17;
 /// `IPCTNL_MSG_CT_DELETE`, `CTA_MARK`, `CTA_MARK_MASK`.
-const DELETE_FLOW: u16 = CONNTRACK << 8 | 2;
+const DELETE_FLOW: u16 = (CONNTRACK << 8) | 0x02;
 const MARK: u16 = 8;
 const MARK_MASK: u16 = 21;
 /// `NFT_TABLE_F_DORMANT`: a table that is asleep.

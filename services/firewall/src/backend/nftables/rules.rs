@@ -54,10 +54,7 @@ pub(super) fn compare(family: &str, ours: &[Print], found: &[Print]) -> Option<W
         if !found.contains(rule) {
             let chain = &rule.chain;
             let all = !found.iter().any(|other| other.chain == *chain);
-            return Some(Wrong::Missing(match all {
-                true => format!("every rule of chain `{chain}` in table `{family} sanctum` was deleted"),
-                false => format!("the rule \"{}\" in chain `{chain}` of table `{family} sanctum` was deleted or changed", rule.comment),
-            }));
+            return Some(Wrong::Missing(if all { format!("every rule of chain `{chain}` in table `{family} sanctum` was deleted") } else { format!("the rule \"{}\" in chain `{chain}` of table `{family} sanctum` was deleted or changed", rule.comment) }));
         }
     }
     let foreign = found.iter().find(|rule| !ours.contains(rule))?;

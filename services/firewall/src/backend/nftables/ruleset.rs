@@ -59,12 +59,12 @@ impl Sets {
     fn common(&self) -> String {
         let Self { known, blocked, lan4, lan6, .. } = self;
         format!(
-            r#"	set known {{ type ether_addr; size 65535; {known} }}
+            r"	set known {{ type ether_addr; size 65535; {known} }}
 	set blocked {{ type ether_addr; size 65535; counter; {blocked} }}
 	set lan4 {{ type ipv4_addr; flags interval; auto-merge; {lan4} }}
 	set lan6 {{ type ipv6_addr; flags interval; auto-merge; {lan6} }}
 	set leaked {{ type ether_addr; size 65535; flags dynamic; counter; }}
-"#
+"
         )
     }
 
@@ -107,33 +107,34 @@ impl Sets {
         let common = self.common();
         // A bridge's port is not its bridge, so here the switch is the kind of packet instead of the interface.
         let shut = if self.closed.is_empty() { "" } else { "elements = { 0x0800, 0x86dd };" };
-        let mut rules = String::new();
+        let single = "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00";
+        let (mut rules, mut trips) = (Vec::new(), Vec::new());
         for (ip, set) in [("ip", "lan4"), ("ip6", "lan6")] {
             let from = format!("{ip} saddr != @{set}");
-            let single = "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00";
-            let lines = [
+            rules.extend([
                 format!("{from} ether daddr @blocked drop comment \"nothing reaches blocked devices ({ip})\""),
                 format!("ether type @closed {from} {single} ether daddr != @known drop comment \"nothing reaches strangers ({ip})\""),
-            ];
-            lines.iter().for_each(|line| rules.push_str(&format!("\t\t{line}\n")));
+            ]);
+            trips.extend([
+                format!("{from} ether daddr @blocked update @leaked {{ ether daddr counter }} comment \"packets that got in to blocked devices ({ip})\""),
+                format!("{from} update @received {{ ether daddr counter }} comment \"bytes received ({ip})\""),
+            ]);
         }
-        let mut trips = String::new();
-        for (ip, set) in [("ip", "lan4"), ("ip6", "lan6")] {
-            trips.push_str(&format!("\t\t{ip} saddr != @{set} ether daddr @blocked update @leaked {{ ether daddr counter }} comment \"packets that got in to blocked devices ({ip})\"\n"));
-            trips.push_str(&format!("\t\t{ip} saddr != @{set} update @received {{ ether daddr counter }} comment \"bytes received ({ip})\"\n"));
-        }
+        let (rules, trips) = (rules.join("\n\t\t"), trips.join("\n\t\t"));
         format!(
-            r#"table bridge sanctum {{
+            r"table bridge sanctum {{
 {common}	set closed {{ type ether_type; {shut} }}
 	set received {{ type ether_addr; size 65535; flags dynamic,timeout; counter; timeout 7d; }}
 	chain down {{
 		type filter hook output priority 0; policy accept;
-{rules}	}}
+		{rules}
+	}}
 	chain tripwire {{
 		type filter hook postrouting priority 300; policy accept;
-{trips}	}}
+		{trips}
+	}}
 }}
-"#
+"
         )
     }
 }

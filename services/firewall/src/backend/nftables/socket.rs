@@ -94,7 +94,7 @@ impl Netlink {
         self.send(request)?;
         loop {
             let received = self.take()?;
-            for message in messages(received).filter(|message| message.seq == seq) {
+            if let Some(message) = messages(received).find(|message| message.seq == seq) {
                 match message.errno() {
                     Some(0) => return Ok(None),
                     Some(code) => return Err(io::Error::from_raw_os_error(code)),
