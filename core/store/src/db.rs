@@ -81,6 +81,10 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
              PRAGMA cache_size=-2000; PRAGMA journal_size_limit=8388608;",
         )
         .map_err(of)?;
+    // SQLite opens a file it may not write as read-only and says so only at the first write.
+    if connection.is_readonly("main").map_err(of)? {
+        return Err(StoreError::ReadOnly(path.to_owned()));
+    }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

@@ -5,8 +5,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::json;
-
 use crate::house::{CATALOGUE, NOON, at, life, notice, say};
 
 /// A small file system in memory, gone with this value.
@@ -19,8 +17,12 @@ impl Small {
         Self(path.to_owned())
     }
 
-    fn read_only(&self) {
-        run(&["mount", "-o", "remount,ro", &self.0.display().to_string()]);
+    /// The same place, but nothing can be written there.
+    fn bind_read_only(path: &Path) -> Self {
+        let text = path.display().to_string();
+        run(&["mount", "--bind", &text, &text]);
+        run(&["mount", "-o", "remount,bind,ro", &text]);
+        Self(path.to_owned())
     }
 }
 
@@ -68,21 +70,26 @@ async fn f1_a_full_disk_is_answered_honestly() {
 }
 
 #[tokio::test]
-async fn f1_a_read_only_disk_is_named_at_the_start() {
+async fn f1_a_read_only_disk_or_database_is_named_at_the_start() {
     let stopped = sanctum_testkit::House::new(&CATALOGUE).clock(at(NOON));
-    let small = Small::mount(&stopped.paths().state());
     let house = stopped.start().await;
     say(&house, notice("error", "before")).await;
     let stopped = house.stop().await;
-    sanctum_testkit::eventually("the files to be let go", crate::house::PATIENCE, async || {
-        let tried = Command::new("mount").args(["-o", "remount,ro", &small.0.display().to_string()]).output().unwrap();
-        tried.status.success().then_some(())
-    })
-    .await;
-    small.read_only();
-    let (stopped, why) = stopped.try_start().await.expect_err("it cannot keep anything");
-    assert!(why.contains("read-only") && why.contains("notify.db"), "{why}");
-    assert!(json!(why).is_string());
-    drop(small);
-    drop(stopped);
+    let database = stopped.paths().state().join("notify.db");
+    let stopped = {
+        let _bound = Small::bind_read_only(&database);
+        let (stopped, why) = stopped.try_start().await.expect_err("it cannot keep anything");
+        assert!(why.contains("read-only") && why.contains("notify.db") && why.contains("remount"), "{why}");
+        stopped
+    };
+    let stopped = {
+        let _bound = Small::bind_read_only(&stopped.paths().state());
+        let (stopped, why) = stopped.try_start().await.expect_err("it cannot keep anything");
+        assert!(why.to_lowercase().contains("read-only") && why.contains("state"), "{why}");
+        stopped
+    };
+    let house = stopped.start().await;
+    let (_, page) = house.get("notify", "/history").await;
+    assert_eq!(page["notifications"][0]["notice"]["title"], "before", "nothing is lost");
+    house.stop().await;
 }
