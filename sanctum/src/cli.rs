@@ -29,10 +29,12 @@ pub(crate) struct Cli {
 
 /// Where the house is: `--home`, `SANCTUM_HOME`, or `~/.sanctum`.
 pub(crate) fn home(given: Option<PathBuf>) -> PathBuf {
-    given.or_else(|| std::env::var_os("SANCTUM_HOME").filter(|home| !home.is_empty()).map(PathBuf::from)).unwrap_or_else(|| {
-        let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
-        home.join(".sanctum")
-    })
+    given
+        .or_else(|| std::env::var_os("SANCTUM_HOME").filter(|home| !home.is_empty()).map(PathBuf::from))
+        .unwrap_or_else(|| {
+            let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
+            home.join(".sanctum")
+        })
 }
 
 impl Cli {
@@ -45,21 +47,32 @@ impl Cli {
                 true => (exit::NO_INPUT, "`sanctum init` writes a first configuration"),
                 false => (exit::CONFIG, "`sanctum config explain KEY` says what a key takes"),
             };
-            Box::new(Hinted::new(code, if missing { problems.all.first().map(|problem| problem.message.clone()).unwrap_or_default() } else { format!("the configuration is wrong\n{drawn}") }, hint)) as Failure
+            Box::new(Hinted::new(
+                code,
+                if missing {
+                    problems.all.first().map(|problem| problem.message.clone()).unwrap_or_default()
+                } else {
+                    format!("the configuration is wrong\n{drawn}")
+                },
+                hint,
+            )) as Failure
         })
     }
 
     /// Where a service listens.
     pub(crate) fn addr(&self, service: &str) -> Result<SocketAddr, Failure> {
         let loaded = self.settings()?;
-        loaded.address(service, "http").ok_or_else(|| Hinted::new(exit::SOFTWARE, format!("`{service}` has no address"), "see `sanctum ports`").into())
+        loaded.address(service, "http").ok_or_else(|| {
+            Hinted::new(exit::SOFTWARE, format!("`{service}` has no address"), "see `sanctum ports`").into()
+        })
     }
 
     /// The way to a service of the running house.
     pub(crate) fn transport(&self, service: &str) -> Result<Arc<dyn Transport>, Failure> {
         let addr = self.addr(service)?;
         let token = read_token(&self.paths, "cli", service).map_err(|error| {
-            Hinted::new(exit::UNAVAILABLE, "the house is not running", "`sanctum up` starts it").because(error)
+            Hinted::new(exit::UNAVAILABLE, "the house is not running", "`sanctum up` starts it")
+                .because(error)
         })?;
         Ok(sanctum_http::transport(Peer { name: service.to_owned(), addr, token }))
     }
@@ -69,16 +82,23 @@ impl Cli {
         match &error {
             CallError::Refused { problem, .. } => {
                 let mut text = problem.to_string();
-                for (name, value) in [("field", &problem.field), ("value", &problem.value), ("allowed", &problem.allowed)] {
+                for (name, value) in
+                    [("field", &problem.field), ("value", &problem.value), ("allowed", &problem.allowed)]
+                {
                     if let Some(value) = value {
                         text.push_str(&format!("\n  {name}: {value}"));
                     }
                 }
                 let code = if problem.status >= 500 { exit::TRY_AGAIN } else { exit::NO };
-                Box::new(Hinted::new(code, text, problem.hint.clone().unwrap_or_else(|| "`--help` shows how to say it".to_owned())))
+                Box::new(Hinted::new(
+                    code,
+                    text,
+                    problem.hint.clone().unwrap_or_else(|| "`--help` shows how to say it".to_owned()),
+                ))
             }
             CallError::Silent { service, .. } => {
-                let hint = format!("is the house up? `sanctum status` tells; `sanctum logs {service}` says why not");
+                let hint =
+                    format!("is the house up? `sanctum status` tells; `sanctum logs {service}` says why not");
                 Box::new(Hinted::new(exit::UNAVAILABLE, error.to_string(), hint))
             }
             CallError::Garbled { .. } => Box::new(error),
@@ -86,6 +106,7 @@ impl Cli {
     }
 
     /// Runs asynchronous work of one command.
+    #[expect(clippy::unused_self, reason = "it reads as what it is: work of this command line")]
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(runtime.block_on(work))
@@ -97,10 +118,16 @@ impl Cli {
     }
 
     /// Prints `value` as JSON if asked to, and through `human` otherwise.
-    pub(crate) fn show<T: Serialize>(&self, value: &T, human: impl FnOnce(&mut dyn Write, Paint) -> io::Result<()>) -> Result<(), Failure> {
+    pub(crate) fn show<T: Serialize>(
+        &self,
+        value: &T,
+        human: impl FnOnce(&mut dyn Write, Paint) -> io::Result<()>,
+    ) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         let written = if self.json {
-            serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from).and_then(|()| writeln!(out))
+            serde_json::to_writer_pretty(&mut out, value)
+                .map_err(io::Error::from)
+                .and_then(|()| writeln!(out))
         } else {
             human(&mut out, Paint::stdout())
         };
@@ -108,6 +135,7 @@ impl Cli {
     }
 
     /// Prints text for people.
+    #[expect(clippy::unused_self, reason = "it reads as what it is: words of this command line")]
     pub(crate) fn say(&self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         quiet(writeln!(out, "{text}").and_then(|()| out.flush()))

@@ -25,7 +25,10 @@ pub fn main() -> ExitCode {
             Err(error) => ExitCode::from(complain(&error)),
         },
         Err(error) => {
-            let asked = matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
+            let asked = matches!(
+                error.kind(),
+                clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion
+            );
             // A closed pipe while printing help is nobody's problem.
             error.print().ok();
             ExitCode::from(if asked { exit::OK } else { exit::USAGE })
@@ -35,7 +38,11 @@ pub fn main() -> ExitCode {
 
 /// A link named `sanctum-<name>` (or by a house name) runs that service.
 fn as_service(words: Vec<OsString>) -> Vec<OsString> {
-    let called = words.first().map(std::path::Path::new).and_then(|path| path.file_name()).and_then(|name| name.to_str());
+    let called = words
+        .first()
+        .map(std::path::Path::new)
+        .and_then(|path| path.file_name())
+        .and_then(|name| name.to_str());
     let service = called.and_then(|called| {
         let plain = called.strip_prefix("sanctum-").and_then(|name| CATALOGUE.find(name));
         plain.or_else(|| CATALOGUE.find(called))
@@ -54,12 +61,9 @@ fn complain(error: &Failure) -> u8 {
     let colour = paint::Paint::stderr();
     let hinted = sanctum_kernel::hint(&**error);
     let text = Chain(&**error).to_string();
-    #[expect(clippy::print_stderr, reason = "the one place that prints errors")]
-    {
-        anstream::eprintln!("{} {text}", colour.red("error:"));
-        if let Some((hint, _)) = hinted {
-            anstream::eprintln!("{} {hint}", colour.cyan("hint:"));
-        }
+    anstream::eprintln!("{} {text}", colour.red("error:"));
+    if let Some((hint, _)) = hinted {
+        anstream::eprintln!("{} {hint}", colour.cyan("hint:"));
     }
     match error.downcast_ref::<Hinted>() {
         Some(hinted) => hinted.code(),

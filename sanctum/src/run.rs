@@ -15,7 +15,14 @@ pub(crate) fn services(names: &[&'static str], begins: bool, cli: &Cli) -> Outco
     let loaded = cli.settings()?;
     sanctum_host::telemetry(cli.verbose);
     let names = if names.is_empty() { in_one_process() } else { names.to_vec() };
-    let plan = Plan { catalogue: &CATALOGUE, paths: cli.paths.clone(), loaded, names, clock: Clock::system(), begins };
+    let plan = Plan {
+        catalogue: &CATALOGUE,
+        paths: cli.paths.clone(),
+        loaded,
+        names,
+        clock: Clock::system(),
+        begins,
+    };
     runtime()?.block_on(async {
         let running = start(plan).await.map_err(sanctum_host::HostError::hinted)?;
         Ok(running.until_stopped().await)

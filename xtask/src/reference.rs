@@ -1,10 +1,9 @@
 //! `docs/reference`: computed from the catalogue, the config types, the command line and the running services.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::PathBuf;
 
-use sanctum::CATALOGUE;
+use sanctum_cli::CATALOGUE;
 use sanctum_kernel::{Probe, exit};
 
 use crate::tidy::root;
@@ -37,8 +36,9 @@ pub(crate) fn bless() -> Vec<String> {
 /// Pages that differ from what stands in the repository.
 #[cfg(test)]
 pub(crate) fn stale() -> Vec<String> {
-    let differs =
-        |(name, text): &(String, String)| fs::read_to_string(dir().join(name)).ok().as_ref() != Some(text);
+    let differs = |(name, text): &(String, String)| {
+        std::fs::read_to_string(dir().join(name)).ok().as_ref() != Some(text)
+    };
     pages().into_iter().filter(differs).map(|(name, _)| name).collect()
 }
 
@@ -92,7 +92,7 @@ fn cli() -> String {
     for (code, meaning) in exit::ALL {
         writeln!(text, "| {code} | {meaning} |").ok();
     }
-    let mut command = sanctum::command().term_width(100);
+    let mut command = sanctum_cli::command().term_width(100);
     command.build();
     help(&mut command, "sanctum", &mut text);
     text

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sanctum::CATALOGUE;
+use sanctum_cli::CATALOGUE;
 use serde_json::Value;
 
 /// No file is longer: it is two files that have not been separated yet.

@@ -145,7 +145,7 @@ fn ports(cli: &Cli) -> Vec<Look> {
 /// The real router needs tools and rights; a simulated one does not.
 fn router(cli: &Cli) -> Vec<Look> {
     let Ok(loaded) = cli.settings() else { return Vec::new() };
-    let simulated = loaded.with_section("firewall", |section| section.parse::<sanctum_firewall::Config>()).is_ok_and(|config| config.backend == sanctum_firewall::backend::Kind::simulated);
+    let simulated = loaded.with_section("firewall", |section: &sanctum_kernel::section::Section<'_>| section.parse::<sanctum_firewall::Config>()).is_ok_and(|config| config.backend == sanctum_firewall::backend::Kind::simulated);
     if simulated {
         let look = Look::new("router", Finding::Warning, "the router is simulated: nothing is really blocked");
         return vec![look.hint("on a Linux router set `backend = \"nftables\"` in `[firewall]`")];

@@ -13,6 +13,7 @@ macro_rules! verbs {
         $(mod $module;)+
 
         #[derive(Debug, clap::Subcommand)]
+        #[expect(clippy::large_enum_variant, reason = "one value a process")]
         enum Verb {
             $($(#[$doc])* $variant($module::Args)),+
         }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 use sanctum_api::supervise::{Client, Phase, ServiceState};
-use sanctum_kernel::{Status, exit};
+use sanctum_kernel::{Hinted, Status, exit};
 use sanctum_supervise::{Holder, holder};
 use serde::Serialize;
 
@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Only these services, by name or house name
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+    /// Print the link to the dashboard, with the key for this house's people, and nothing else
+    #[arg(long, conflicts_with = "names")]
+    url: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -32,7 +35,10 @@ struct House {
 }
 
 pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
-    let Args { names } = args;
+    let Args { names, url } = args;
+    if url {
+        return link(cli);
+    }
     let names = names.iter().map(|word| super::run::service(word)).collect::<Result<Vec<_>, _>>()?;
     let mut house = House { up: false, supervisor: holder(&cli.paths), trouble: None, services: Vec::new() };
     if house.supervisor.is_some() {
@@ -46,6 +52,14 @@ pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
     let well = house.up && house.services.iter().all(is_well);
     cli.show(&house, |out, paint| draw(out, paint, &house))?;
     Ok(if well { exit::OK } else { exit::NO })
+}
+
+/// Where to look; only for a house that runs, because the key is new at every start.
+fn link(cli: &Cli) -> Outcome {
+    let url = holder(&cli.paths).and_then(|_| super::up::dashboard(cli));
+    let url = url.ok_or_else(|| Hinted::new(exit::UNAVAILABLE, "the house is down: there is no page to look at", "`sanctum up` starts it"))?;
+    cli.show(&url, |out, _| writeln!(out, "{url}"))?;
+    Ok(exit::OK)
 }
 
 /// A service that someone stopped on purpose is not unwell.

@@ -214,7 +214,7 @@ fn summary(cli: &Cli, states: &[ServiceState], begun: Instant, paint: Paint) -> 
 }
 
 /// The door of the dashboard, with the key for this house's people.
-fn dashboard(cli: &Cli) -> Option<String> {
+pub(crate) fn dashboard(cli: &Cli) -> Option<String> {
     let addr = cli.addr("dashboard").ok()?;
     let key = read_token(&cli.paths, "browser", "dashboard").ok()?;
     Some(format!("http://{addr}/enter?key={}", key.expose_secret()))

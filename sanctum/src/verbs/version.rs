@@ -11,7 +11,7 @@ use crate::cli::{Cli, Outcome};
 pub(crate) struct Args {}
 
 #[derive(Debug, Serialize)]
-struct Version {
+struct Build {
     version: &'static str,
     target: String,
     services: Vec<&'static str>,
@@ -20,7 +20,7 @@ struct Version {
 pub(crate) fn run(_: Args, cli: &Cli) -> Outcome {
     let services = CATALOGUE.iter().map(|entry| entry.spec.name).collect();
     let target = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
-    let version = Version { version: env!("CARGO_PKG_VERSION"), target, services };
-    cli.show(&version, |out, _| writeln!(out, "sanctum {} ({})\nservices: {}", version.version, version.target, version.services.join(", ")))?;
+    let build = Build { version: env!("CARGO_PKG_VERSION"), target, services };
+    cli.show(&build, |out, _| writeln!(out, "sanctum {} ({})\nservices: {}", build.version, build.target, build.services.join(", ")))?;
     Ok(exit::OK)
 }

@@ -5,7 +5,18 @@ use crate::program::Program;
 #[test]
 fn init_writes_a_file_that_the_house_accepts() {
     let program = Program::new();
-    program.ok(&["init", "--yes", "--timezone", "America/Toronto", "--child", "Ava", "--curfew", "20:45", "--router", "simulated"]);
+    program.ok(&[
+        "init",
+        "--yes",
+        "--timezone",
+        "America/Toronto",
+        "--child",
+        "Ava",
+        "--curfew",
+        "20:45",
+        "--router",
+        "simulated",
+    ]);
     insta::assert_snapshot!(std::fs::read_to_string(program.home().join("sanctum.toml")).unwrap());
     assert!(program.ok(&["config", "check"]).starts_with("good:"));
 }
@@ -31,13 +42,20 @@ fn init_without_a_terminal_says_what_to_do() {
 fn check_shows_every_complaint_and_its_exit_code_says_which_kind_it_is() {
     let program = Program::new();
     assert_eq!(program.run(&["config", "check"]).code, 66);
-    program.write("[house]\ntimezone = \"Paris\"\n\n[notify]\ndedup = 120\n\n[screen.schedule]\nweekday = \"9pm\"\n");
+    program.write(
+        "[house]\ntimezone = \"Paris\"\n\n[notify]\ndedup = 120\n\n[screen.schedule]\nweekday = \"9pm\"\n",
+    );
     let ran = program.run(&["config", "check"]);
     assert_eq!(ran.code, 78);
     let shown = ran.out.replace(&program.home().display().to_string(), "HOME");
     insta::assert_snapshot!(shown);
     let report = program.json(&["config", "check"]);
-    let lines: Vec<_> = report["problems"].as_array().unwrap().iter().map(|problem| problem["line"].as_u64().unwrap()).collect();
+    let lines: Vec<_> = report["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| problem["line"].as_u64().unwrap())
+        .collect();
     assert_eq!(lines, [2, 5, 8]);
 }
 
@@ -45,7 +63,10 @@ fn check_shows_every_complaint_and_its_exit_code_says_which_kind_it_is() {
 fn every_verb_that_needs_the_file_says_so_when_it_is_missing() {
     for words in [&["run", "notify"][..], &["notify", "hello"], &["devices"]] {
         let ran = Program::new().run(words);
-        assert!(ran.code != 0 && (ran.err.contains("sanctum init") || ran.err.contains("is kept in")), "{words:?}: {ran:?}");
+        assert!(
+            ran.code != 0 && (ran.err.contains("sanctum init") || ran.err.contains("is kept in")),
+            "{words:?}: {ran:?}"
+        );
     }
 }
 

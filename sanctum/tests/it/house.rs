@@ -60,6 +60,7 @@ fn up_tells_when_all_is_ready_and_down_proves_that_all_are_gone() {
     for name in ["notify", "firewall", "screen", "dashboard"] {
         assert!(text.contains(&format!("\"name\":\"{name}\"")), "{text}");
     }
+    assert!(program.ok(&["status", "--url"]).starts_with("http://127.0.0.1:"));
     assert!(program.run(&["up", "--detach"]).code != 0, "one house has one supervisor");
     assert!(program.ok(&["doctor"]).contains("good"));
     let doctor = program.json(&["doctor"]);
@@ -68,6 +69,7 @@ fn up_tells_when_all_is_ready_and_down_proves_that_all_are_gone() {
     assert!(sent["id"].as_i64().is_some(), "{sent}");
     program.ok(&["down"]);
     assert_ne!(program.run(&["status"]).code, 0);
+    assert_eq!(program.run(&["status", "--url"]).code, 69);
 }
 
 #[test]

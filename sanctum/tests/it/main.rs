@@ -1,5 +1,7 @@
 //! The released program, as a person uses it: words in, text and exit codes out.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
+
 mod config;
 mod demo;
 mod house;

@@ -25,7 +25,10 @@ impl Program {
     /// A home with a configuration on free ports and a simulated router.
     pub(crate) fn with_house() -> Self {
         let program = Self::new();
-        program.write(&format!("{}\n[house]\ntimezone = \"Europe/Paris\"\n\n[firewall]\nbackend = \"simulated\"\n", listen()));
+        program.write(&format!(
+            "{}\n[house]\ntimezone = \"Europe/Paris\"\n\n[firewall]\nbackend = \"simulated\"\n",
+            listen()
+        ));
         program
     }
 
@@ -34,7 +37,8 @@ impl Program {
     }
 
     pub(crate) fn write(&self, config: &str) {
-        sanctum_testkit::kernel::files::replace(&self.home().join("sanctum.toml"), config.as_bytes(), 0o600).unwrap();
+        sanctum_testkit::kernel::files::replace(&self.home().join("sanctum.toml"), config.as_bytes(), 0o600)
+            .unwrap();
     }
 
     /// The binary with words, not yet run.
@@ -45,7 +49,12 @@ impl Program {
     /// The binary under another name.
     pub(crate) fn called(&self, name: &Path, words: &[&str]) -> Command {
         let mut command = Command::new(name);
-        command.args(words).env("SANCTUM_HOME", self.home()).env("NO_COLOR", "1").env("COLUMNS", "100").stdin(Stdio::null());
+        command
+            .args(words)
+            .env("SANCTUM_HOME", self.home())
+            .env("NO_COLOR", "1")
+            .env("COLUMNS", "100")
+            .stdin(Stdio::null());
         command
     }
 
@@ -64,14 +73,19 @@ impl Program {
     pub(crate) fn json(&self, words: &[&str]) -> serde_json::Value {
         let words = [words, &["--json"]].concat();
         let ran = self.run(&words);
-        serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{words:?}: {error}: {}{}", ran.out, ran.err))
+        serde_json::from_str(&ran.out)
+            .unwrap_or_else(|error| panic!("{words:?}: {error}: {}{}", ran.out, ran.err))
     }
 }
 
 impl Ran {
     fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
     }
 }
 
@@ -80,6 +94,9 @@ impl Ran {
 pub(crate) fn listen() -> String {
     let names = ["notify", "firewall", "screen", "dashboard", "supervise"];
     let sockets: Vec<_> = names.iter().map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    let lines = names.iter().zip(&sockets).map(|(name, socket)| format!("{name} = \"{}\"\n", socket.local_addr().unwrap()));
+    let lines = names
+        .iter()
+        .zip(&sockets)
+        .map(|(name, socket)| format!("{name} = \"{}\"\n", socket.local_addr().unwrap()));
     format!("[listen]\n{}", lines.collect::<String>())
 }

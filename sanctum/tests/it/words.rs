@@ -13,7 +13,10 @@ fn the_exit_codes_in_the_help_are_the_ones_there_are() {
     let help = Program::new().ok(&["--help"]);
     let codes = help.split("Exit codes:").nth(1).unwrap();
     for (code, _) in sanctum_testkit::kernel::exit::ALL {
-        assert!(codes.split_whitespace().any(|word| word == code.to_string()), "{code} is missing in {codes}");
+        assert!(
+            codes.split_whitespace().any(|word| word == code.to_string()),
+            "{code} is missing in {codes}"
+        );
     }
 }
 

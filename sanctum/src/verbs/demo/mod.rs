@@ -104,8 +104,8 @@ async fn raise(begin: Timestamp) -> Result<Stage, Failure> {
     let home = tempfile::Builder::new().prefix("sanctum-demo-").tempdir()?;
     let paths = Paths::new(home.path());
     let phone = phone::Phone::listen()?;
-    let listen: String = CATALOGUE.iter().map(|entry| format!("{} = \"127.0.0.1:0\"\n", entry.spec.name)).collect();
-    let text = format!("[listen]\n{listen}\n{}", include_str!("demo.toml").replace("@PHONE@", &phone.url()));
+    let listen: Vec<String> = CATALOGUE.iter().map(|entry| format!("{} = \"127.0.0.1:0\"\n", entry.spec.name)).collect();
+    let text = format!("[listen]\n{}\n{}", listen.concat(), include_str!("demo.toml").replace("@PHONE@", &phone.url()));
     let loaded = sanctum_settings::check(&paths.config(), &text, &CATALOGUE)?;
     paths.prepare()?;
     sanctum_kernel::files::replace(&paths.config(), text.as_bytes(), 0o600)?;
