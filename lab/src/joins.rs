@@ -35,7 +35,7 @@ pub(crate) async fn measure(binary: &Path, net: Net, n: usize, report: &mut Repo
     let mut stage = Stage::set(binary, net, &Night::long()?, false, report).await?;
     let begun = crate::now();
     let _player = player(&stage.net.console)?;
-    let (mut by_event, mut by_kernel, mut early) = (Vec::new(), Vec::new(), 0);
+    let (mut by_event, mut by_kernel, mut by_frame, mut early) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for round in 0..n {
         let mac = stranger();
         stage.net.unplug()?;
@@ -57,6 +57,7 @@ pub(crate) async fn measure(binary: &Path, net: Net, n: usize, report: &mut Repo
         let named = until("the kernel to hold the block", 5, async || stage.watch.named(mac)).await?;
         by_event.push(crate::ms(crate::nanos(attempt.what.at) - asked));
         by_kernel.push(crate::ms(named - asked));
+        by_frame.extend(stage.watch.first(mac).map(|first| crate::ms(named - first)));
         early += usize::from(named < asked);
         let end = crate::now() + i64::try_from(TRYING * 1_000_000).unwrap_or_default();
         until("the stranger's tries", 5, async || (crate::now() >= end).then_some(())).await?;
@@ -75,6 +76,10 @@ pub(crate) async fn measure(binary: &Path, net: Net, n: usize, report: &mut Repo
         let seen = format!("median {median:.2} ms (bar {}), p99 {high:.2} ms (bar {})", BARS.0, BARS.1);
         report.check(what, median <= BARS.0 && high <= BARS.1, seen);
     }
+    let (median, high) = (quantile(&by_frame, 0.5), quantile(&by_frame, 0.99));
+    report.note(format!("after the very first frame of any kind: median {median:.2} ms, p99 {high:.2} ms"));
+    report
+        .fact("first_frame", serde_json::json!({ "median_ms": median, "p99_ms": high, "n": by_frame.len() }));
     report.check("no packet passed", out.is_empty(), sum(&out));
     report.fact("packets_out", out.len());
     stage.house.down()?;

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use sanctum_kernel::{Failure, Mac};
 
-use crate::frames::{Packet, dhcp_client, packet};
+use crate::frames::{Packet, dhcp_client, mac, packet};
 use crate::net::{LAN, Net, ROUTER, TABLET_OUT, inside};
 use crate::packets::{Caught, Rules, Tap};
 
@@ -29,6 +29,8 @@ struct Seen {
     back: Vec<Passed>,
     /// The first request of each DHCP client since it was last forgotten.
     dhcp: BTreeMap<Mac, i64>,
+    /// The first frame of any kind of an address we look for.
+    first: BTreeMap<Mac, i64>,
     /// When an address was first named in the kernel's news about its rules.
     named: BTreeMap<Mac, i64>,
     /// Addresses to look for in that news.
@@ -63,6 +65,9 @@ impl Watch {
             }
         })?;
         watch.tap(&net.router, "br-lan", |seen, caught, frame| {
+            if let Some(mac) = frame.get(6..12).and_then(mac).filter(|mac| seen.wanted.contains(mac)) {
+                seen.first.entry(mac).or_insert(caught.at);
+            }
             if let Some(mac) = dhcp_client(frame) {
                 seen.dhcp.entry(mac).or_insert(caught.at);
             }
@@ -130,6 +135,7 @@ impl Watch {
         self.with(|seen| {
             seen.dhcp.remove(&mac);
             seen.named.remove(&mac);
+            seen.first.remove(&mac);
             seen.wanted = vec![mac];
         });
     }
@@ -137,6 +143,11 @@ impl Watch {
     /// When this client first asked for a lease.
     pub(crate) fn asked(&self, mac: Mac) -> Option<i64> {
         self.with(|seen| seen.dhcp.get(&mac).copied())
+    }
+
+    /// When the bridge first had a frame of this address.
+    pub(crate) fn first(&self, mac: Mac) -> Option<i64> {
+        self.with(|seen| seen.first.get(&mac).copied())
     }
 
     /// When the kernel first told of a rule or an element that names this address.
