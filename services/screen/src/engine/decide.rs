@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use sanctum_api::firewall::Scope;
 use sanctum_kernel::house::DeviceTier;
 
-use super::frame::{Frame, Moved, given, in_force};
+use super::frame::{Frame, Moved, given, given_since, in_force};
 use super::ledger::{Act, Deed, Ledger, Pass};
 use super::night::NightKind;
 use super::policy::{Policy, Subject};
@@ -203,6 +203,11 @@ fn by_pass(frame: &Frame<'_>, at: Timestamp) -> Option<Ruling> {
 
 fn by_override(frame: &Frame<'_>, at: Timestamp) -> Option<Ruling> {
     let (act, _) = in_force(frame, at, false)?;
+    // Minutes that were given after a curfew was called open it too: the later word counts.
+    let given = (act.deed == Deed::Curfew).then(|| given_since(frame, act.from, at)).flatten();
+    if let Some(given) = given {
+        return Some(ruling(Rule::Override, None, gift(given, "during the curfew")));
+    }
     Some(match act.deed {
         Deed::Curfew => ruling(
             Rule::Override,

@@ -79,6 +79,7 @@ impl<'a> Frame<'a> {
             edges.extend(moved.opens.iter().flat_map(|(from, to, _)| [*from, *to]));
         }
         edges.extend(self.acts.iter().flat_map(|(act, end)| [act.from, *end]));
+        edges.extend(self.acts.iter().filter_map(|(act, _)| given_until(act)));
         edges.extend(self.days.iter().map(|(_, start)| *start));
         edges.extend(self.ledger.guests.get(&self.subject.id).and_then(|guest| guest.expires));
         edges.sort_unstable();
@@ -158,6 +159,19 @@ pub(super) fn given(frame: &Frame<'_>, day: Date) -> u32 {
     let on_day = |at: Timestamp| frame.policy.tz.to_datetime(at).date() == day;
     let gives = |(act, _): &(&Act, Timestamp)| if on_day(act.from) { act.deed.minutes() } else { None };
     frame.acts.iter().filter_map(gives).sum()
+}
+
+/// When minutes that are given at once are over.
+fn given_until(act: &Act) -> Option<Timestamp> {
+    let over = act.from.checked_add(SignedDuration::from_mins(act.deed.minutes()?.into())).ok()?;
+    Some(act.until.map_or(over, |until| until.min(over)))
+}
+
+/// The act that gave minutes at or after `since` and has some left at `at`.
+pub(super) fn given_since<'a>(frame: &Frame<'a>, since: Timestamp, at: Timestamp) -> Option<&'a Act> {
+    let acts = frame.acts.iter().rev().map(|(act, _)| *act);
+    acts.filter(|act| since <= act.from && act.from <= at)
+        .find(|act| given_until(act).is_some_and(|end| at < end))
 }
 
 /// The last override or homework act that is in force at `at`.

@@ -244,3 +244,14 @@ fn a_list_that_a_family_has_emptied_cuts_nothing_off() {
     scene.policy.screen_services.clear();
     scene.check(&[(18, "21:20", None, "wind-down"), (18, "22:00", None, "weekday")]);
 }
+
+#[test]
+fn minutes_given_after_a_curfew_was_called_open_it() {
+    let scene = Scene::new(DeviceTier::Gaming).with(act(Deed::Curfew, at(18, "22:00")));
+    let scene = scene.with(act(Deed::Extend { minutes: 15 }, at(18, "22:30")));
+    scene.check(&[
+        (18, "22:29", ALL, "curfew now"),
+        (18, "22:30", None, "+15 min"),
+        (18, "22:45", ALL, "curfew now"),
+    ]);
+}
