@@ -12,9 +12,11 @@ mod plan;
 mod record;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
 
+use sanctum_api::firewall::Desired;
 use sanctum_http::Feed;
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::{
@@ -48,6 +50,7 @@ pub struct Firewall {
     engine: Engine,
     core: Loop,
     signals: mpsc::Sender<Signal>,
+    house: Arc<House>,
 }
 
 impl Service for Firewall {
@@ -76,7 +79,6 @@ impl Service for Firewall {
         let listener = cx.listener("http")?;
         let backend = cx.config.kinds().open(cx.config.backend)?;
         let ledger = Ledger::open(&cx.shared.paths)?;
-        let (kept, desired) = ledger.load().await?;
         let feed = Feed::new(&cx.shared.clock);
         let setup = Setup {
             config: cx.config.clone(),
@@ -85,17 +87,32 @@ impl Service for Firewall {
             feed: feed.clone(),
             shared: cx.shared.clone(),
             meters: Meters::register(&cx.shared.metrics),
-            records: record::seed(kept, &cx.house),
-            desired,
+            records: BTreeMap::new(),
+            desired: Desired::default(),
         };
         let (signals, told) = mpsc::channel(SIGNALS);
         let (engine, core) = Engine::new(Core::new(setup), told);
         let (config, shared, latch) = (cx.config, cx.shared, cx.latch);
-        Ok(Self { config, shared, latch, listener, feed, ledger, backend, engine, core, signals })
+        Ok(Self {
+            config,
+            shared,
+            latch,
+            listener,
+            feed,
+            ledger,
+            backend,
+            engine,
+            core,
+            signals,
+            house: cx.house,
+        })
     }
 
     async fn run(self, stop: Stop) -> Result<(), Failure> {
-        let Self { config, shared, latch, listener, feed, ledger, backend, engine, core, signals } = self;
+        let Self { config, shared, latch, listener, feed, ledger, backend, engine, mut core, signals, house } =
+            self;
+        let (kept, desired) = ledger.load().await?;
+        core.take_over(record::seed(kept, &house), desired);
         shared.tasks.spawn("engine", OnError::Stop, |stop| async move {
             core.run(stop).await;
             Ok(())

@@ -99,15 +99,24 @@ impl Core {
             drift: None,
             observed: None,
             nudge: Nudge::default(),
-            dirty: setup.records.keys().cloned().collect(),
+            dirty: BTreeSet::new(),
             gone: Vec::new(),
             moments: Vec::new(),
             view: watch::Sender::new(Arc::new(nothing)),
             setup,
         };
-        core.index();
         core.show();
         core
+    }
+
+    /// Takes over what was kept, laid under what the configuration says. Done when the service runs and not when it
+    /// is built: until then a service it replaces may still write.
+    pub(super) fn take_over(&mut self, records: BTreeMap<String, Record>, desired: Desired) {
+        self.dirty.extend(records.keys().cloned());
+        self.setup.records = records;
+        self.setup.desired = desired;
+        self.index();
+        self.show();
     }
 
     pub(super) fn view(&self) -> watch::Receiver<Arc<View>> {

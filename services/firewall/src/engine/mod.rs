@@ -7,16 +7,19 @@ mod drift;
 mod round;
 mod say;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
 use sanctum_api::Problem;
+use sanctum_api::firewall::Desired;
 use sanctum_http::Refusal;
 use sanctum_kernel::{Chain, Nudge, Stop, Trace};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::core::{Core, Setup, View};
 use crate::backend::Signal;
+use crate::record::Record;
 
 type Job = Box<dyn for<'a> FnOnce(&'a mut Core) -> BoxFuture<'a, ()> + Send>;
 
@@ -83,6 +86,11 @@ impl Engine {
 }
 
 impl Loop {
+    /// Begins with what was kept.
+    pub(crate) fn take_over(&mut self, records: BTreeMap<String, Record>, desired: Desired) {
+        self.core.take_over(records, desired);
+    }
+
     /// Works until stopped.
     pub(crate) async fn run(mut self, stop: Stop) {
         loop {
