@@ -73,7 +73,11 @@ pub(crate) async fn accept(hub: &Arc<Hub>, incoming: Incoming) -> Result<Accepte
 }
 
 /// The work of the transaction.
-pub(crate) fn keep(tx: &Transaction<'_>, hub: &Hub, incoming: Incoming) -> Result<(Accepted, After), SqlError> {
+pub(crate) fn keep(
+    tx: &Transaction<'_>,
+    hub: &Hub,
+    incoming: Incoming,
+) -> Result<(Accepted, After), SqlError> {
     if let Some(key) = &incoming.key
         && let Some(answer) = answered(tx, key)?
     {
@@ -113,7 +117,12 @@ fn identity(notice: &Notice) -> digest::Digest {
     context.finish()
 }
 
-fn fire(tx: &Transaction<'_>, hub: &Hub, incoming: &Incoming, after: &mut After) -> Result<Accepted, SqlError> {
+fn fire(
+    tx: &Transaction<'_>,
+    hub: &Hub,
+    incoming: &Incoming,
+    after: &mut After,
+) -> Result<Accepted, SqlError> {
     let notice = &incoming.notice;
     let hash = identity(notice);
     let now = incoming.at.to_zoned(hub.rules.zone.clone());
@@ -135,7 +144,9 @@ fn fire(tx: &Transaction<'_>, hub: &Hub, incoming: &Incoming, after: &mut After)
         )?;
         count.execute(params![hour(&now).0.as_second(), notice.source])?;
     }
-    if let (Some(name), Some(interval), false) = (hub.rules.group(notice), hub.rules.config.grouping.interval, plan.sends.is_empty()) {
+    if let (Some(name), Some(interval), false) =
+        (hub.rules.group(notice), hub.rules.config.grouping.interval, plan.sends.is_empty())
+    {
         let due = incoming.at + jiff::SignedDuration::try_from(interval.0).unwrap_or_default();
         held(tx, &Hold { kind: "group", name, due }, after)?;
     }
@@ -203,7 +214,15 @@ fn deliver(
     )?;
     let state = if permit.is_some() { state::IN_FLIGHT } else { state::PENDING };
     let started = permit.is_some().then(|| now.as_microsecond());
-    insert.execute(params![id, send.channel, send.manner.word(), state, send.reason, now.as_microsecond(), started])?;
+    insert.execute(params![
+        id,
+        send.channel,
+        send.manner.word(),
+        state,
+        send.reason,
+        now.as_microsecond(),
+        started
+    ])?;
     let delivery = tx.last_insert_rowid();
     match permit {
         Some(permit) => {
@@ -234,14 +253,22 @@ pub(crate) fn held(tx: &Transaction<'_>, hold: &Hold, after: &mut After) -> Resu
         return Ok(id);
     }
     let due = hold.due.as_microsecond();
-    tx.prepare_cached("INSERT INTO folds(kind, name, due) VALUES(?1, ?2, ?3)")?.execute(params![hold.kind, hold.name, due])?;
+    tx.prepare_cached("INSERT INTO folds(kind, name, due) VALUES(?1, ?2, ?3)")?
+        .execute(params![hold.kind, hold.name, due])?;
     let id = tx.last_insert_rowid();
-    tx.prepare_cached("INSERT INTO timers(kind, name, due) VALUES('fold', ?1, ?2)")?.execute(params![id, due])?;
+    tx.prepare_cached("INSERT INTO timers(kind, name, due) VALUES('fold', ?1, ?2)")?
+        .execute(params![id, due])?;
     after.timers = true;
     Ok(id)
 }
 
-fn known(tx: &Transaction<'_>, hub: &Hub, incoming: &Incoming, hash: &[u8], hour: Timestamp) -> Result<Known, SqlError> {
+fn known(
+    tx: &Transaction<'_>,
+    hub: &Hub,
+    incoming: &Incoming,
+    hash: &[u8],
+    hour: Timestamp,
+) -> Result<Known, SqlError> {
     let notice = &incoming.notice;
     let subject = Subject::of(notice);
     let at = incoming.at;
@@ -262,26 +289,37 @@ fn known(tx: &Transaction<'_>, hub: &Hub, incoming: &Incoming, hash: &[u8], hour
     known.inhibited = inhibited(tx, hub, notice, subject)?;
     if hub.rules.config.per_hour > 0 && notice.severity < sanctum_api::notify::Severity::Critical {
         let mut sent = tx.prepare_cached("SELECT sent FROM rate WHERE hour=?1 AND source=?2")?;
-        let mut of = |source: &str| sent.query_row(params![hour.as_second(), source], |row| row.get(0)).optional();
+        let mut of =
+            |source: &str| sent.query_row(params![hour.as_second(), source], |row| row.get(0)).optional();
         known.sent = (of(&notice.source)?.unwrap_or(0), of("")?.unwrap_or(0));
     }
     if let Some(name) = hub.rules.group(notice) {
-        let mut open = tx.prepare_cached("SELECT due FROM folds WHERE kind='group' AND name=?1 AND done=0")?;
+        let mut open =
+            tx.prepare_cached("SELECT due FROM folds WHERE kind='group' AND name=?1 AND done=0")?;
         known.group_until = open.query_row([name], |row| row.get(0)).optional()?.map(rows::instant);
     }
     Ok(known)
 }
 
 /// The silence that matches, in words.
-pub(crate) fn silence(db: &sanctum_store::Connection, subject: Subject<'_>, at: Timestamp) -> Result<Option<String>, SqlError> {
-    let mut all = db.prepare_cached("SELECT id, matchers, author, reason, until FROM silences WHERE until>?1 ORDER BY id")?;
+pub(crate) fn silence(
+    db: &sanctum_store::Connection,
+    subject: Subject<'_>,
+    at: Timestamp,
+) -> Result<Option<String>, SqlError> {
+    let mut all = db.prepare_cached(
+        "SELECT id, matchers, author, reason, until FROM silences WHERE until>?1 ORDER BY id",
+    )?;
     let mut all = all.query([at.as_microsecond()])?;
     while let Some(row) = all.next()? {
         let matchers: String = row.get(1)?;
         let Ok(matchers) = serde_json::from_str::<Matchers>(&matchers) else { continue };
         if subject.has(&matchers) {
             let (id, author, reason): (i64, String, String) = (row.get(0)?, row.get(2)?, row.get(3)?);
-            return Ok(Some(format!("{reason} ({author}, until {}, silence {id})", rows::instant(row.get(4)?))));
+            return Ok(Some(format!(
+                "{reason} ({author}, until {}, silence {id})",
+                rows::instant(row.get(4)?)
+            )));
         }
     }
     Ok(None)
@@ -307,8 +345,12 @@ pub(crate) fn inhibited(
     while let Some(row) = active.next()? {
         let (id, cause): (i64, Notice) = (row.get(0)?, rows::notice(row, 1)?);
         let source = Subject::of(&cause);
-        let same = |rule: &crate::config::Inhibit| rule.equal.iter().all(|field| source.field(field) == subject.field(field));
-        if cause.dedup_key != notice.dedup_key && rules.iter().any(|rule| source.has(&rule.when) && same(rule)) {
+        let same = |rule: &crate::config::Inhibit| {
+            rule.equal.iter().all(|field| source.field(field) == subject.field(field))
+        };
+        if cause.dedup_key != notice.dedup_key
+            && rules.iter().any(|rule| source.has(&rule.when) && same(rule))
+        {
             return Ok(Some(format!("{id} “{}”", cause.title)));
         }
     }

@@ -19,7 +19,12 @@ use crate::{resolve, rows};
 const INBOX: usize = 256;
 
 /// Somebody takes note, by way of `channel`. Doing it twice changes nothing. `None` if there is no such notification.
-pub(crate) async fn ack(hub: &Arc<Hub>, id: i64, who: String, channel: String) -> Result<Option<Notification>, StoreError> {
+pub(crate) async fn ack(
+    hub: &Arc<Hub>,
+    id: i64,
+    who: String,
+    channel: String,
+) -> Result<Option<Notification>, StoreError> {
     let within = Arc::clone(hub);
     let (life, after) = hub
         .db
@@ -46,7 +51,11 @@ pub(crate) async fn ack(hub: &Arc<Hub>, id: i64, who: String, channel: String) -
 }
 
 /// Not now: hidden until then, and told again if it is not over.
-pub(crate) async fn snooze(hub: &Arc<Hub>, id: i64, until: Timestamp) -> Result<Option<Notification>, StoreError> {
+pub(crate) async fn snooze(
+    hub: &Arc<Hub>,
+    id: i64,
+    until: Timestamp,
+) -> Result<Option<Notification>, StoreError> {
     let (life, after) = hub
         .db
         .write(move |tx| {
@@ -55,7 +64,10 @@ pub(crate) async fn snooze(hub: &Arc<Hub>, id: i64, until: Timestamp) -> Result<
             if found == 0 {
                 return Ok((None, After::default()));
             }
-            tx.execute("INSERT OR REPLACE INTO timers(kind, name, due) VALUES('snooze', ?1, ?2)", params![id, due])?;
+            tx.execute(
+                "INSERT OR REPLACE INTO timers(kind, name, due) VALUES('snooze', ?1, ?2)",
+                params![id, due],
+            )?;
             let after = After { timers: true, change: banners::Change::cleared(id), ..After::default() };
             Ok((rows::life(tx, id)?, after))
         })
@@ -83,7 +95,8 @@ pub(crate) async fn over(hub: &Arc<Hub>, id: i64, who: String) -> Result<Option<
 }
 
 fn exists(db: &sanctum_store::Connection, id: i64) -> Result<bool, SqlError> {
-    db.prepare_cached("SELECT EXISTS(SELECT 1 FROM notifications WHERE id=?1)")?.query_row([id], |row| row.get(0))
+    db.prepare_cached("SELECT EXISTS(SELECT 1 FROM notifications WHERE id=?1)")?
+        .query_row([id], |row| row.get(0))
 }
 
 /// Takes in what channels hear: receipts and acknowledgements.

@@ -53,7 +53,8 @@ fn banner(row: &Row<'_>) -> Result<Banner, SqlError> {
 /// Every banner shown now, worst first, then newest first.
 pub(crate) fn all(db: &Connection, now: i64) -> Result<Vec<Banner>, SqlError> {
     let sql = format!("{COLUMNS} ORDER BY n.severity DESC, n.id DESC LIMIT {MOST}");
-    let mut banners: Vec<Banner> = db.prepare_cached(&sql)?.query_map([now], banner)?.collect::<Result<_, _>>()?;
+    let mut banners: Vec<Banner> =
+        db.prepare_cached(&sql)?.query_map([now], banner)?.collect::<Result<_, _>>()?;
     for banner in &mut banners {
         banner.acked = acks(db, banner.id)?.into_iter().next();
     }
@@ -72,13 +73,17 @@ pub(crate) fn changed(db: &Connection, id: i64, now: i64) -> Result<Change, SqlE
 /// Shows the banner, and takes away those of the same thing that came before it.
 pub(crate) fn replace_older(tx: &Transaction<'_>, id: i64, now: i64) -> Result<Change, SqlError> {
     let mut change = Change::default();
-    let key: Option<String> =
-        tx.prepare_cached("SELECT dedup_key FROM notifications WHERE id=?1")?.query_row([id], |row| row.get(0)).optional()?.flatten();
+    let key: Option<String> = tx
+        .prepare_cached("SELECT dedup_key FROM notifications WHERE id=?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?
+        .flatten();
     if let Some(key) = key {
         let mut older = tx.prepare_cached(
             "SELECT b.id FROM notifications n JOIN banners b ON b.id=n.id WHERE n.dedup_key=?1 AND n.resolved IS NULL AND n.id<?2",
         )?;
-        let older: Vec<i64> = older.query_map(params![key, id], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let older: Vec<i64> =
+            older.query_map(params![key, id], |row| row.get(0))?.collect::<Result<_, _>>()?;
         for older in older {
             change = change.and(clear(tx, older)?);
         }

@@ -270,20 +270,25 @@ impl Config {
                     if !role && !names.contains(target.name.as_str()) {
                         let message = format!("there is neither a role nor a channel `{}`", target.name);
                         let hint = format!("roles are {}; channels are {}", ROLES.join(", "), known());
-                        complaints.push(Complaint::new(&["table", severity.word(), part], message).hint(hint));
+                        complaints
+                            .push(Complaint::new(&["table", severity.word(), part], message).hint(hint));
                     }
                 }
             }
         }
         let roles = &self.roles;
-        for (role, given) in ROLES.iter().zip([&roles.phone, &roles.dashboard, &roles.speakers, &roles.signal]) {
+        for (role, given) in
+            ROLES.iter().zip([&roles.phone, &roles.dashboard, &roles.speakers, &roles.signal])
+        {
             for name in given.iter().flatten().filter(|name| !names.contains(name.as_str())) {
                 let complaint = Complaint::new(&["roles", role], format!("there is no channel `{name}`"));
                 complaints.push(complaint.hint(format!("channels are {}", known())));
             }
         }
         if self.delivery.deadline.0 < Duration::from_millis(10) {
-            complaints.push(Complaint::new(&["delivery", "deadline"], "no channel answers that fast").hint("write `10s`"));
+            complaints.push(
+                Complaint::new(&["delivery", "deadline"], "no channel answers that fast").hint("write `10s`"),
+            );
         }
         for (place, rule) in self.inhibit.iter().enumerate() {
             if rule.when.is_empty() || rule.mutes.is_empty() {
@@ -302,7 +307,10 @@ impl Config {
         for (kind, name) in self.channel.names() {
             if let Some(other) = kinds.insert(name.clone(), kind) {
                 let message = format!("there is also a channel `{name}` of the kind `{other}`");
-                complaints.push(Complaint::new(&["channel", kind, &name], message).hint("give each channel a name of its own"));
+                complaints.push(
+                    Complaint::new(&["channel", kind, &name], message)
+                        .hint("give each channel a name of its own"),
+                );
             }
             names.insert(name);
         }

@@ -101,7 +101,14 @@ impl Rules {
             return None;
         }
         let subject = crate::matching::Subject::of(notice);
-        Some(grouping.by.iter().map(|field| subject.field(field).unwrap_or("")).collect::<Vec<_>>().join("\u{1f}"))
+        Some(
+            grouping
+                .by
+                .iter()
+                .map(|field| subject.field(field).unwrap_or(""))
+                .collect::<Vec<_>>()
+                .join("\u{1f}"),
+        )
     }
 }
 
@@ -131,11 +138,13 @@ pub(crate) fn decide(notice: &Notice, rules: &Rules, known: &Known, now: &Zoned)
         if notice.severity > repeat.severity {
             plan.reasons.push(format!("worse than {} was: not taken for a repeat", repeat.id));
         } else if critical && repeat.unheard {
-            plan.reasons.push(format!("a repeat of {}, but nobody heard of that, and this is critical", repeat.id));
+            plan.reasons
+                .push(format!("a repeat of {}, but nobody heard of that, and this is critical", repeat.id));
         } else {
             plan.first = Some(repeat.id);
             plan.flags |= flag::DEDUPLICATED;
-            plan.reasons.push(format!("a repeat of {} within {}: counted there", repeat.id, rules.config.dedup));
+            plan.reasons
+                .push(format!("a repeat of {} within {}: counted there", repeat.id, rules.config.dedup));
             return plan;
         }
     }
@@ -193,7 +202,9 @@ fn route(notice: &Notice, rules: &Rules, quiet: bool, plan: &mut Plan) -> bool {
         let manner = target.manner.unwrap_or_else(|| manner(notice.severity));
         let reason = format!("{} · {when} → {target}", notice.severity.word());
         match rules.config.roles.play(&target.name, &rules.config.channel) {
-            Some(channels) if channels.is_empty() => plan.reasons.push(format!("no channel plays the role `{}`", target.name)),
+            Some(channels) if channels.is_empty() => {
+                plan.reasons.push(format!("no channel plays the role `{}`", target.name));
+            }
             Some(channels) => channels.iter().for_each(|channel| add(plan, channel, manner, &reason)),
             None => add(plan, &target.name, manner, &reason),
         }
@@ -256,22 +267,30 @@ mod tests {
     }
 
     fn known() -> impl Strategy<Value = Known> {
-        let repeat = prop::option::of((severity(), any::<bool>()).prop_map(|(severity, unheard)| Repeat { id: 7, severity, unheard }));
+        let repeat = prop::option::of((severity(), any::<bool>()).prop_map(|(severity, unheard)| Repeat {
+            id: 7,
+            severity,
+            unheard,
+        }));
         let words = || prop::option::of(Just("because".to_owned()));
-        (repeat, words(), words(), 0_u32..20, 0_u32..20).prop_map(|(repeat, silence, inhibited, source, all)| Known {
-            repeat,
-            silence,
-            inhibited,
-            sent: (source, all),
-            group_until: None,
-            own: false,
-        })
+        (repeat, words(), words(), 0_u32..20, 0_u32..20).prop_map(
+            |(repeat, silence, inhibited, source, all)| Known {
+                repeat,
+                silence,
+                inhibited,
+                sent: (source, all),
+                group_until: None,
+                own: false,
+            },
+        )
     }
 
     /// The whole of routing in a few lines, written from the page and not from the code.
     fn reference(severity: Severity, wall_hour: i8, known: &Known) -> &'static [&'static str] {
         let night = !(8..22).contains(&wall_hour);
-        let said = known.repeat.as_ref().is_some_and(|before| severity <= before.severity && !(severity == Severity::Critical && before.unheard));
+        let said = known.repeat.as_ref().is_some_and(|before| {
+            severity <= before.severity && !(severity == Severity::Critical && before.unheard)
+        });
         if said || known.silence.is_some() {
             return &[];
         }

@@ -28,13 +28,19 @@ pub(crate) struct Search {
 /// Rows indexed in one go, so that others may write in between.
 const BATCH: i64 = 2000;
 /// How often new words are indexed and old rows dropped.
-const PERIOD: Duration = Duration::from_secs(60);
+const PERIOD: Duration = Duration::from_mins(1);
 
 /// Brings the index of words up to the newest notification; returns whether there is more.
 fn index(tx: &Transaction<'_>) -> Result<bool, SqlError> {
-    let from: i64 = tx.query_row("SELECT value FROM marks WHERE name='words'", [], |row| row.get(0)).optional()?.unwrap_or(0);
-    let until: Option<i64> =
-        tx.query_row("SELECT max(id) FROM (SELECT id FROM notifications WHERE id>?1 ORDER BY id LIMIT ?2)", [from, BATCH], |row| row.get(0))?;
+    let from: i64 = tx
+        .query_row("SELECT value FROM marks WHERE name='words'", [], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0);
+    let until: Option<i64> = tx.query_row(
+        "SELECT max(id) FROM (SELECT id FROM notifications WHERE id>?1 ORDER BY id LIMIT ?2)",
+        [from, BATCH],
+        |row| row.get(0),
+    )?;
     let Some(until) = until else { return Ok(false) };
     tx.execute(
         "INSERT INTO words(rowid, source, title, message) SELECT id, source, title, message FROM notifications WHERE id>?1 AND id<=?2",
@@ -56,8 +62,16 @@ fn forget(tx: &Transaction<'_>, oldest: i64) -> Result<bool, SqlError> {
             "INSERT INTO words(words, rowid, source, title, message) SELECT 'delete', id, source, title, message FROM notifications WHERE id=?1",
             [id],
         )?;
-        tx.execute("DELETE FROM attempts WHERE delivery IN (SELECT id FROM deliveries WHERE notification=?1)", [id])?;
-        for table in ["deliveries WHERE notification", "acks WHERE notification", "banners WHERE id", "notifications WHERE id"] {
+        tx.execute(
+            "DELETE FROM attempts WHERE delivery IN (SELECT id FROM deliveries WHERE notification=?1)",
+            [id],
+        )?;
+        for table in [
+            "deliveries WHERE notification",
+            "acks WHERE notification",
+            "banners WHERE id",
+            "notifications WHERE id",
+        ] {
             tx.execute(&format!("DELETE FROM {table}=?1"), [id])?;
         }
     }
@@ -128,7 +142,8 @@ fn find(db: &Connection, search: &Search) -> Result<Page, SqlError> {
     }
     also("1 ORDER BY n.id DESC LIMIT ?", Box::new(i64::try_from(search.limit + 1).unwrap_or(i64::MAX)));
     let values: Vec<&dyn ToSql> = values.iter().map(|value| &**value).collect();
-    let mut ids: Vec<i64> = db.prepare_cached(&sql)?.query_map(values.as_slice(), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut ids: Vec<i64> =
+        db.prepare_cached(&sql)?.query_map(values.as_slice(), |row| row.get(0))?.collect::<Result<_, _>>()?;
     let more = ids.len() > search.limit;
     ids.truncate(search.limit);
     let next = ids.last().filter(|_| more).map(ToString::to_string);

@@ -25,10 +25,12 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use sanctum_http::{Feed, Outbound};
+use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::service::{Complaint, Shared};
 use sanctum_kernel::spec::Listen;
-use sanctum_kernel::chain::Hinted;
-use sanctum_kernel::{Context, Failure, House, Latch, OnError, Probe, Service, Spec, Status, Stop, Tier, exit};
+use sanctum_kernel::{
+    Context, Failure, House, Latch, OnError, Probe, Service, Spec, Status, Stop, Tier, exit,
+};
 use sanctum_store::Db;
 use tokio::sync::mpsc;
 
@@ -47,11 +49,14 @@ pub async fn show_on_desktop(notice: sanctum_api::notify::Notice) -> Result<(), 
     channels::desktop::show(notice, now).await.map_err(|error| error.to_string())
 }
 
+/// What each worker is handed, by channel.
+type Handed = Vec<(String, mpsc::Receiver<Message>)>;
+
 /// The notification hub.
 #[derive(Debug)]
 pub struct Notify {
     hub: Arc<Hub>,
-    handed: Vec<(String, mpsc::Receiver<Message>)>,
+    handed: Handed,
     listener: TcpListener,
     latch: Latch,
 }
@@ -62,7 +67,11 @@ impl Service for Notify {
         house_name: "Force Flow",
         aliases: &["force-flow"],
         summary: "notification hub: who is told, where, when, and whether they really were",
-        listen: &[Listen { name: "http", port: 4077, lore: "May the 4th of '77: the day everybody was told" }],
+        listen: &[Listen {
+            name: "http",
+            port: 4077,
+            lore: "May the 4th of '77: the day everybody was told",
+        }],
         probe: Probe::Http { listen: "http", path: "/health", expect: "\"status\":\"well\"" },
         tier: Tier::Critical,
         ..Spec::DEFAULT
@@ -78,7 +87,9 @@ impl Service for Notify {
         let Context { config, house, shared, latch, .. } = cx;
         let path = shared.paths.state().join("notify.db");
         let db = Db::open(&path, schema::MIGRATIONS).map_err(|error| match error.hint() {
-            Some(hint) => Failure::from(Hinted::new(exit::CANNOT_CREATE, "could not open the history", hint).because(error)),
+            Some(hint) => Failure::from(
+                Hinted::new(exit::CANNOT_CREATE, "could not open the history", hint).because(error),
+            ),
             None => Failure::from(error),
         })?;
         let rules = Rules { config, zone: house.house.timezone.tz() };
@@ -111,10 +122,16 @@ impl Service for Notify {
     }
 }
 
-fn assemble(rules: Rules, shared: Shared, db: Db) -> Result<(Hub, Vec<(String, mpsc::Receiver<Message>)>), Failure> {
+fn assemble(rules: Rules, shared: Shared, db: Db) -> Result<(Hub, Handed), Failure> {
     let feed = Feed::new(&shared.clock);
     let deadline = rules.config.delivery.deadline.0;
-    let parts = Parts { shared: shared.clone(), db: db.clone(), feed: feed.clone(), outbound: Outbound::default(), deadline };
+    let parts = Parts {
+        shared: shared.clone(),
+        db: db.clone(),
+        feed: feed.clone(),
+        outbound: Outbound::default(),
+        deadline,
+    };
     let mut lines = std::collections::BTreeMap::new();
     let mut handed = Vec::new();
     for built in rules.config.channel.build(&parts)? {

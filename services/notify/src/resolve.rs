@@ -12,9 +12,15 @@ use crate::message::{Phase, span};
 use crate::rows;
 
 /// A notice says that the thing named by its key is over.
-pub(crate) fn by_notice(tx: &Transaction<'_>, hub: &Hub, incoming: &Incoming, after: &mut After) -> Result<Accepted, SqlError> {
+pub(crate) fn by_notice(
+    tx: &Transaction<'_>,
+    hub: &Hub,
+    incoming: &Incoming,
+    after: &mut After,
+) -> Result<Accepted, SqlError> {
     let key = incoming.notice.dedup_key.clone().unwrap_or_default();
-    let mut open = tx.prepare_cached("SELECT id FROM notifications WHERE dedup_key=?1 AND resolved IS NULL ORDER BY id")?;
+    let mut open = tx
+        .prepare_cached("SELECT id FROM notifications WHERE dedup_key=?1 AND resolved IS NULL ORDER BY id")?;
     let open: Vec<i64> = open.query_map([&key], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut plan = Plan::default();
     plan.reasons.push(match open.as_slice() {
@@ -55,12 +61,17 @@ pub(crate) fn end(
     after: &mut After,
 ) -> Result<Vec<String>, SqlError> {
     let micros = at.as_microsecond();
-    let mut mark = tx.prepare_cached("UPDATE notifications SET resolved=?2 WHERE id=?1 AND resolved IS NULL RETURNING accepted")?;
-    let Some(accepted) = mark.query_map(params![fire, micros], |row| row.get::<_, i64>(0))?.next().transpose()? else {
+    let mut mark = tx.prepare_cached(
+        "UPDATE notifications SET resolved=?2 WHERE id=?1 AND resolved IS NULL RETURNING accepted",
+    )?;
+    let Some(accepted) =
+        mark.query_map(params![fire, micros], |row| row.get::<_, i64>(0))?.next().transpose()?
+    else {
         return Ok(Vec::new());
     };
     let lasted = span(at.duration_since(rows::instant(accepted)));
-    let word = who.map_or_else(|| format!("over after {lasted}"), |who| format!("over after {lasted}, says {who}"));
+    let word =
+        who.map_or_else(|| format!("over after {lasted}"), |who| format!("over after {lasted}, says {who}"));
     after.change = std::mem::take(&mut after.change).and(banners::clear(tx, fire)?);
     follow(tx, hub, (fire, told), Phase::Resolve, &word, after)
 }
@@ -75,8 +86,9 @@ pub(crate) fn follow(
     after: &mut After,
 ) -> Result<Vec<String>, SqlError> {
     let mut fires = tx.prepare_cached("SELECT max(id), channel, manner FROM deliveries WHERE notification=?1 AND phase=0 AND state<>3 GROUP BY channel")?;
-    let fires: Vec<(i64, String, String)> =
-        fires.query_map([fire], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
+    let fires: Vec<(i64, String, String)> = fires
+        .query_map([fire], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
     let mut channels = Vec::new();
     let now = hub.now().as_microsecond();
     for (about, channel, manner) in fires {

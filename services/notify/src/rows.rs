@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sanctum_api::notify::{
-    Ack, Action, Attempt, Delivery, DeliveryState, Notice, Notification, Severity,
-};
+use sanctum_api::notify::{Ack, Action, Attempt, Delivery, DeliveryState, Notice, Notification, Severity};
 use sanctum_kernel::trace::TraceId;
 use sanctum_store::{Connection, OptionalExtension, Row, SqlError, params};
 use serde::{Deserialize, Serialize};
@@ -91,7 +89,9 @@ pub(crate) fn notice(row: &Row<'_>, at: usize) -> Result<Notice, SqlError> {
 
 /// The whole life of a notification.
 pub(crate) fn life(db: &Connection, id: i64) -> Result<Option<Notification>, SqlError> {
-    let sql = format!("SELECT n.trace, n.accepted, n.count, n.reasons, n.resolved, n.snoozed, {NOTICE} FROM notifications n WHERE n.id=?1");
+    let sql = format!(
+        "SELECT n.trace, n.accepted, n.count, n.reasons, n.resolved, n.snoozed, {NOTICE} FROM notifications n WHERE n.id=?1"
+    );
     let head = db.prepare_cached(&sql)?.query_row([id], |row| {
         let flags: i64 = row.get(12)?;
         let reasons: String = row.get(3)?;
@@ -141,7 +141,9 @@ fn deliveries(db: &Connection, id: i64) -> Result<Vec<Delivery>, SqlError> {
     let mut deliveries = Vec::new();
     for found in found {
         let (mut delivery, flying) = found?;
-        let mut attempts = db.prepare_cached("SELECT started, ended, outcome, far_id FROM attempts WHERE delivery=?1 ORDER BY number")?;
+        let mut attempts = db.prepare_cached(
+            "SELECT started, ended, outcome, far_id FROM attempts WHERE delivery=?1 ORDER BY number",
+        )?;
         let attempts = attempts.query_map([delivery.id], |row| {
             Ok(Attempt {
                 started: instant(row.get(0)?),
@@ -163,7 +165,8 @@ fn deliveries(db: &Connection, id: i64) -> Result<Vec<Delivery>, SqlError> {
 }
 
 pub(crate) fn acks(db: &Connection, id: i64) -> Result<Vec<Ack>, SqlError> {
-    let mut acks = db.prepare_cached("SELECT who, channel, at FROM acks WHERE notification=?1 ORDER BY at")?;
+    let mut acks =
+        db.prepare_cached("SELECT who, channel, at FROM acks WHERE notification=?1 ORDER BY at")?;
     let acks = acks.query_map(params![id], |row| {
         Ok(Ack { who: row.get(0)?, channel: row.get(1)?, at: instant(row.get(2)?) })
     })?;

@@ -25,7 +25,11 @@ pub(crate) async fn run(hub: Arc<Hub>, stop: Stop) -> Result<(), Failure> {
 /// Whole files end in `.json`; one that is being written has another name.
 fn waiting(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "json"))
+        .collect();
     files.sort();
     files
 }
@@ -51,7 +55,12 @@ async fn take_in(hub: &Arc<Hub>, path: &Path) -> Result<(), Failure> {
         Err(reason) => {
             // Kept for a person to look at, out of the way of the others.
             tracing::error!(file = %name, error = %reason, "a spooled notification could not be read");
-            hub.shared.well.set_hint("spool", Status::Degraded, format!("`{name}` could not be read: {reason}"), "mend or remove the file with `.bad` at its end");
+            hub.shared.well.set_hint(
+                "spool",
+                Status::Degraded,
+                format!("`{name}` could not be read: {reason}"),
+                "mend or remove the file with `.bad` at its end",
+            );
             std::fs::rename(path, path.with_extension("json.bad"))?;
             return Ok(());
         }

@@ -44,7 +44,9 @@ pub struct Target {
 pub(crate) const DIGEST: &str = "digest";
 
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a target: a role or a channel, optionally with `:silent`, `:sound`, `:critical` or `:reduced`, such as `phone:silent`; or `digest`")]
+#[error(
+    "`{0}` is not a target: a role or a channel, optionally with `:silent`, `:sound`, `:critical` or `:reduced`, such as `phone:silent`; or `digest`"
+)]
 pub struct NotATarget(String);
 
 impl FromStr for Target {
@@ -52,7 +54,8 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, NotATarget> {
         let (name, manner) = text.split_once(':').map_or((text, None), |(name, manner)| (name, Some(manner)));
-        let manner = manner.map(|word| Manner::of(word).ok_or_else(|| NotATarget(text.to_owned()))).transpose()?;
+        let manner =
+            manner.map(|word| Manner::of(word).ok_or_else(|| NotATarget(text.to_owned()))).transpose()?;
         if name.is_empty() || name.contains(char::is_whitespace) {
             return Err(NotATarget(text.to_owned()));
         }

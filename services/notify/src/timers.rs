@@ -46,8 +46,9 @@ async fn fire_due(hub: &Arc<Hub>) -> Result<Option<Timestamp>, sanctum_store::St
         .write(move |tx| {
             let now = within.now();
             let mut due = tx.prepare_cached("SELECT kind, name FROM timers WHERE due<=?1 ORDER BY due")?;
-            let due: Vec<(String, i64)> =
-                due.query_map([now.as_microsecond()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+            let due: Vec<(String, i64)> = due
+                .query_map([now.as_microsecond()], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?;
             let mut all = Vec::new();
             for (kind, name) in due {
                 tx.execute("DELETE FROM timers WHERE kind=?1 AND name=?2", params![kind, name])?;
@@ -61,7 +62,9 @@ async fn fire_due(hub: &Arc<Hub>) -> Result<Option<Timestamp>, sanctum_store::St
             Ok((all, next.map(rows::instant)))
         })
         .await?;
-    after.into_iter().for_each(|after| after.run(hub));
+    for after in after {
+        after.run(hub);
+    }
     Ok(next)
 }
 
@@ -77,12 +80,20 @@ struct Line {
 /// The summary of what was held back, told in the same commit that closes it.
 fn unfold(tx: &Transaction<'_>, hub: &Hub, fold: i64, now: Timestamp) -> Result<After, SqlError> {
     let (kind, name): (String, String) =
-        tx.query_row("UPDATE folds SET done=1 WHERE id=?1 RETURNING kind, name", [fold], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        tx.query_row("UPDATE folds SET done=1 WHERE id=?1 RETURNING kind, name", [fold], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     let mut held = tx.prepare_cached("SELECT source, severity, title, resolved, count FROM notifications WHERE fold=?1 ORDER BY severity DESC, id")?;
     let held: Vec<Line> = held
         .query_map([fold], |row| {
             let resolved = row.get::<_, Option<i64>>(3)?.is_some();
-            Ok(Line { source: row.get(0)?, severity: severity_of(row.get(1)?), title: row.get(2)?, resolved, count: row.get(4)? })
+            Ok(Line {
+                source: row.get(0)?,
+                severity: severity_of(row.get(1)?),
+                title: row.get(2)?,
+                resolved,
+                count: row.get(4)?,
+            })
         })?
         .collect::<Result<_, _>>()?;
     let Some(worst) = held.iter().map(|line| line.severity).max() else { return Ok(After::default()) };
@@ -112,9 +123,16 @@ fn sources(held: &[Line]) -> String {
 fn summary(severity: Severity, title: String, head: &str, held: &[Line], label: &str) -> Notice {
     let line = |line: &Line| {
         let times = if line.count > 1 { format!(" ×{}", line.count) } else { String::new() };
-        format!("{} {}: {}{times}{}", line.severity.word(), line.source, line.title, if line.resolved { " (over)" } else { "" })
+        format!(
+            "{} {}: {}{times}{}",
+            line.severity.word(),
+            line.source,
+            line.title,
+            if line.resolved { " (over)" } else { "" }
+        )
     };
-    let mut lines: Vec<String> = std::iter::once(head.to_owned()).chain(held.iter().take(LINES).map(line)).collect();
+    let mut lines: Vec<String> =
+        std::iter::once(head.to_owned()).chain(held.iter().take(LINES).map(line)).collect();
     if held.len() > LINES {
         lines.push(format!("and {} more in the history", held.len() - LINES));
     }
@@ -160,13 +178,21 @@ fn weekly(tx: &Transaction<'_>, hub: &Hub, now: Timestamp) -> Result<After, SqlE
     let lines = counts.query_map([since.as_microsecond()], |row| {
         let n = |at| row.get::<_, i64>(at);
         let (source, all): (String, i64) = (row.get(0)?, n(1)?);
-        Ok((all, format!("{source}: {all} ({} critical, {} error, {} warn, {} info)", n(2)?, n(3)?, n(4)?, n(5)?)))
+        Ok((
+            all,
+            format!("{source}: {all} ({} critical, {} error, {} warn, {} info)", n(2)?, n(3)?, n(4)?, n(5)?),
+        ))
     })?;
     let lines: Vec<(i64, String)> = lines.collect::<Result<_, _>>()?;
     let total: i64 = lines.iter().map(|(all, _)| all).sum();
-    let text = if lines.is_empty() { "Nothing was said.".to_owned() } else { lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n") };
+    let text = if lines.is_empty() {
+        "Nothing was said.".to_owned()
+    } else {
+        lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n")
+    };
     let notice = summary(Severity::Info, format!("The week: {total} notifications"), &text, &[], "week");
-    keep(tx, hub, Incoming::own(notice, now, Some(format!("week:{}", now.as_second() / 86_400)))).map(|(_, after)| after)
+    keep(tx, hub, Incoming::own(notice, now, Some(format!("week:{}", now.as_second() / 86_400))))
+        .map(|(_, after)| after)
 }
 
 /// Sets the timer of the weekly digest. At start one that was missed while the service was down stays due.

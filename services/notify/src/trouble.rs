@@ -22,13 +22,19 @@ const OLD: SignedDuration = SignedDuration::from_secs(60);
 const FULL: u64 = 90;
 
 /// A notice of the hub itself, over everything the table names but `not`.
-fn own(hub: &Hub, severity: Severity, key: &str, (title, message): (String, String), not: &[String]) -> Notice {
+fn own(
+    hub: &Hub,
+    severity: Severity,
+    key: &str,
+    (title, message): (String, String),
+    not: &[String],
+) -> Notice {
     let mut notice = Notice {
         source: "notify".to_owned(),
         severity,
         title,
         message,
-        labels: Default::default(),
+        labels: std::collections::BTreeMap::default(),
         force_channels: Vec::new(),
         actions: Vec::new(),
         url: None,
@@ -39,7 +45,8 @@ fn own(hub: &Hub, severity: Severity, key: &str, (title, message): (String, Stri
     let known = Known { own: true, ..Known::default() };
     let now = hub.now().to_zoned(hub.rules.zone.clone());
     let plan = decide(&notice, &hub.rules, &known, &now);
-    notice.force_channels = plan.sends.into_iter().map(|send| send.channel).filter(|name| !not.contains(name)).collect();
+    notice.force_channels =
+        plan.sends.into_iter().map(|send| send.channel).filter(|name| !not.contains(name)).collect();
     if notice.force_channels.is_empty() && !not.iter().any(|name| name == "dashboard") {
         notice.force_channels.push("dashboard".to_owned());
     }
@@ -59,14 +66,22 @@ fn say(hub: &Arc<Hub>, notice: Notice, key: Option<String>) {
 /// A channel is left alone for a while.
 pub(crate) fn breaker_opened(hub: &Arc<Hub>, name: &str, reason: &str) {
     hub.shared.well.set("channels", Status::Degraded, format!("`{name}` fails: {reason}"));
-    let text = (format!("Channel {name} is failing"), format!("{reason}. Messages for it are kept and tried again; others go on."));
+    let text = (
+        format!("Channel {name} is failing"),
+        format!("{reason}. Messages for it are kept and tried again; others go on."),
+    );
     let notice = own(hub, Severity::Error, &format!("notify/channel/{name}"), text, &[name.to_owned()]);
     say(hub, notice, None);
 }
 
 /// It works again: what waits for it goes now.
 pub(crate) fn breaker_closed(hub: &Arc<Hub>, name: &str) {
-    let open: Vec<_> = hub.lines.values().filter(|line| !line.with(|breaker| breaker.is_closed())).map(|line| line.name.as_str()).collect();
+    let open: Vec<_> = hub
+        .lines
+        .values()
+        .filter(|line| !line.with(|breaker| breaker.is_closed()))
+        .map(|line| line.name.as_str())
+        .collect();
     if open.is_empty() {
         hub.shared.well.set("channels", Status::Well, "every channel takes messages");
     }
@@ -86,8 +101,10 @@ pub(crate) fn breaker_closed(hub: &Arc<Hub>, name: &str) {
 async fn over(hub: &Arc<Hub>, key: &str, title: String) -> Result<(), Failure> {
     let asked = key.to_owned();
     let open = hub.db.read(move |db| {
-        db.prepare_cached("SELECT EXISTS(SELECT 1 FROM notifications WHERE dedup_key=?1 AND resolved IS NULL)")?
-            .query_row([asked], |row| row.get::<_, bool>(0))
+        db.prepare_cached(
+            "SELECT EXISTS(SELECT 1 FROM notifications WHERE dedup_key=?1 AND resolved IS NULL)",
+        )?
+        .query_row([asked], |row| row.get::<_, bool>(0))
     });
     if open.await? {
         let mut notice = own(hub, Severity::Error, key, (title, String::new()), &[]);
@@ -104,7 +121,9 @@ pub(crate) fn settled(hub: &Arc<Hub>, channel: &str, news: &News) {
     }
     for id in &news.undelivered {
         let (within, id) = (Arc::clone(hub), *id);
-        hub.shared.tasks.spawn("undelivered", OnError::Log, move |_| async move { undelivered(&within, id).await });
+        hub.shared
+            .tasks
+            .spawn("undelivered", OnError::Log, move |_| async move { undelivered(&within, id).await });
     }
 }
 
@@ -114,23 +133,35 @@ async fn undelivered(hub: &Arc<Hub>, id: i64) -> Result<(), Failure> {
     let (life, change) = hub
         .db
         .write(move |tx| {
-            tx.execute("INSERT OR IGNORE INTO banners(id, shown) VALUES(?1, ?2)", params![id, now.as_microsecond()])?;
+            tx.execute(
+                "INSERT OR IGNORE INTO banners(id, shown) VALUES(?1, ?2)",
+                params![id, now.as_microsecond()],
+            )?;
             Ok((rows::life(tx, id)?, banners::changed(tx, id, now.as_microsecond())?))
         })
         .await?;
     change.publish(&hub.feed);
     let Some(life) = life else { return Ok(()) };
     // The hub's word that something was not delivered does not begin the same again.
-    if life.notice.source == "notify" && life.notice.dedup_key.as_deref().is_some_and(|key| key.starts_with("notify/undelivered/")) {
+    if life.notice.source == "notify"
+        && life.notice.dedup_key.as_deref().is_some_and(|key| key.starts_with("notify/undelivered/"))
+    {
         return Ok(());
     }
     let tried: Vec<String> = life.deliveries.iter().map(|delivery| delivery.channel.clone()).collect();
-    let why = life.deliveries.iter().filter_map(|d| Some(format!("{}: {}", d.channel, d.attempts.last()?.outcome)));
-    let text = (format!("Not delivered: {}", life.notice.title), format!("{}\n{}", life.notice.message, why.collect::<Vec<_>>().join("\n")));
+    let why =
+        life.deliveries.iter().filter_map(|d| Some(format!("{}: {}", d.channel, d.attempts.last()?.outcome)));
+    let text = (
+        format!("Not delivered: {}", life.notice.title),
+        format!("{}\n{}", life.notice.message, why.collect::<Vec<_>>().join("\n")),
+    );
     let severity = life.notice.severity.max(Severity::Error);
     let mut notice = own(hub, severity, &format!("notify/undelivered/{id}"), text, &tried);
     if notice.force_channels.is_empty() || notice.force_channels == ["dashboard"] {
-        let left = hub.lines.values().filter(|line| line.with(|breaker| breaker.is_closed()) && !tried.contains(&line.name));
+        let left = hub
+            .lines
+            .values()
+            .filter(|line| line.with(|breaker| breaker.is_closed()) && !tried.contains(&line.name));
         notice.force_channels = left.map(|line| line.name.clone()).collect();
     }
     accept(hub, Incoming::own(notice, now, Some(format!("undelivered:{id}")))).await?;
@@ -156,20 +187,44 @@ pub(crate) async fn watch(hub: Arc<Hub>, stop: Stop) -> Result<(), Failure> {
 async fn look(hub: Arc<Hub>) -> Result<(), Failure> {
     let now = hub.now();
     let oldest = hub.db.read(|db| {
-        let mut oldest = db.prepare_cached("SELECT channel, min(created) FROM deliveries WHERE state IN (0, 1, 2) GROUP BY channel")?;
-        let oldest: Result<Vec<(String, i64)>, SqlError> = oldest.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect();
+        let mut oldest = db.prepare_cached(
+            "SELECT channel, min(created) FROM deliveries WHERE state IN (0, 1, 2) GROUP BY channel",
+        )?;
+        let oldest: Result<Vec<(String, i64)>, SqlError> =
+            oldest.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect();
         oldest
     });
     let oldest = oldest.await?;
-    let old: Vec<&String> = oldest.iter().filter(|(_, created)| now.duration_since(rows::instant(*created)) > OLD).map(|(name, _)| name).collect();
+    let old: Vec<&String> = oldest
+        .iter()
+        .filter(|(_, created)| now.duration_since(rows::instant(*created)) > OLD)
+        .map(|(name, _)| name)
+        .collect();
     let key = "notify/outbox";
     if let Some(name) = old.first() {
         let said = hub.shared.well.look().1.get("outbox").is_some_and(|part| part.status != Status::Well);
-        hub.shared.well.set("outbox", Status::Degraded, format!("messages for `{name}` wait longer than {} s", OLD.as_secs()));
+        hub.shared.well.set(
+            "outbox",
+            Status::Degraded,
+            format!("messages for `{name}` wait longer than {} s", OLD.as_secs()),
+        );
         let told = hub.lines.get(*name).is_some_and(|line| !line.with(|breaker| breaker.is_closed()));
         if !said && !told {
-            let text = (format!("Messages for {name} are waiting"), format!("The oldest waits for more than {} s.", OLD.as_secs()));
-            say(&hub, own(&hub, Severity::Error, key, text, &old.iter().map(|name| (*name).clone()).collect::<Vec<_>>()), None);
+            let text = (
+                format!("Messages for {name} are waiting"),
+                format!("The oldest waits for more than {} s.", OLD.as_secs()),
+            );
+            say(
+                &hub,
+                own(
+                    &hub,
+                    Severity::Error,
+                    key,
+                    text,
+                    &old.iter().map(|name| (*name).clone()).collect::<Vec<_>>(),
+                ),
+                None,
+            );
         }
     } else {
         hub.shared.well.set("outbox", Status::Well, "nothing waits");
@@ -187,10 +242,22 @@ async fn disk(hub: &Arc<Hub>) -> Result<(), Failure> {
         return over(hub, key, "The disk has room again".to_owned()).await;
     }
     let said = hub.shared.well.look().1.get("disk").is_some_and(|part| part.status != Status::Well);
-    hub.shared.well.set_hint("disk", Status::Degraded, format!("{used} % used"), "free some space: a full disk means that nothing more is accepted");
+    hub.shared.well.set_hint(
+        "disk",
+        Status::Degraded,
+        format!("{used} % used"),
+        "free some space: a full disk means that nothing more is accepted",
+    );
     if !said {
-        let text = ("The disk is nearly full".to_owned(), format!("{used} % of the disk under `{}` is used.", hub.db.path().display()));
-        say(hub, own(hub, Severity::Error, key, text, &[]), Some(format!("disk:{}", hub.now().as_second() / 86_400)));
+        let text = (
+            "The disk is nearly full".to_owned(),
+            format!("{used} % of the disk under `{}` is used.", hub.db.path().display()),
+        );
+        say(
+            hub,
+            own(hub, Severity::Error, key, text, &[]),
+            Some(format!("disk:{}", hub.now().as_second() / 86_400)),
+        );
     }
     Ok(())
 }

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use jiff::civil::Time;
 use sanctum_api::notify::{Banner, Channel, DeadLetter, DeliveryState, Explained, Page, Severity, Told};
 use sanctum_api::{Moment, Problem};
-use sanctum_http::{IntoResponse, Json, LastEventId, Path, Query, Refusal, Response, State, events as stream};
+use sanctum_http::{
+    IntoResponse, Json, LastEventId, Path, Query, Refusal, Response, State, events as stream,
+};
 use sanctum_kernel::trace::TraceId;
 use sanctum_store::{Connection, OptionalExtension, SqlError};
 use serde::Deserialize;
@@ -52,7 +54,9 @@ pub(crate) async fn history(State(hub): State<House>, Query(asked): Query<Asked>
     if !(1..=500).contains(&limit) {
         return Err(Refusal(Problem::field("limit", limit.to_string(), "1 to 500")));
     }
-    let before = asked.cursor.map(|cursor| cursor.parse().map_err(|_| Problem::field("cursor", cursor, "`next` of the page before")));
+    let before = asked.cursor.map(|cursor| {
+        cursor.parse().map_err(|_| Problem::field("cursor", cursor, "`next` of the page before"))
+    });
     let search = Search {
         severity: asked.severity.map(|word| rules::severity("severity", &word)).transpose()?,
         source: asked.source,
@@ -76,16 +80,24 @@ pub(crate) async fn events(State(hub): State<House>, last: LastEventId) -> Respo
 }
 
 pub(crate) async fn channels(State(hub): State<House>) -> Answer<Vec<Channel>> {
-    let lines: Vec<(String, &'static str, &'static str)> =
-        hub.lines.values().map(|line| (line.name.clone(), line.kind, line.with(|breaker| breaker.word()))).collect();
+    let lines: Vec<(String, &'static str, &'static str)> = hub
+        .lines
+        .values()
+        .map(|line| (line.name.clone(), line.kind, line.with(|breaker| breaker.word())))
+        .collect();
     let all = hub.db.read(move |db| {
         lines
             .into_iter()
             .map(|(name, kind, breaker)| {
-                let mut standing = db.prepare_cached("SELECT success, error FROM standing WHERE channel=?1")?;
-                let standing = standing.query_row([&name], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?))).optional()?;
+                let mut standing =
+                    db.prepare_cached("SELECT success, error FROM standing WHERE channel=?1")?;
+                let standing = standing
+                    .query_row([&name], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?)))
+                    .optional()?;
                 let (success, last_error) = standing.unwrap_or_default();
-                let mut queued = db.prepare_cached("SELECT count(*) FROM deliveries WHERE channel=?1 AND state IN (0, 1, 2)")?;
+                let mut queued = db.prepare_cached(
+                    "SELECT count(*) FROM deliveries WHERE channel=?1 AND state IN (0, 1, 2)",
+                )?;
                 let queued: i64 = queued.query_row([&name], |row| row.get(0))?;
                 Ok(Channel {
                     name,
@@ -147,7 +159,13 @@ pub(crate) async fn explain(State(hub): State<House>, Query(what): Query<What>) 
         Some(text) => match (text.parse::<Timestamp>(), text.parse::<Time>()) {
             (Ok(at), _) => at.to_zoned(hub.rules.zone.clone()),
             (_, Ok(time)) => now.with().time(time).build().unwrap_or(now),
-            _ => return Err(Refusal(Problem::field("at", text, "`HH:MM`, or a time such as `2026-11-21T02:47:00Z`"))),
+            _ => {
+                return Err(Refusal(Problem::field(
+                    "at",
+                    text,
+                    "`HH:MM`, or a time such as `2026-11-21T02:47:00Z`",
+                )));
+            }
         },
     };
     let source = what.source.unwrap_or_else(|| "cli".to_owned());
@@ -170,14 +188,22 @@ pub(crate) async fn explain(State(hub): State<House>, Query(what): Query<What>) 
         at: at.timestamp(),
         wall: at.strftime("%a %H:%M %Z").to_string(),
         quiet_hours: hub.rules.is_quiet(&at),
-        told: told.map(|send| Told { channel: send.channel, manner: send.manner.word().to_owned(), reason: send.reason }).collect(),
+        told: told
+            .map(|send| Told {
+                channel: send.channel,
+                manner: send.manner.word().to_owned(),
+                reason: send.reason,
+            })
+            .collect(),
         held_until: plan.hold.map(|hold| hold.due),
         reasons: plan.reasons,
     }))
 }
 
 pub(crate) async fn trace(State(hub): State<House>, Path(id): Path<String>) -> Answer<Vec<Moment>> {
-    let trace: TraceId = id.parse().map_err(|_| Refusal(Problem::field("id", id.chars().take(64).collect::<String>(), "32 hexadecimal digits")))?;
+    let trace: TraceId = id.parse().map_err(|_| {
+        Refusal(Problem::field("id", id.chars().take(64).collect::<String>(), "32 hexadecimal digits"))
+    })?;
     hub.db.read(move |db| moments(db, trace)).await.map(Json).map_err(|error| refuse(&error))
 }
 
@@ -186,7 +212,13 @@ fn moments(db: &Connection, trace: TraceId) -> Result<Vec<Moment>, SqlError> {
     for id in history::of_trace(db, &trace.to_string())? {
         let Some(life) = rows::life(db, id)? else { continue };
         let mut add = |at, what: &str, detail: String| {
-            moments.push(Moment { at, service: "notify".to_owned(), what: what.to_owned(), detail, trace_id: trace });
+            moments.push(Moment {
+                at,
+                service: "notify".to_owned(),
+                what: what.to_owned(),
+                detail,
+                trace_id: trace,
+            });
         };
         add(life.accepted, "accepted", format!("{id} “{}”: {}", life.notice.title, life.reasons.join("; ")));
         for delivery in &life.deliveries {
@@ -196,14 +228,24 @@ fn moments(db: &Connection, trace: TraceId) -> Result<Vec<Moment>, SqlError> {
                     ("delivered", _) => "delivered",
                     _ => "attempted",
                 };
-                add(attempt.ended.unwrap_or(attempt.started), what, format!("{}: {}", delivery.channel, attempt.outcome));
+                add(
+                    attempt.ended.unwrap_or(attempt.started),
+                    what,
+                    format!("{}: {}", delivery.channel, attempt.outcome),
+                );
             }
             if delivery.state == DeliveryState::Dead {
-                add(delivery.attempts.last().and_then(|last| last.ended).unwrap_or(life.accepted), "given-up", delivery.channel.clone());
+                add(
+                    delivery.attempts.last().and_then(|last| last.ended).unwrap_or(life.accepted),
+                    "given-up",
+                    delivery.channel.clone(),
+                );
             }
             delivery.confirmed.into_iter().for_each(|at| add(at, "confirmed", delivery.channel.clone()));
         }
-        life.acks.iter().for_each(|ack| add(ack.at, "acknowledged", format!("{} by {}", ack.who, ack.channel)));
+        life.acks
+            .iter()
+            .for_each(|ack| add(ack.at, "acknowledged", format!("{} by {}", ack.who, ack.channel)));
         life.resolved.into_iter().for_each(|at| add(at, "resolved", life.notice.title.clone()));
     }
     moments.sort_by_key(|moment| moment.at);

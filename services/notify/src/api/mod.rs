@@ -9,7 +9,8 @@ pub(crate) mod rules;
 use std::sync::Arc;
 
 use sanctum_api::notify::{
-    Accepted, Attempt, Banner, By, Channel, DeadLetter, Explained, Notice, Notification, Page, PushKey, Silence, Subscription,
+    Accepted, Attempt, Banner, By, Channel, DeadLetter, Explained, Notice, Notification, Page, PushKey,
+    Silence, Subscription,
 };
 use sanctum_api::{Moment, Problem};
 use sanctum_http::axum::Router;
@@ -55,7 +56,9 @@ pub(crate) fn refuse(error: &StoreError) -> Refusal {
         StoreError::Full(_) => (507, "disk-full", "the disk is full: nothing was kept"),
         StoreError::ReadOnly(_) => (503, "read-only", "the history cannot be written: nothing was kept"),
         StoreError::Stopped => (503, "stopping", "the hub is stopping: nothing was kept"),
-        StoreError::Statement { reason, .. } if reason.contains("locked") || reason.contains("disk I/O") => (503, "store", "the history cannot be written now: nothing was kept"),
+        StoreError::Statement { reason, .. } if reason.contains("locked") || reason.contains("disk I/O") => {
+            (503, "store", "the history cannot be written now: nothing was kept")
+        }
         other => return Refusal::inside(other),
     };
     tracing::error!(%error, "a request could not be kept");

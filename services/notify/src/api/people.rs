@@ -16,7 +16,9 @@ use crate::target::Manner;
 type Answer<T> = Result<Json<T>, Refusal>;
 
 fn number(text: &str) -> Result<i64, Refusal> {
-    text.parse().map_err(|_| Refusal(Problem::field("id", text.chars().take(40).collect::<String>(), "a whole number")))
+    text.parse().map_err(|_| {
+        Refusal(Problem::field("id", text.chars().take(40).collect::<String>(), "a whole number"))
+    })
 }
 
 fn found(life: Option<Notification>, id: i64) -> Answer<Notification> {
@@ -35,20 +37,38 @@ fn who(by: &By) -> Result<String, Refusal> {
     }
 }
 
-pub(crate) async fn ack(State(hub): State<House>, Path(id): Path<String>, Json(by): Json<By>) -> Answer<Notification> {
+pub(crate) async fn ack(
+    State(hub): State<House>,
+    Path(id): Path<String>,
+    Json(by): Json<By>,
+) -> Answer<Notification> {
     let id = number(&id)?;
     found(acts::ack(&hub, id, who(&by)?, "api".to_owned()).await.map_err(|error| refuse(&error))?, id)
 }
 
-pub(crate) async fn snooze(State(hub): State<House>, Path(id): Path<String>, Json(by): Json<By>) -> Answer<Notification> {
+pub(crate) async fn snooze(
+    State(hub): State<House>,
+    Path(id): Path<String>,
+    Json(by): Json<By>,
+) -> Answer<Notification> {
     let id = number(&id)?;
     who(&by)?;
     let until = by.until.filter(|until| *until > hub.now());
-    let until = until.ok_or_else(|| Refusal(Problem::field("until", by.until.map(|until| until.to_string()).unwrap_or_default(), "a time that is still to come")))?;
+    let until = until.ok_or_else(|| {
+        Refusal(Problem::field(
+            "until",
+            by.until.map(|until| until.to_string()).unwrap_or_default(),
+            "a time that is still to come",
+        ))
+    })?;
     found(acts::snooze(&hub, id, until).await.map_err(|error| refuse(&error))?, id)
 }
 
-pub(crate) async fn resolve(State(hub): State<House>, Path(id): Path<String>, Json(by): Json<By>) -> Answer<Notification> {
+pub(crate) async fn resolve(
+    State(hub): State<House>,
+    Path(id): Path<String>,
+    Json(by): Json<By>,
+) -> Answer<Notification> {
     let id = number(&id)?;
     found(acts::over(&hub, id, who(&by)?).await.map_err(|error| refuse(&error))?, id)
 }
@@ -56,11 +76,19 @@ pub(crate) async fn resolve(State(hub): State<House>, Path(id): Path<String>, Js
 pub(crate) async fn silences(State(hub): State<House>) -> Answer<Vec<Silence>> {
     let now = hub.now().as_microsecond();
     let all = hub.db.read(move |db| {
-        let mut all = db.prepare_cached("SELECT id, matchers, author, reason, until FROM silences WHERE until>?1 ORDER BY id")?;
+        let mut all = db.prepare_cached(
+            "SELECT id, matchers, author, reason, until FROM silences WHERE until>?1 ORDER BY id",
+        )?;
         let all = all.query_map([now], |row| {
             let matchers: String = row.get(1)?;
             let matchers = serde_json::from_str(&matchers).unwrap_or_default();
-            Ok(Silence { id: row.get(0)?, matchers, author: row.get(2)?, reason: row.get(3)?, until: rows::instant(row.get(4)?) })
+            Ok(Silence {
+                id: row.get(0)?,
+                matchers,
+                author: row.get(2)?,
+                reason: row.get(3)?,
+                until: rows::instant(row.get(4)?),
+            })
         })?;
         all.collect::<Result<Vec<_>, _>>()
     });
@@ -69,9 +97,14 @@ pub(crate) async fn silences(State(hub): State<House>) -> Answer<Vec<Silence>> {
 
 /// Without an id a new one; with an id that one is changed.
 pub(crate) async fn silence(State(hub): State<House>, Json(silence): Json<Silence>) -> Answer<Silence> {
-    let wrong = |field: &str, value: String, allowed: &str| Err(Refusal(Problem::field(field, value, allowed)));
+    let wrong =
+        |field: &str, value: String, allowed: &str| Err(Refusal(Problem::field(field, value, allowed)));
     if silence.matchers.is_empty() {
-        return wrong("matchers", "{}".to_owned(), "at least one of `source`, `severity` or a label, with its value");
+        return wrong(
+            "matchers",
+            "{}".to_owned(),
+            "at least one of `source`, `severity` or a label, with its value",
+        );
     }
     if silence.author.trim().is_empty() || silence.reason.trim().is_empty() {
         return wrong("author", silence.author, "an author and a reason, neither empty");
@@ -102,11 +135,16 @@ pub(crate) async fn silence(State(hub): State<House>, Json(silence): Json<Silenc
     Ok(Json(kept))
 }
 
-pub(crate) async fn unsilence(State(hub): State<House>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+pub(crate) async fn unsilence(
+    State(hub): State<House>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
     let id = number(&id)?;
     let now = hub.now().as_microsecond();
     // It ends; its row stays, because it explains why something was not told.
-    let ended = hub.db.write(move |tx| tx.execute("UPDATE silences SET until=?2 WHERE id=?1 AND until>?2", params![id, now]));
+    let ended = hub.db.write(move |tx| {
+        tx.execute("UPDATE silences SET until=?2 WHERE id=?1 AND until>?2", params![id, now])
+    });
     match ended.await.map_err(|error| refuse(&error))? {
         0 => Err(Refusal(Problem::not_found("silence", id.to_string()))),
         _ => Ok(StatusCode::NO_CONTENT),
@@ -121,7 +159,12 @@ pub(crate) async fn test(State(hub): State<House>, Path(name): Path<String>) -> 
         return Err(Refusal(problem));
     };
     let started = hub.now();
-    let mut notice = post::plain("notify".to_owned(), Severity::Info, Some("A test of Sanctum".to_owned()), format!("If you can read this, `{name}` works."));
+    let mut notice = post::plain(
+        "notify".to_owned(),
+        Severity::Info,
+        Some("A test of Sanctum".to_owned()),
+        format!("If you can read this, `{name}` works."),
+    );
     notice.labels.insert("test".to_owned(), "true".to_owned());
     let message = Message {
         id: 0,

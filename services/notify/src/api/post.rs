@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sanctum_api::Problem;
 use sanctum_api::notify::{Notice, Severity};
 use sanctum_http::axum::extract::{FromRequest, Request};
-use sanctum_http::{Bytes, Caller, HeaderMap, Json, Refusal, Response, State, StatusCode, IntoResponse};
+use sanctum_http::{Bytes, Caller, HeaderMap, IntoResponse, Json, Refusal, Response, State, StatusCode};
 use sanctum_kernel::Trace;
 
 use super::{House, refuse, rules};
@@ -14,14 +14,23 @@ use crate::accept::{Incoming, accept};
 /// A key longer than this is not a key.
 const LONGEST_KEY: usize = 256;
 
-pub(crate) async fn notify(State(hub): State<House>, caller: Caller, request: Request) -> Result<Response, Refusal> {
+pub(crate) async fn notify(
+    State(hub): State<House>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Refusal> {
     let headers = request.headers().clone();
     let notice = read(request, &caller).await.map_err(rules::name_the_field)?;
     keep(&hub, &caller, &headers, notice).await
 }
 
 /// Checks and keeps it; 202 with what was decided.
-pub(crate) async fn keep(hub: &House, caller: &Caller, headers: &HeaderMap, notice: Notice) -> Result<Response, Refusal> {
+pub(crate) async fn keep(
+    hub: &House,
+    caller: &Caller,
+    headers: &HeaderMap,
+    notice: Notice,
+) -> Result<Response, Refusal> {
     rules::check(&notice, hub)?;
     let key = key(headers)?.map(|key| format!("{}:{key}", caller.name));
     let incoming = Incoming { notice, trace: Trace::current().id(), at: hub.now(), key, own: false };
@@ -31,8 +40,14 @@ pub(crate) async fn keep(hub: &House, caller: &Caller, headers: &HeaderMap, noti
 
 pub(crate) fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = key.to_str().ok().map(|key| key.trim_matches('"')).filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY);
-    key.map(Some).ok_or_else(|| Problem::field("Idempotency-Key", "", format!("1 to {LONGEST_KEY} printable ASCII characters")))
+    let key = key
+        .to_str()
+        .ok()
+        .map(|key| key.trim_matches('"'))
+        .filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY);
+    key.map(Some).ok_or_else(|| {
+        Problem::field("Idempotency-Key", "", format!("1 to {LONGEST_KEY} printable ASCII characters"))
+    })
 }
 
 async fn read(request: Request, caller: &Caller) -> Result<Notice, Refusal> {
@@ -43,7 +58,9 @@ async fn read(request: Request, caller: &Caller) -> Result<Notice, Refusal> {
     let headers = request.headers().clone();
     let body = Bytes::from_request(request, &()).await.map_err(|rejection| {
         let status = rejection.status().as_u16();
-        Refusal(Problem::new(status, "unreadable", "the body could not be read").detail(rejection.body_text()))
+        Refusal(
+            Problem::new(status, "unreadable", "the body could not be read").detail(rejection.body_text()),
+        )
     })?;
     // `curl -d` says that everything is a form, whatever it is.
     if body.first() == Some(&b'{') {
@@ -69,8 +86,10 @@ fn form(body: &str) -> Option<BTreeMap<String, String>> {
         .map(|pair| pair.split_once('='))
         .map(|pair| pair.map(|(name, value)| (decode(name), decode(value))))
         .collect::<Option<_>>()?;
-    let known = |name: &String| FIELDS.contains(&name.as_str()) || name.starts_with("label.") || name == "resolved";
-    (fields.keys().all(known) && (fields.contains_key("message") || fields.contains_key("title"))).then_some(fields)
+    let known =
+        |name: &String| FIELDS.contains(&name.as_str()) || name.starts_with("label.") || name == "resolved";
+    (fields.keys().all(known) && (fields.contains_key("message") || fields.contains_key("title")))
+        .then_some(fields)
 }
 
 /// Percent and plus decoding (WHATWG URL, application/x-www-form-urlencoded).
@@ -106,7 +125,8 @@ impl Ahead for std::str::Bytes<'_> {
 }
 
 fn from_form(mut form: BTreeMap<String, String>, caller: &Caller) -> Result<Notice, Problem> {
-    let severity = form.remove("severity").map_or(Ok(Severity::Info), |word| rules::severity("severity", &word))?;
+    let severity =
+        form.remove("severity").map_or(Ok(Severity::Info), |word| rules::severity("severity", &word))?;
     let message = form.remove("message").unwrap_or_default();
     let source = form.remove("source").unwrap_or_else(|| caller.name.clone());
     let mut notice = plain(source, severity, form.remove("title"), message);
@@ -115,13 +135,21 @@ fn from_form(mut form: BTreeMap<String, String>, caller: &Caller) -> Result<Noti
     notice.dedup_key = form.remove("dedup_key");
     notice.resolved = form.remove("resolved").is_some_and(|value| value == "true" || value == "1");
     let channels = form.remove("channel").unwrap_or_default();
-    notice.force_channels = channels.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    notice.labels = form.into_iter().filter_map(|(name, value)| Some((name.strip_prefix("label.")?.to_owned(), value))).collect();
+    notice.force_channels =
+        channels.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    notice.labels = form
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix("label.")?.to_owned(), value)))
+        .collect();
     Ok(notice)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok()).map(str::trim).filter(|value| !value.is_empty())
+    headers
+        .get(name)
+        .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
+        .map(str::trim)
+        .filter(|value| !value.is_empty())
 }
 
 /// Plain text as ntfy takes it (docs.ntfy.sh/publish): headers `Title`, `Priority`, `Tags`, `Click`.

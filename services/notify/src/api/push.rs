@@ -10,7 +10,8 @@ use super::{House, refuse};
 use crate::channels::webpush::Keys;
 use crate::hub::Line;
 
-pub(crate) const WHICH: &[(&str, &str)] = &[("channel", "which channel of the kind `webpush`; the first if absent")];
+pub(crate) const WHICH: &[(&str, &str)] =
+    &[("channel", "which channel of the kind `webpush`; the first if absent")];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,12 +23,16 @@ fn line<'a>(hub: &'a House, which: &Which) -> Result<(&'a Line, String), Problem
     let mut lines = hub.lines.values().filter_map(|line| Some((line, line.channel.push_key()?)));
     let found = lines.find(|(line, _)| which.channel.as_ref().is_none_or(|name| *name == line.name));
     found.ok_or_else(|| {
-        let problem = Problem::not_found("channel of the kind `webpush`", which.channel.clone().unwrap_or_default());
+        let problem =
+            Problem::not_found("channel of the kind `webpush`", which.channel.clone().unwrap_or_default());
         problem.hint("add `[notify.channel.webpush.push]` with `contact = \"mailto:…\"` to sanctum.toml")
     })
 }
 
-pub(crate) async fn key(State(hub): State<House>, Query(which): Query<Which>) -> Result<Json<PushKey>, Refusal> {
+pub(crate) async fn key(
+    State(hub): State<House>,
+    Query(which): Query<Which>,
+) -> Result<Json<PushKey>, Refusal> {
     Ok(Json(PushKey { key: line(&hub, &which)?.1 }))
 }
 
@@ -37,7 +42,11 @@ fn endpoint(url: &str) -> Result<(), Problem> {
     if (https || url.starts_with("http://127.0.0.1:")) && url.len() <= 2048 {
         return Ok(());
     }
-    Err(Problem::field("endpoint", url.chars().take(100).collect::<String>(), "an `https://` URL of at most 2048 bytes"))
+    Err(Problem::field(
+        "endpoint",
+        url.chars().take(100).collect::<String>(),
+        "an `https://` URL of at most 2048 bytes",
+    ))
 }
 
 pub(crate) async fn subscribe(
@@ -63,8 +72,13 @@ pub(crate) async fn subscribe(
     Ok((StatusCode::CREATED, Json(PushKey { key })))
 }
 
-pub(crate) async fn unsubscribe(State(hub): State<House>, Json(subscription): Json<Subscription>) -> Result<StatusCode, Refusal> {
-    let gone = hub.db.write(move |tx| tx.execute("DELETE FROM subscriptions WHERE endpoint=?1", [subscription.endpoint]));
+pub(crate) async fn unsubscribe(
+    State(hub): State<House>,
+    Json(subscription): Json<Subscription>,
+) -> Result<StatusCode, Refusal> {
+    let gone = hub
+        .db
+        .write(move |tx| tx.execute("DELETE FROM subscriptions WHERE endpoint=?1", [subscription.endpoint]));
     match gone.await.map_err(|error| refuse(&error))? {
         0 => Err(Refusal(Problem::not_found("subscription", ""))),
         _ => Ok(StatusCode::NO_CONTENT),

@@ -37,7 +37,11 @@ pub(crate) fn check(notice: &Notice, hub: &Hub) -> Result<(), Problem> {
     }
     for (name, value) in &notice.labels {
         if name.is_empty() || name.len() + value.len() > SHORT {
-            return Err(wrong(&format!("labels.{name}"), value, format!("a name, and at most {SHORT} bytes")));
+            return Err(wrong(
+                &format!("labels.{name}"),
+                value,
+                format!("a name, and at most {SHORT} bytes"),
+            ));
         }
     }
     for (field, value) in [("dedup_key", &notice.dedup_key), ("url", &notice.url), ("image", &notice.image)] {
@@ -46,8 +50,14 @@ pub(crate) fn check(notice: &Notice, hub: &Hub) -> Result<(), Problem> {
             return Err(wrong(field, value, format!("1 to {SHORT} bytes, or leave it out")));
         }
     }
-    if notice.actions.len() > 5 || notice.actions.iter().any(|action| action.label.len() + action.url.len() > SHORT) {
-        return Err(wrong("actions", &notice.actions.len().to_string(), "at most 5, each with a label and a URL"));
+    if notice.actions.len() > 5
+        || notice.actions.iter().any(|action| action.label.len() + action.url.len() > SHORT)
+    {
+        return Err(wrong(
+            "actions",
+            &notice.actions.len().to_string(),
+            "at most 5, each with a label and a URL",
+        ));
     }
     if let Some(unknown) = notice.force_channels.iter().find(|name| !hub.lines.contains_key(*name)) {
         return Err(wrong("force_channels", unknown, hub.names()));
@@ -66,7 +76,9 @@ pub(crate) fn name_the_field(refusal: Refusal) -> Refusal {
         problem.allowed = Some("at most 65536 bytes".to_owned());
     }
     let detail = problem.detail.clone().unwrap_or_default();
-    let quoted = |before: &str| detail.split_once(before).and_then(|(_, rest)| rest.split_once('`')).map(|(name, _)| name.to_owned());
+    let quoted = |before: &str| {
+        detail.split_once(before).and_then(|(_, rest)| rest.split_once('`')).map(|(name, _)| name.to_owned())
+    };
     if let Some(field) = quoted("missing field `") {
         problem.field = Some(field.clone());
         problem.allowed = Some(match field.as_str() {
@@ -76,7 +88,9 @@ pub(crate) fn name_the_field(refusal: Refusal) -> Refusal {
     }
     if let Some(field) = quoted("unknown field `") {
         problem.field = Some(field);
-        problem.allowed = detail.split_once("expected ").map(|(_, names)| names.split(" at line").next().unwrap_or(names).to_owned());
+        problem.allowed = detail
+            .split_once("expected ")
+            .map(|(_, names)| names.split(" at line").next().unwrap_or(names).to_owned());
     }
     if problem.field.as_deref() == Some("severity") {
         problem.value = quoted("unknown variant `").or(problem.value);

@@ -132,13 +132,18 @@ pub(crate) trait Kind {
 impl Channels {
     /// Every configured channel, kind and name; the dashboard is always there.
     pub(crate) fn names(&self) -> Vec<(&'static str, String)> {
-        let built_in = (!self.dashboard.contains_key("dashboard")).then(|| ("dashboard", "dashboard".to_owned()));
+        let built_in =
+            (!self.dashboard.contains_key("dashboard")).then(|| ("dashboard", "dashboard".to_owned()));
         let given = self.each().into_iter().map(|(kind, name, _)| (kind, name.to_owned()));
         built_in.into_iter().chain(given).collect()
     }
 
     pub(crate) fn of_kinds(&self, kinds: &[&str]) -> Vec<String> {
-        self.each().into_iter().filter(|(kind, _, _)| kinds.contains(kind)).map(|(_, name, _)| name.to_owned()).collect()
+        self.each()
+            .into_iter()
+            .filter(|(kind, _, _)| kinds.contains(kind))
+            .map(|(_, name, _)| name.to_owned())
+            .collect()
     }
 
     pub(crate) fn complaints(&self) -> Vec<Complaint> {

@@ -1,4 +1,5 @@
 //! ntfy: a topic on ntfy.sh or on a server of one's own (docs.ntfy.sh/publish).
+#![expect(clippy::indexing_slicing, reason = "a JSON value answers null for what is not there")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +66,7 @@ struct Ntfy {
 }
 
 /// What is asked of a server whose daily quota is used up: an hour is soon enough.
-const QUOTA: Duration = Duration::from_secs(3600);
+const QUOTA: Duration = Duration::from_hours(1);
 
 fn body(message: &Message, topic: &str) -> Value {
     let notice = &message.notice;

@@ -138,7 +138,7 @@ mod tests {
             (r#"{"status":"ok"}"#, true),
         ];
         for (body, good) in cases {
-            let answer = Answer { status: 200, headers: Default::default(), body: body.into() };
+            let answer = Answer { status: 200, headers: sanctum_http::HeaderMap::default(), body: body.into() };
             assert_eq!(believe(&answer).is_ok(), good, "{body}");
         }
     }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::config::Delivery;
 
 /// The longest time a channel is left alone.
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// The breaker of one channel: a value, moved on by outcomes and the time.
 #[derive(Debug, Clone)]
@@ -41,7 +41,13 @@ pub(crate) enum May {
 
 impl Breaker {
     pub(crate) fn new(config: &Delivery) -> Self {
-        Self { after: config.breaker_after.max(1), first: config.breaker_open.0, failures: 0, opened: 0, state: State::Closed }
+        Self {
+            after: config.breaker_after.max(1),
+            first: config.breaker_open.0,
+            failures: 0,
+            opened: 0,
+            state: State::Closed,
+        }
     }
 
     pub(crate) const fn is_closed(&self) -> bool {
@@ -91,7 +97,9 @@ impl Breaker {
         let wait = self.first.saturating_mul(1 << self.opened.min(16)).min(LONGEST.max(self.first));
         let wait = asked.map_or(wait, |asked| asked.max(Duration::from_millis(1)));
         self.opened = self.opened.saturating_add(1);
-        self.state = State::Open(now.saturating_add(SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX)).unwrap_or(now));
+        self.state = State::Open(
+            now.saturating_add(SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX)).unwrap_or(now),
+        );
         was_closed && self.failures >= self.after
     }
 }
@@ -124,7 +132,10 @@ mod tests {
     fn what_the_far_side_asks_for_is_honoured_at_once() {
         let mut breaker = Breaker::new(&Delivery::default());
         let at = |secs: i64| Timestamp::from_second(secs).unwrap();
-        assert!(!breaker.failed(at(0), Some(Duration::from_secs(7))), "being asked to wait is no trouble yet");
+        assert!(
+            !breaker.failed(at(0), Some(Duration::from_secs(7))),
+            "being asked to wait is no trouble yet"
+        );
         assert_eq!(breaker.may(at(6)), May::Nothing(Some(at(7))));
     }
 }

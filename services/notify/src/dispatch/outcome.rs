@@ -30,7 +30,12 @@ pub(crate) struct News {
 }
 
 /// Writes what came of them.
-pub(crate) fn settle(tx: &Transaction<'_>, channel: &str, config: &Delivery, done: &[Done]) -> Result<News, SqlError> {
+pub(crate) fn settle(
+    tx: &Transaction<'_>,
+    channel: &str,
+    config: &Delivery,
+    done: &[Done],
+) -> Result<News, SqlError> {
     let mut news = News::default();
     for done in done {
         let died = one(tx, config, done)?;
@@ -40,10 +45,12 @@ pub(crate) fn settle(tx: &Transaction<'_>, channel: &str, config: &Delivery, don
         }
     }
     if done.iter().any(|done| done.message.phase == Phase::Fire) {
-        let mut waiting = tx.prepare_cached("SELECT EXISTS(SELECT 1 FROM deliveries WHERE channel=?1 AND state IN (0, 2))")?;
+        let mut waiting = tx
+            .prepare_cached("SELECT EXISTS(SELECT 1 FROM deliveries WHERE channel=?1 AND state IN (0, 2))")?;
         news.unblocked = waiting.query_row([channel], |row| row.get(0))?;
     }
-    let success = done.iter().filter(|done| done.outcome.is_ok()).map(|done| done.ended.as_microsecond()).max();
+    let success =
+        done.iter().filter(|done| done.outcome.is_ok()).map(|done| done.ended.as_microsecond()).max();
     let error = done.iter().rev().find_map(|done| done.outcome.as_ref().err()).map(ToString::to_string);
     let mut standing = tx.prepare_cached(
         "INSERT INTO standing(channel, success, error) VALUES(?1, ?2, ?3)
@@ -66,11 +73,22 @@ fn one(tx: &Transaction<'_>, config: &Delivery, done: &Done) -> Result<bool, Sql
         Err(error @ SendError::Later { after, .. }) => {
             let age = done.ended.duration_since(message.accepted.max(message.now));
             let age = age.max(done.ended.duration_since(message.accepted));
-            let given_up = age >= SignedDuration::try_from(config.give_up.0).unwrap_or(SignedDuration::MAX) && message.tries > 0;
+            let given_up = age >= SignedDuration::try_from(config.give_up.0).unwrap_or(SignedDuration::MAX)
+                && message.tries > 0;
             let [chance] = random::<1>();
-            let wait = after.map_or_else(|| backoff(config, number, chance), |after| after.max(config.first_wait.0));
-            let due = done.ended.saturating_add(SignedDuration::try_from(wait).unwrap_or_default()).unwrap_or(done.ended);
-            (if given_up { state::DEAD } else { state::FAILED }, due.as_microsecond(), error.to_string(), None, None)
+            let wait =
+                after.map_or_else(|| backoff(config, number, chance), |after| after.max(config.first_wait.0));
+            let due = done
+                .ended
+                .saturating_add(SignedDuration::try_from(wait).unwrap_or_default())
+                .unwrap_or(done.ended);
+            (
+                if given_up { state::DEAD } else { state::FAILED },
+                due.as_microsecond(),
+                error.to_string(),
+                None,
+                None,
+            )
         }
         Err(error) => (state::DEAD, ended, error.to_string(), None, None),
     };

@@ -9,7 +9,13 @@ use crate::target::Manner;
 
 /// Takes up to `most` messages that are due and marks them as in flight. With `any`, also one that is not due yet:
 /// the oldest is the probe of a channel that was left alone.
-pub(crate) fn take(tx: &Transaction<'_>, channel: &str, now: Timestamp, most: usize, any: bool) -> Result<Vec<Message>, SqlError> {
+pub(crate) fn take(
+    tx: &Transaction<'_>,
+    channel: &str,
+    now: Timestamp,
+    most: usize,
+    any: bool,
+) -> Result<Vec<Message>, SqlError> {
     spare(tx, channel)?;
     let sql = format!(
         "SELECT d.id, coalesce(f.notification, d.notification), d.phase, d.manner, d.tries, d.word, n.trace, n.accepted, f.far_id, {NOTICE}
@@ -19,7 +25,8 @@ pub(crate) fn take(tx: &Transaction<'_>, channel: &str, now: Timestamp, most: us
     let limit = i64::try_from(most).unwrap_or(1);
     let until = if any { i64::MAX } else { now.as_microsecond() };
     let mut due = tx.prepare_cached(&sql)?;
-    let messages: Vec<Message> = due.query_map(params![channel, until, limit], |row| message(row, now))?.collect::<Result<_, _>>()?;
+    let messages: Vec<Message> =
+        due.query_map(params![channel, until, limit], |row| message(row, now))?.collect::<Result<_, _>>()?;
     let mut mark = tx.prepare_cached("UPDATE deliveries SET state=1, started=?2 WHERE id=?1")?;
     for message in &messages {
         mark.execute(params![message.delivery, now.as_microsecond()])?;
@@ -75,4 +82,3 @@ pub(crate) fn resume(tx: &Transaction<'_>, now: i64) -> Result<usize, SqlError> 
 pub(crate) fn all_due(tx: &Transaction<'_>, channel: &str, now: i64) -> Result<usize, SqlError> {
     tx.execute("UPDATE deliveries SET due=?2 WHERE channel=?1 AND state=2 AND due>?2", params![channel, now])
 }
-

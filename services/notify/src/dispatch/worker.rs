@@ -43,17 +43,28 @@ struct Worker<'a> {
 }
 
 /// Runs until stopped.
-pub(crate) async fn run(hub: Arc<Hub>, name: String, mut handed: mpsc::Receiver<Message>, stop: Stop) -> Result<(), Failure> {
+pub(crate) async fn run(
+    hub: Arc<Hub>,
+    name: String,
+    mut handed: mpsc::Receiver<Message>,
+    stop: Stop,
+) -> Result<(), Failure> {
     let Some(line) = hub.lines.get(&name) else { return Ok(()) };
-    let mut worker =
-        Worker { hub: &hub, line, flying: FuturesUnordered::new(), ended: Vec::new(), writing: None, probe: None };
+    let mut worker = Worker {
+        hub: &hub,
+        line,
+        flying: FuturesUnordered::new(),
+        ended: Vec::new(),
+        writing: None,
+        probe: None,
+    };
     let mut wake = worker.look().await;
     loop {
         match worker.turn(&mut handed, &stop, wake).await {
             Turn::Stopped => break,
             Turn::Handed(message) => worker.handed(message).await,
             Turn::Ended(done) => worker.take_in(done),
-            Turn::Written(outcome) => worker.written(outcome).await,
+            Turn::Written(outcome) => worker.written(outcome),
             Turn::Look => wake = worker.look().await,
         }
         worker.write();
@@ -117,7 +128,9 @@ impl Worker<'_> {
             }
         }
         let full = taken.len() == most;
-        taken.into_iter().for_each(|message| self.launch(message));
+        for message in taken {
+            self.launch(message);
+        }
         if full && !probe {
             self.line.nudge.nudge();
         }
@@ -138,11 +151,12 @@ impl Worker<'_> {
         }
     }
 
-    fn launch(&mut self, message: Message) {
+    fn launch(&mut self, mut message: Message) {
         let channel = Arc::clone(&self.line.channel);
         let deadline = self.hub.rules.config.delivery.deadline.0;
         let clock = self.hub.shared.clock.clone();
         self.flying.push(Box::pin(async move {
+            message.now = clock.now();
             let trace = sanctum_kernel::Trace::within(message.trace);
             let outcome = trace.scope(attempt(&*channel, &message, deadline)).await;
             Done { message, ended: clock.now(), outcome }
@@ -153,9 +167,12 @@ impl Worker<'_> {
     fn take_in(&mut self, done: Done) {
         let probe = self.probe.take_if(|probe| *probe == done.message.delivery).is_some();
         let (opened, closed) = match &done.outcome {
-            Ok(_) | Err(SendError::Refused { .. }) => (false, self.line.with(super::breaker::Breaker::well)),
-            Err(SendError::Later { after, .. }) => (self.line.with(|breaker| breaker.failed(done.ended, *after)), false),
-            Err(SendError::Unavailable { .. }) => (false, self.line.with(super::breaker::Breaker::well)),
+            Ok(_) | Err(SendError::Refused { .. } | SendError::Unavailable { .. }) => {
+                (false, self.line.with(super::breaker::Breaker::well))
+            }
+            Err(SendError::Later { after, .. }) => {
+                (self.line.with(|breaker| breaker.failed(done.ended, *after)), false)
+            }
         };
         if probe && !closed {
             self.line.nudge.nudge();
@@ -181,7 +198,8 @@ impl Worker<'_> {
             let ended = Arc::new(ended);
             loop {
                 let (again, within, channel) = (Arc::clone(&ended), Arc::clone(&hub), name.clone());
-                let written = hub.db.write(move |tx| settle(tx, &channel, &within.rules.config.delivery, &again)).await;
+                let written =
+                    hub.db.write(move |tx| settle(tx, &channel, &within.rules.config.delivery, &again)).await;
                 match written {
                     Err(error) if error.is_temporary() && !hub.shared.tasks.stop().is_requested() => {
                         tracing::warn!(channel = %name, %error, "an outcome could not be written; it is kept and tried again");
@@ -193,7 +211,7 @@ impl Worker<'_> {
         }));
     }
 
-    async fn written(&mut self, outcome: Result<News, StoreError>) {
+    fn written(&mut self, outcome: Result<News, StoreError>) {
         self.writing = None;
         match outcome {
             Ok(news) => {
@@ -202,7 +220,9 @@ impl Worker<'_> {
                 }
                 trouble::settled(self.hub, &self.line.name, &news);
             }
-            Err(error) => tracing::error!(channel = %self.line.name, %error, "an outcome could not be written"),
+            Err(error) => {
+                tracing::error!(channel = %self.line.name, %error, "an outcome could not be written");
+            }
         }
     }
 
@@ -225,7 +245,11 @@ impl Worker<'_> {
     }
 }
 
-async fn attempt(channel: &dyn Channel, message: &Message, deadline: Duration) -> Result<crate::channels::Receipt, SendError> {
+async fn attempt(
+    channel: &dyn Channel,
+    message: &Message,
+    deadline: Duration,
+) -> Result<crate::channels::Receipt, SendError> {
     match tokio::time::timeout(deadline, channel.send(message)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(SendError::later(format!("no answer within {} s", deadline.as_secs_f32()))),

@@ -23,8 +23,15 @@ fn one(alert: &Value, source: &str) -> Result<Notice, Problem> {
     let status = status.ok_or_else(|| needed("alerts.status", "`firing` or `resolved`"))?;
     let title = text(alert, "/labels/alertname").or_else(|| text(alert, "/annotations/title"));
     let title = title.ok_or_else(|| needed("alerts.labels.alertname", "the name of the alert"))?.to_owned();
-    let message = ["/annotations/summary", "/annotations/description", "/annotations/message"].into_iter().find_map(|at| text(alert, at));
-    let mut notice = plain(source.to_owned(), severity(text(alert, "/labels/severity")), Some(title), message.unwrap_or_default().to_owned());
+    let message = ["/annotations/summary", "/annotations/description", "/annotations/message"]
+        .into_iter()
+        .find_map(|at| text(alert, at));
+    let mut notice = plain(
+        source.to_owned(),
+        severity(text(alert, "/labels/severity")),
+        Some(title),
+        message.unwrap_or_default().to_owned(),
+    );
     notice.labels = labels(&alert["labels"]);
     notice.url = text(alert, "/panelURL").or_else(|| text(alert, "/generatorURL")).map(str::to_owned);
     // The fingerprint is the same for the same labels; without it the labels are.

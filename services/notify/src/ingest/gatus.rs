@@ -11,7 +11,8 @@ use crate::api::post::plain;
 pub(super) fn read(body: &Value) -> Result<Vec<Notice>, Problem> {
     let name = text(body, "/name").ok_or_else(|| needed("name", "`[ENDPOINT_NAME]`"))?;
     let status = text(body, "/status").filter(|status| matches!(*status, "TRIGGERED" | "RESOLVED"));
-    let status = status.ok_or_else(|| needed("status", "`[ALERT_TRIGGERED_OR_RESOLVED]`: TRIGGERED or RESOLVED"))?;
+    let status =
+        status.ok_or_else(|| needed("status", "`[ALERT_TRIGGERED_OR_RESOLVED]`: TRIGGERED or RESOLVED"))?;
     let name = text(body, "/group").map_or_else(|| name.to_owned(), |group| format!("{group}/{name}"));
     let description = text(body, "/description").unwrap_or_default().to_owned();
     let level = severity(Some(text(body, "/severity").unwrap_or("error")));

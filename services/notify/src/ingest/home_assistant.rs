@@ -16,8 +16,16 @@ pub(super) fn read(body: &Value) -> Result<Vec<Notice>, Problem> {
         Some("passive") => Some("info"),
         _ => text(body, "/data/severity").or_else(|| text(body, "/severity")),
     };
-    let mut notice = plain("home-assistant".to_owned(), severity(level), text(body, "/title").map(str::to_owned), message.to_owned());
-    notice.url = text(body, "/data/url").or_else(|| text(body, "/data/clickAction")).filter(|url| url.starts_with("http")).map(str::to_owned);
+    let mut notice = plain(
+        "home-assistant".to_owned(),
+        severity(level),
+        text(body, "/title").map(str::to_owned),
+        message.to_owned(),
+    );
+    notice.url = text(body, "/data/url")
+        .or_else(|| text(body, "/data/clickAction"))
+        .filter(|url| url.starts_with("http"))
+        .map(str::to_owned);
     notice.image = text(body, "/data/image").map(str::to_owned);
     notice.dedup_key = text(body, "/data/tag").map(str::to_owned);
     if let Some(group) = text(body, "/data/group") {

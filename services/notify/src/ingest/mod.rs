@@ -30,7 +30,10 @@ const TOOLS: &[(&str, Convert)] = &[
 
 /// The route of every tool.
 pub(crate) fn routes(routes: Routes<House>) -> Routes<House> {
-    let op = Op::post("/ingest/{tool}", "Takes the webhook of a tool: alertmanager, grafana, uptime-kuma, home-assistant, gatus or ntfy");
+    let op = Op::post(
+        "/ingest/{tool}",
+        "Takes the webhook of a tool: alertmanager, grafana, uptime-kuma, home-assistant, gatus or ntfy",
+    );
     routes.on(op.takes::<Value>().returns::<Vec<Accepted>>(), ingest)
 }
 
@@ -43,7 +46,8 @@ async fn ingest(
 ) -> Result<(StatusCode, Json<Vec<Accepted>>), Refusal> {
     let Some((name, convert)) = TOOLS.iter().find(|(name, _)| *name == tool) else {
         let mut problem = Problem::not_found("tool", tool.chars().take(60).collect::<String>());
-        problem.allowed = Some(TOOLS.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", "));
+        problem.allowed =
+            Some(TOOLS.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", "));
         return Err(Refusal(problem));
     };
     let mut notices = convert(&body)?;
@@ -102,7 +106,8 @@ fn severity(word: Option<&str>) -> Severity {
 /// A map of texts.
 fn labels(value: &Value) -> std::collections::BTreeMap<String, String> {
     let map = value.as_object().into_iter().flatten();
-    map.map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
+    map.map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -113,16 +118,46 @@ mod tests {
     #[test]
     fn the_documents_of_every_tool_become_notices() {
         let cases: &[(&str, &str, &[&str])] = &[
-            ("alertmanager", include_str!("fixtures/alertmanager.json"), &[
-                "alertmanager critical fire alertmanager/abc “InstanceDown” nas:9100 is down",
-                "alertmanager warn over alertmanager/def “DiskFull” /dev/sda is full",
-            ]),
-            ("grafana", include_str!("fixtures/grafana.json"), &["grafana error fire grafana/fp1 “High temperature” 31 degrees in the attic"]),
-            ("uptime-kuma", include_str!("fixtures/uptime-kuma-down.json"), &["uptime-kuma error fire uptime-kuma/7 “NAS is down” connect ECONNREFUSED"]),
-            ("uptime-kuma", include_str!("fixtures/uptime-kuma-up.json"), &["uptime-kuma error over uptime-kuma/7 “NAS is up” 200 - OK"]),
-            ("home-assistant", include_str!("fixtures/home-assistant.json"), &["home-assistant critical fire leak “Water in the cellar” The sensor under the sink is wet"]),
-            ("gatus", include_str!("fixtures/gatus.json"), &["gatus error fire gatus/core/router “core/router: TRIGGERED” health check failed"]),
-            ("ntfy", include_str!("fixtures/ntfy.json"), &["ntfy critical fire - “Unauthorized access detected” Remote access to phils-laptop detected"]),
+            (
+                "alertmanager",
+                include_str!("fixtures/alertmanager.json"),
+                &[
+                    "alertmanager critical fire alertmanager/abc “InstanceDown” nas:9100 is down",
+                    "alertmanager warn over alertmanager/def “DiskFull” /dev/sda is full",
+                ],
+            ),
+            (
+                "grafana",
+                include_str!("fixtures/grafana.json"),
+                &["grafana error fire grafana/fp1 “High temperature” 31 degrees in the attic"],
+            ),
+            (
+                "uptime-kuma",
+                include_str!("fixtures/uptime-kuma-down.json"),
+                &["uptime-kuma error fire uptime-kuma/7 “NAS is down” connect ECONNREFUSED"],
+            ),
+            (
+                "uptime-kuma",
+                include_str!("fixtures/uptime-kuma-up.json"),
+                &["uptime-kuma error over uptime-kuma/7 “NAS is up” 200 - OK"],
+            ),
+            (
+                "home-assistant",
+                include_str!("fixtures/home-assistant.json"),
+                &["home-assistant critical fire leak “Water in the cellar” The sensor under the sink is wet"],
+            ),
+            (
+                "gatus",
+                include_str!("fixtures/gatus.json"),
+                &["gatus error fire gatus/core/router “core/router: TRIGGERED” health check failed"],
+            ),
+            (
+                "ntfy",
+                include_str!("fixtures/ntfy.json"),
+                &[
+                    "ntfy critical fire - “Unauthorized access detected” Remote access to phils-laptop detected",
+                ],
+            ),
         ];
         for (tool, document, expected) in cases {
             let (_, convert) = TOOLS.iter().find(|(name, _)| name == tool).unwrap();
@@ -130,7 +165,13 @@ mod tests {
             let short = |notice: &Notice| {
                 let over = if notice.resolved { "over" } else { "fire" };
                 let key = notice.dedup_key.as_deref().unwrap_or("-");
-                format!("{} {} {over} {key} “{}” {}", notice.source, notice.severity.word(), notice.title, notice.message)
+                format!(
+                    "{} {} {over} {key} “{}” {}",
+                    notice.source,
+                    notice.severity.word(),
+                    notice.title,
+                    notice.message
+                )
             };
             assert_eq!(notices.iter().map(short).collect::<Vec<_>>(), *expected, "{tool}");
         }
@@ -142,7 +183,10 @@ mod tests {
             for strange in ["{}", "[]", "null", "7", r#"{"alerts":7}"#, r#"{"alerts":[7]}"#] {
                 let refused = convert(&serde_json::from_str(strange).unwrap());
                 let problem = refused.expect_err(&format!("{tool} takes {strange}"));
-                assert!(problem.field.is_some() && problem.allowed.is_some() && problem.status == 422, "{tool}");
+                assert!(
+                    problem.field.is_some() && problem.allowed.is_some() && problem.status == 422,
+                    "{tool}"
+                );
             }
         }
     }

@@ -15,7 +15,8 @@ pub(super) fn read(body: &Value) -> Result<Vec<Notice>, Problem> {
         let message = message.ok_or_else(|| needed("msg", "a text, or a `heartbeat` with a status"))?;
         return Ok(vec![plain(source, Severity::Warn, Some("Uptime Kuma".to_owned()), message.to_owned())]);
     };
-    let name = text(body, "/monitor/name").ok_or_else(|| needed("monitor.name", "the name of the monitor"))?;
+    let name =
+        text(body, "/monitor/name").ok_or_else(|| needed("monitor.name", "the name of the monitor"))?;
     // 0 down, 1 up, 2 pending, 3 maintenance (src/util.ts).
     let (word, severity) = match status {
         0 => ("down", Severity::Error),

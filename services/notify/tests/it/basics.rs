@@ -8,7 +8,10 @@ use crate::peers::hook::Hook;
 #[tokio::test]
 async fn a_notice_is_kept_told_and_shown() {
     let hook = Hook::open().await;
-    let config = format!("[notify.channel.webhook.phone]\nurl = \"{}\"\n[notify.roles]\nphone = [\"phone\"]\n", hook.url());
+    let config = format!(
+        "[notify.channel.webhook.phone]\nurl = \"{}\"\n[notify.roles]\nphone = [\"phone\"]\n",
+        hook.url()
+    );
     let house = house(NOON, &config).await;
     let accepted = say(&house, notice("error", "The console joined")).await;
     assert_eq!(accepted["channels"], json!(["phone", "dashboard"]));
@@ -17,13 +20,20 @@ async fn a_notice_is_kept_told_and_shown() {
     assert_eq!(got[0].json()["title"], "The console joined");
     assert_eq!(got[0].json()["manner"], "sound");
     assert!(got[0].header("traceparent").contains(accepted["trace_id"].as_str().unwrap()));
-    let life = until(&house, &accepted["id"], "delivered", |life| all(life, "phone", "delivered") && all(life, "dashboard", "delivered")).await;
+    let life = until(&house, &accepted["id"], "delivered", |life| {
+        all(life, "phone", "delivered") && all(life, "dashboard", "delivered")
+    })
+    .await;
     assert_eq!(life["deliveries"][0]["attempts"][0]["far_id"], "far-1");
     let (_, banners) = house.get("notify", "/banners").await;
     assert_eq!((&banners[0]["id"], &banners[0]["title"]), (&accepted["id"], &json!("The console joined")));
     let (_, trace) = house.get("notify", &format!("/trace/{}", accepted["trace_id"].as_str().unwrap())).await;
-    let words: Vec<_> = trace.as_array().unwrap().iter().map(|moment| moment["what"].as_str().unwrap()).collect();
-    assert!(words.contains(&"accepted") && words.contains(&"delivered") && words.contains(&"banner"), "{words:?}");
+    let words: Vec<_> =
+        trace.as_array().unwrap().iter().map(|moment| moment["what"].as_str().unwrap()).collect();
+    assert!(
+        words.contains(&"accepted") && words.contains(&"delivered") && words.contains(&"banner"),
+        "{words:?}"
+    );
     house.stop().await;
 }
 

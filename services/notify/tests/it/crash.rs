@@ -27,7 +27,14 @@ async fn child() {
     let paths = Paths::new(home);
     paths.prepare().unwrap();
     let loaded = sanctum_settings::load(&paths.config(), &CATALOGUE).unwrap();
-    let plan = Plan { catalogue: &CATALOGUE, paths, loaded, names: Vec::new(), clock: Clock::system(), begins: true };
+    let plan = Plan {
+        catalogue: &CATALOGUE,
+        paths,
+        loaded,
+        names: Vec::new(),
+        clock: Clock::system(),
+        begins: true,
+    };
     let _running = start(plan).await.unwrap();
     std::future::pending::<()>().await;
 }
@@ -60,7 +67,8 @@ impl Hub {
     async fn start(&mut self) {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["crash::child", "--exact", "--nocapture"]).env(MARK, self.home.path());
-        self.child = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        self.child =
+            Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         sanctum_testkit::eventually("the child to be ready", PATIENCE, async || {
             let ask = self.outgoing("GET", "/ready", Vec::new(), "");
             Outbound::default().send(ask).await.is_ok_and(|answer| answer.is_success()).then_some(())
@@ -80,9 +88,16 @@ impl Hub {
     }
 
     fn outgoing(&self, method: &'static str, path: &str, body: Vec<u8>, token: &str) -> Outgoing {
-        let headers = [("authorization", format!("Bearer {token}")), ("content-type", "application/json".to_owned())];
+        let headers =
+            [("authorization", format!("Bearer {token}")), ("content-type", "application/json".to_owned())];
         let headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
-        Outgoing { method, url: format!("http://127.0.0.1:{}{path}", self.port), headers, body, timeout: Duration::from_secs(10) }
+        Outgoing {
+            method,
+            url: format!("http://127.0.0.1:{}{path}", self.port),
+            headers,
+            body,
+            timeout: Duration::from_secs(10),
+        }
     }
 
     /// Four clients post until the child is killed after `length`; what was accepted, by title.
@@ -96,7 +111,8 @@ impl Hub {
                 let mut accepted = BTreeMap::new();
                 for number in 0.. {
                     let title = format!("{round}-{client}-{number}");
-                    let body = json!({ "source": "crash", "severity": "error", "title": title, "message": "m" });
+                    let body =
+                        json!({ "source": "crash", "severity": "error", "title": title, "message": "m" });
                     let outgoing = Outgoing { body: serde_json::to_vec(&body).unwrap(), ..blank.clone() };
                     match outbound.send(outgoing).await {
                         Ok(answer) if answer.status == 202 => {
@@ -116,7 +132,8 @@ impl Hub {
     }
 
     async fn get(&self, path: &str) -> Value {
-        let answer = Outbound::default().send(self.outgoing("GET", path, Vec::new(), &self.token())).await.unwrap();
+        let answer =
+            Outbound::default().send(self.outgoing("GET", path, Vec::new(), &self.token())).await.unwrap();
         serde_json::from_slice(&answer.body).unwrap()
     }
 }
@@ -144,7 +161,8 @@ async fn f1_accepted_is_durable() {
 /// Waits until every title has arrived; returns how often one came again.
 async fn arrived(hook: &Hook, titles: impl Iterator<Item = &String> + Clone) -> usize {
     sanctum_testkit::eventually("every accepted one to arrive", PATIENCE, async || {
-        let seen: BTreeSet<String> = hook.got().iter().map(|got| got.json()["title"].as_str().unwrap().to_owned()).collect();
+        let seen: BTreeSet<String> =
+            hook.got().iter().map(|got| got.json()["title"].as_str().unwrap().to_owned()).collect();
         titles.clone().all(|title| seen.contains(title)).then_some(())
     })
     .await;
@@ -165,7 +183,14 @@ async fn f2_at_least_once_and_known_again_by_its_key() {
     let hook = Hook::open().await;
     let mut hub = Hub::new(&hook);
     let mut accepted = BTreeMap::new();
-    let moods = [Mood::Status(500), Mood::Cuts, Mood::Hangs, Mood::Well, Mood::Says(200, vec![], "{\"ok\":false}".to_owned()), Mood::Status(503)];
+    let moods = [
+        Mood::Status(500),
+        Mood::Cuts,
+        Mood::Hangs,
+        Mood::Well,
+        Mood::Says(200, vec![], "{\"ok\":false}".to_owned()),
+        Mood::Status(503),
+    ];
     for (round, mood) in (0..).zip(moods) {
         hook.mood(mood);
         hub.start().await;

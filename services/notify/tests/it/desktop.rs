@@ -4,8 +4,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
-use crate::peers::dbus::Shown;
 use crate::house::{NOON, PATIENCE, all, house, notice, say, until, with};
+use crate::peers::dbus::Shown;
 
 struct Bus {
     daemon: Child,
@@ -50,11 +50,16 @@ async fn a_notification_is_shown_acknowledged_and_replaced() {
     let bus = Bus::open().await;
     let screen = bus.serve().await;
     let house = house(NOON, &config(&bus.address())).await;
-    let said = say(&house, with(notice("critical", "Café open"), json!({ "dedup_key": "k", "message": "a < b & c\nd" }))).await;
+    let said = say(
+        &house,
+        with(notice("critical", "Café open"), json!({ "dedup_key": "k", "message": "a < b & c\nd" })),
+    )
+    .await;
     let shown = screen.wait(1).await;
     assert_eq!(shown[0], "Sanctum|0|Café open|a &lt; b &amp; c\nd|ack,Acknowledge|urgency 2|-1");
     until(&house, &said["id"], "shown", |life| all(life, "screen", "delivered")).await;
-    let life = until(&house, &said["id"], "acknowledged", |life| !life["acks"].as_array().unwrap().is_empty()).await;
+    let life =
+        until(&house, &said["id"], "acknowledged", |life| !life["acks"].as_array().unwrap().is_empty()).await;
     assert_eq!(life["acks"][0]["channel"], "screen");
     say(&house, with(notice("critical", "Café closed"), json!({ "dedup_key": "k", "resolved": true }))).await;
     let shown = screen.wait(2).await;

@@ -33,8 +33,15 @@ impl Drop for Small {
 }
 
 fn run(words: &[&str]) {
-    let output = Command::new(words[0]).args(&words[1..]).output().unwrap_or_else(|error| panic!("`{}` is needed: {error}", words[0]));
-    assert!(output.status.success(), "this test needs root: {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(words[0])
+        .args(&words[1..])
+        .output()
+        .unwrap_or_else(|error| panic!("`{}` is needed: {error}", words[0]));
+    assert!(
+        output.status.success(),
+        "this test needs root: {words:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[tokio::test]
@@ -48,7 +55,8 @@ async fn f1_a_full_disk_is_answered_honestly() {
     while file.write_all(&[0; 4096]).is_ok() {}
     let mut refused = None;
     for number in 0..200 {
-        let (status, answer) = house.send("notify", "POST", "/notify", &notice("error", &format!("n{number}"))).await;
+        let (status, answer) =
+            house.send("notify", "POST", "/notify", &notice("error", &format!("n{number}"))).await;
         if status != 202 {
             refused = Some((status, answer));
             break;

@@ -22,7 +22,12 @@ async fn what_is_wrong_is_named_and_nothing_is_stored() {
         (413, "message", "65536", with(notice("error", "t"), json!({ "message": long }))),
         (413, "message", "65536", with(notice("error", "t"), json!({ "message": "y".repeat(70_000) }))),
         (422, "title", "not empty", with(notice("error", "t"), json!({ "title": "  " }))),
-        (422, "force_channels", "`dashboard`", with(notice("error", "t"), json!({ "force_channels": ["nowhere"] }))),
+        (
+            422,
+            "force_channels",
+            "`dashboard`",
+            with(notice("error", "t"), json!({ "force_channels": ["nowhere"] })),
+        ),
         (422, "colour", "`source`", with(notice("error", "t"), json!({ "colour": "red" }))),
         (422, "dedup_key", "resolved", with(notice("error", "t"), json!({ "resolved": true }))),
         (422, "labels.a", "string", with(notice("error", "t"), json!({ "labels": { "a": 7 } }))),
@@ -49,29 +54,59 @@ async fn what_is_wrong_is_named_and_nothing_is_stored() {
     }
     let (_, page) = house.get("notify", "/history").await;
     assert_eq!(page["notifications"], json!([]), "nothing is stored");
-    let asks = [("/history?limit=0", "limit"), ("/history?severity=x", "severity"), ("/explain?at=25:00", "at"), ("/trace/xyz", "id"), ("/notifications/x", "id")];
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_questions_are_named_too() {
+    let house = house(NOON, "").await;
+    let asks = [
+        ("/history?limit=0", "limit"),
+        ("/history?severity=x", "severity"),
+        ("/explain?at=25:00", "at"),
+        ("/trace/xyz", "id"),
+        ("/notifications/x", "id"),
+    ];
     for (path, field) in asks {
         let (status, problem) = house.get("notify", path).await;
         assert_eq!((status, &problem["field"]), (422, &json!(field)), "{problem}");
     }
     let (status, problem) = house.send("notify", "POST", "/channels/nowhere/test", &Value::Null).await;
     assert_eq!((status, &problem["allowed"]), (404, &json!("`dashboard`")));
-    let anonymous = house.raw("notify", "POST", "/notify", &[("authorization", "Bearer wrong")], b"x".to_vec()).await;
+    let anonymous =
+        house.raw("notify", "POST", "/notify", &[("authorization", "Bearer wrong")], b"x".to_vec()).await;
     assert_eq!(anonymous.status, 401);
     house.stop().await;
 }
+
+/// Content type, headers, body; and the source, severity, title and message it becomes.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, [&'a str; 4]);
 
 #[tokio::test]
 async fn curl_needs_one_line() {
     let house = house(NOON, "").await;
     let form = "application/x-www-form-urlencoded";
-    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, [&'a str; 4]);
     let cases: &[Case<'_>] = &[
         (form, &[], "Backup done", ["cli", "info", "Backup done", "Backup done"]),
-        (form, &[("title", "Backup"), ("priority", "high"), ("tags", "disk")], "failed: 50% = bad & ugly", ["cli", "error", "Backup", "failed: 50% = bad & ugly"]),
-        (form, &[], "title=Caf%C3%A9+open&message=now&severity=warn&source=bar&label.room=caf%C3%A9", ["bar", "warn", "Café open", "now"]),
+        (
+            form,
+            &[("title", "Backup"), ("priority", "high"), ("tags", "disk")],
+            "failed: 50% = bad & ugly",
+            ["cli", "error", "Backup", "failed: 50% = bad & ugly"],
+        ),
+        (
+            form,
+            &[],
+            "title=Caf%C3%A9+open&message=now&severity=warn&source=bar&label.room=caf%C3%A9",
+            ["bar", "warn", "Café open", "now"],
+        ),
         ("text/plain", &[("priority", "5")], "Fire", ["cli", "critical", "Fire", "Fire"]),
-        (form, &[], r#"{"source":"j","severity":"error","title":"T","message":"M"}"#, ["j", "error", "T", "M"]),
+        (
+            form,
+            &[],
+            r#"{"source":"j","severity":"error","title":"T","message":"M"}"#,
+            ["j", "error", "T", "M"],
+        ),
     ];
     for (kind, headers, body, expected) in cases {
         let mut all = vec![("content-type", *kind)];
@@ -80,10 +115,19 @@ async fn curl_needs_one_line() {
         let accepted: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(answer.status, 202, "{accepted}");
         let life = life(&house, &accepted["id"]).await;
-        let seen = ["source", "severity", "title", "message"].map(|field| life["notice"][field].as_str().unwrap().to_owned());
+        let seen = ["source", "severity", "title", "message"]
+            .map(|field| life["notice"][field].as_str().unwrap().to_owned());
         assert_eq!(seen, *expected);
     }
-    let wrong = house.raw("notify", "POST", "/notify", &[("content-type", "text/plain"), ("priority", "loud")], b"x".to_vec()).await;
+    let wrong = house
+        .raw(
+            "notify",
+            "POST",
+            "/notify",
+            &[("content-type", "text/plain"), ("priority", "loud")],
+            b"x".to_vec(),
+        )
+        .await;
     let problem: Value = serde_json::from_slice(&wrong.body).unwrap();
     assert_eq!((wrong.status, &problem["field"]), (422, &json!("Priority")));
     house.stop().await;
@@ -105,8 +149,10 @@ async fn a_retried_post_gets_the_first_answer() {
 #[tokio::test]
 async fn other_tools_are_understood() {
     let house = house(NOON, "").await;
-    let down: Value = serde_json::from_str(include_str!("../../src/ingest/fixtures/uptime-kuma-down.json")).unwrap();
-    let up: Value = serde_json::from_str(include_str!("../../src/ingest/fixtures/uptime-kuma-up.json")).unwrap();
+    let down: Value =
+        serde_json::from_str(include_str!("../../src/ingest/fixtures/uptime-kuma-down.json")).unwrap();
+    let up: Value =
+        serde_json::from_str(include_str!("../../src/ingest/fixtures/uptime-kuma-up.json")).unwrap();
     let (status, answers) = house.send("notify", "POST", "/ingest/uptime-kuma", &down).await;
     assert_eq!((status, &answers[0]["status"]), (202, &json!("accepted")), "{answers}");
     let (_, over) = house.send("notify", "POST", "/ingest/uptime-kuma", &up).await;

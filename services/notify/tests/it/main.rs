@@ -1,5 +1,11 @@
 //! notify through its surface, against peers that enforce their protocols and misbehave on cue.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod basics;
 mod crash;

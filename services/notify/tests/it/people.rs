@@ -14,7 +14,10 @@ async fn an_acknowledgement_is_attributed_and_travels() {
     let hook = Hook::open().await;
     let house = house(NOON, &phone(&hook)).await;
     let said = say(&house, notice("error", "n")).await;
-    until(&house, &said["id"], "shown", |life| all(life, "dashboard", "delivered") && all(life, "phone", "delivered")).await;
+    until(&house, &said["id"], "shown", |life| {
+        all(life, "dashboard", "delivered") && all(life, "phone", "delivered")
+    })
+    .await;
     let path = format!("/notifications/{}/ack", said["id"]);
     for _ in 0..2 {
         let (status, life) = house.send("notify", "POST", &path, &json!({ "who": "ann" })).await;
@@ -34,9 +37,13 @@ async fn a_snooze_hides_and_tells_again() {
     let hook = Hook::open().await;
     let house = house(NOON, &phone(&hook)).await;
     let said = say(&house, notice("error", "n")).await;
-    until(&house, &said["id"], "shown", |life| all(life, "dashboard", "delivered") && all(life, "phone", "delivered")).await;
+    until(&house, &said["id"], "shown", |life| {
+        all(life, "dashboard", "delivered") && all(life, "phone", "delivered")
+    })
+    .await;
     let path = format!("/notifications/{}/snooze", said["id"]);
-    let (status, _) = house.send("notify", "POST", &path, &json!({ "who": "ann", "until": "2026-11-18T12:00:00Z" })).await;
+    let (status, _) =
+        house.send("notify", "POST", &path, &json!({ "who": "ann", "until": "2026-11-18T12:00:00Z" })).await;
     assert_eq!((status, house.get("notify", "/banners").await.1), (200, json!([])));
     house.clock().step(SignedDuration::from_hours(1));
     hook.wait(2).await;
@@ -65,10 +72,16 @@ async fn banners_are_followed_as_they_come_and_go() {
     until(&house, &worse["id"], "shown", |life| all(life, "dashboard", "delivered")).await;
     let mut resumed = Client::new(house.transport("notify")).events(id).await.unwrap();
     let (kind, _, data) = next(&mut resumed).await;
-    assert_eq!((kind.as_str(), &data["cleared"]["id"]), ("cleared", &said["id"]), "the last one replaces what is shown");
+    assert_eq!(
+        (kind.as_str(), &data["cleared"]["id"]),
+        ("cleared", &said["id"]),
+        "the last one replaces what is shown"
+    );
     let (kind, _, data) = next(&mut resumed).await;
     assert_eq!((kind.as_str(), &data["banner"]["id"]), ("banner", &worse["id"]));
-    let (status, _) = house.send("notify", "POST", &format!("/notifications/{}/resolve", worse["id"]), &json!({ "who": "ann" })).await;
+    let (status, _) = house
+        .send("notify", "POST", &format!("/notifications/{}/resolve", worse["id"]), &json!({ "who": "ann" }))
+        .await;
     let (kind, _, _) = next(&mut resumed).await;
     assert_eq!((status, kind.as_str()), (200, "cleared"));
     drop(resumed);
@@ -86,7 +99,9 @@ async fn the_history_is_searched_and_paged() {
     let mut cursor = String::new();
     loop {
         let (_, page) = house.get("notify", &format!("/history?source=test&limit=10{cursor}")).await;
-        seen.extend(page["notifications"].as_array().unwrap().iter().map(|life| life["id"].as_i64().unwrap()));
+        seen.extend(
+            page["notifications"].as_array().unwrap().iter().map(|life| life["id"].as_i64().unwrap()),
+        );
         match page["next"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => break,
@@ -94,9 +109,15 @@ async fn the_history_is_searched_and_paged() {
     }
     assert_eq!(seen.len(), 25);
     assert!(seen.is_sorted_by(|a, b| a > b), "newest first");
-    for (words, count) in [("freezer", 5), ("free", 5), ("door%20open", 5), ("%22door", 5), ("zebra", 0), ("OR%20NEAR(", 0)] {
+    for (words, count) in
+        [("freezer", 5), ("free", 5), ("door%20open", 5), ("%22door", 5), ("zebra", 0), ("OR%20NEAR(", 0)]
+    {
         let (status, page) = house.get("notify", &format!("/history?q={words}&limit=100")).await;
-        assert_eq!((status, page["notifications"].as_array().map(Vec::len)), (200, Some(count)), "{words}: {page}");
+        assert_eq!(
+            (status, page["notifications"].as_array().map(Vec::len)),
+            (200, Some(count)),
+            "{words}: {page}"
+        );
     }
     house.stop().await;
 }
@@ -106,8 +127,12 @@ async fn the_spool_is_taken_in_exactly_once() {
     let stopped = sanctum_testkit::House::new(&CATALOGUE).clock(at(NOON));
     let dir = stopped.paths().spool();
     sanctum_kernel::files::private_dir(&dir).unwrap();
-    let spooled = |title: &str| serde_json::to_vec(&json!({ "notice": notice("error", title), "at": "2026-11-18T10:46:00Z" })).unwrap();
-    let put = |name: &str, bytes: &[u8]| sanctum_kernel::files::replace(&dir.join(name), bytes, 0o600).unwrap();
+    let spooled = |title: &str| {
+        serde_json::to_vec(&json!({ "notice": notice("error", title), "at": "2026-11-18T10:46:00Z" }))
+            .unwrap()
+    };
+    let put =
+        |name: &str, bytes: &[u8]| sanctum_kernel::files::replace(&dir.join(name), bytes, 0o600).unwrap();
     put("1.json", &spooled("While you were out"));
     put("2.json", b"{ not json");
     let first = stopped.start().await;
@@ -121,13 +146,19 @@ async fn the_spool_is_taken_in_exactly_once() {
     };
     let all = found(&first, 1).await;
     assert_eq!(all[0]["accepted"], "2026-11-18T10:46:00Z", "with the time it was said");
-    sanctum_testkit::eventually("the bad file aside", PATIENCE, async || dir.join("2.json.bad").exists().then_some(())).await;
+    sanctum_testkit::eventually("the bad file aside", PATIENCE, async || {
+        dir.join("2.json.bad").exists().then_some(())
+    })
+    .await;
     // As if the hub had died between the commit and the removal.
     put("1.json", &spooled("While you were out"));
     put("3.json", &spooled("Another"));
     let house = first.stop().await.start().await;
     found(&house, 2).await;
-    sanctum_testkit::eventually("an empty spool", PATIENCE, async || (!dir.join("1.json").exists()).then_some(())).await;
+    sanctum_testkit::eventually("an empty spool", PATIENCE, async || {
+        (!dir.join("1.json").exists()).then_some(())
+    })
+    .await;
     found(&house, 2).await;
     life(&house, &all[0]["id"]).await;
     house.stop().await;

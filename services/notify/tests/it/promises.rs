@@ -10,7 +10,8 @@ use crate::house::{CATALOGUE, NOON, PATIENCE, all, at, house, life, notice, say,
 use crate::peers::hook::{Hook, Mood};
 use crate::routing::{own, phone};
 
-const FAST: &str = "[notify.delivery]\nfirst-wait = \"50ms\"\nbreaker-open = \"100ms\"\ndeadline = \"500ms\"\n";
+const FAST: &str =
+    "[notify.delivery]\nfirst-wait = \"50ms\"\nbreaker-open = \"100ms\"\ndeadline = \"500ms\"\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f3_what_is_held_back_is_counted_exactly() {
@@ -23,7 +24,10 @@ async fn f3_what_is_held_back_is_counted_exactly() {
         posts.spawn(async move {
             let (mut sent, mut held) = (0, 0);
             for number in 0..POSTS / 20 {
-                let notice = with(notice("error", &format!("{client} {number}")), json!({ "source": format!("s{}", client % 3) }));
+                let notice = with(
+                    notice("error", &format!("{client} {number}")),
+                    json!({ "source": format!("s{}", client % 3) }),
+                );
                 let answer = say(&house, notice).await;
                 sent += usize::from(answer["status"] == "accepted");
                 held += usize::from(answer["rate_limited"] == true);
@@ -40,7 +44,12 @@ async fn f3_what_is_held_back_is_counted_exactly() {
     let summary = own(&house, "more this hour").await;
     assert_eq!(summary["notice"]["title"], format!("+{held} more this hour"));
     let message = summary["notice"]["message"].as_str().unwrap();
-    let counts = message.lines().next().unwrap().split(", ").map(|part| part.split_once(' ').unwrap().1.parse::<usize>().unwrap());
+    let counts = message
+        .lines()
+        .next()
+        .unwrap()
+        .split(", ")
+        .map(|part| part.split_once(' ').unwrap().1.parse::<usize>().unwrap());
     assert_eq!(counts.sum::<usize>(), held, "by source they add up: {message}");
     assert_eq!(say(&house, notice("error", "next hour")).await["status"], "accepted");
     hook.wait(sent + 3).await;
@@ -71,7 +80,8 @@ async fn f9_a_hung_channel_is_cut_at_its_deadline_and_probed() {
     hook.mood(Mood::Hangs);
     let house = house(NOON, &format!("{FAST}breaker-after = 2\n{}", phone(&hook))).await;
     let said = say(&house, notice("error", "n")).await;
-    let channel = |all: &Value| all.as_array().unwrap().iter().find(|one| one["name"] == "phone").unwrap().clone();
+    let channel =
+        |all: &Value| all.as_array().unwrap().iter().find(|one| one["name"] == "phone").unwrap().clone();
     sanctum_testkit::eventually("the breaker to open", PATIENCE, async || {
         let (_, all) = house.get("notify", "/channels").await;
         (channel(&all)["breaker"] != "closed").then_some(())
@@ -79,7 +89,10 @@ async fn f9_a_hung_channel_is_cut_at_its_deadline_and_probed() {
     .await;
     hook.mood(Mood::Well);
     let life = until(&house, &said["id"], "delivered", |life| all(life, "phone", "delivered")).await;
-    assert!(life["deliveries"][0]["attempts"][0]["outcome"].as_str().unwrap().contains("no answer within"), "{life}");
+    assert!(
+        life["deliveries"][0]["attempts"][0]["outcome"].as_str().unwrap().contains("no answer within"),
+        "{life}"
+    );
     sanctum_testkit::eventually("the breaker to close", PATIENCE, async || {
         let (_, all) = house.get("notify", "/channels").await;
         (channel(&all)["breaker"] == "closed").then_some(())
@@ -102,15 +115,36 @@ async fn f10_without_the_internet_the_house_speaks_and_the_rest_comes_late() {
         ids.push(said["id"].as_i64().unwrap());
     }
     house.clock().step(SignedDuration::from_mins(14));
+    // What was begun before the step must have ended before the receiver is there.
+    let tried = async || {
+        let mut tried = 0;
+        for id in &ids {
+            tried += life(&house, &json!(id)).await["deliveries"][0]["attempts"].as_array().unwrap().len();
+        }
+        tried
+    };
+    let before = tried().await;
+    sanctum_testkit::eventually("two more attempts", PATIENCE, async || {
+        (tried().await >= before + 2).then_some(())
+    })
+    .await;
     let hook = Hook::open_at(&addr).await;
     let got = sanctum_testkit::eventually("all of them", PATIENCE, async || {
-        let got: Vec<Value> = hook.got().iter().map(super::peers::hook::Got::json).filter(|got| got["source"] == "test").collect();
+        let got: Vec<Value> = hook
+            .got()
+            .iter()
+            .map(super::peers::hook::Got::json)
+            .filter(|got| got["source"] == "test")
+            .collect();
         (got.len() == 3).then_some(got)
     })
     .await;
     for got in &got {
         assert_eq!(got["late"], "late 14 min", "{got}");
-        assert!(got["accepted"].as_str().unwrap().starts_with("2026-11-18T11:00"), "with its own time: {got}");
+        assert!(
+            got["accepted"].as_str().unwrap().starts_with("2026-11-18T11:00"),
+            "with its own time: {got}"
+        );
     }
     house.stop().await;
 }
@@ -127,10 +161,19 @@ async fn f11_the_hub_tells_of_its_own_trouble_over_another_channel() {
     let house = house(NOON, &config).await;
     say(&house, notice("error", "n")).await;
     let trouble = own(&house, "Channel bad is failing").await;
-    let to: Vec<&str> = trouble["deliveries"].as_array().unwrap().iter().map(|one| one["channel"].as_str().unwrap()).collect();
+    let to: Vec<&str> = trouble["deliveries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["channel"].as_str().unwrap())
+        .collect();
     assert_eq!(to, ["good", "dashboard"]);
     let (_, health) = house.get("notify", "/health").await;
-    assert_eq!((&health["status"], &health["parts"]["channels"]["status"]), (&json!("degraded"), &json!("degraded")), "{health}");
+    assert_eq!(
+        (&health["status"], &health["parts"]["channels"]["status"]),
+        (&json!("degraded"), &json!("degraded")),
+        "{health}"
+    );
     bad.mood(Mood::Well);
     own(&house, "Channel bad works again").await;
     sanctum_testkit::eventually("well again", PATIENCE, async || {
@@ -163,7 +206,8 @@ async fn what_reaches_nobody_is_said_and_shown_until_cleared() {
     let (_, dead) = house.get("notify", "/dead").await;
     assert_eq!((&dead[0]["notification"], &dead[0]["channel"]), (&said["id"], &json!("bad")));
     bad.mood(Mood::Well);
-    let (status, _) = house.send("notify", "POST", &format!("/deliveries/{}/retry", dead[0]["id"]), &Value::Null).await;
+    let (status, _) =
+        house.send("notify", "POST", &format!("/deliveries/{}/retry", dead[0]["id"]), &Value::Null).await;
     assert_eq!(status, 200);
     until(&house, &said["id"], "sent again", |life| all(life, "bad", "delivered")).await;
     house.stop().await;
@@ -176,9 +220,13 @@ async fn a_delivery_honours_retry_after_and_a_body_that_says_it_failed() {
     hook.once(Mood::Says(429, vec![("retry-after", "40".to_owned())], String::new()));
     let house = house(NOON, &format!("{FAST}{}", phone(&hook))).await;
     let said = say(&house, notice("error", "n")).await;
-    let second = |life: &Value| life["deliveries"][0]["attempts"].as_array().is_some_and(|attempts| attempts.len() == 2);
+    let second = |life: &Value| {
+        life["deliveries"][0]["attempts"].as_array().is_some_and(|attempts| attempts.len() == 2)
+    };
     let life = until(&house, &said["id"], "the second attempt", second).await;
-    assert!(life["deliveries"][0]["attempts"][0]["outcome"].as_str().unwrap().contains("says that it failed"));
+    assert!(
+        life["deliveries"][0]["attempts"][0]["outcome"].as_str().unwrap().contains("says that it failed")
+    );
     house.clock().step(SignedDuration::from_secs(30));
     let other = say(&house, notice("error", "other")).await;
     assert_eq!(hook.seen().len(), 2, "left alone as long as it asked");
@@ -211,19 +259,34 @@ async fn f12_secrets_are_seen_nowhere_but_where_they_belong() {
     let _guard = logging(&log);
     let house = stopped.start().await;
     let said = say(&house, notice("error", "n")).await;
-    let tried = |life: &Value| life["deliveries"].as_array().unwrap().iter().all(|one| one["attempts"].as_array().is_some_and(|all| !all.is_empty()));
+    let tried = |life: &Value| {
+        life["deliveries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|one| one["attempts"].as_array().is_some_and(|all| !all.is_empty()))
+    };
     until(&house, &said["id"], "tried on all", tried).await;
     let mut seen = String::new();
-    for path in ["/health", "/metrics", "/openapi.json", "/channels", "/history", "/dead", "/banners", "/explain"] {
+    for path in
+        ["/health", "/metrics", "/openapi.json", "/channels", "/history", "/dead", "/banners", "/explain"]
+    {
         seen += &String::from_utf8_lossy(&house.raw("notify", "GET", path, &[], Vec::new()).await.body);
     }
     seen += &life(&house, &said["id"]).await.to_string();
     for name in ["hook", "topic", "mail"] {
-        seen += &house.send("notify", "POST", &format!("/channels/{name}/test"), &Value::Null).await.1.to_string();
+        seen += &house
+            .send("notify", "POST", &format!("/channels/{name}/test"), &Value::Null)
+            .await
+            .1
+            .to_string();
     }
     let got = hook.seen();
     assert!(got.iter().any(|got| got.header("authorization").contains(CANARY)), "ntfy got its token");
-    assert!(got.iter().any(|got| got.header("x-sanctum-signature").starts_with("sha256=")), "the webhook is signed");
+    assert!(
+        got.iter().any(|got| got.header("x-sanctum-signature").starts_with("sha256=")),
+        "the webhook is signed"
+    );
     let stopped = house.stop().await;
     let log = files::read(&log).unwrap();
     assert!(log.contains("notify") || log.contains("channel"), "the log was looked at");

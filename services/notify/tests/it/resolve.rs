@@ -17,7 +17,10 @@ fn over() -> Value {
 
 /// What the receiver heard: event and id, in order.
 fn heard(hook: &Hook) -> Vec<(String, i64)> {
-    hook.got().iter().map(|got| (got.json()["event"].as_str().unwrap().to_owned(), got.json()["id"].as_i64().unwrap())).collect()
+    hook.got()
+        .iter()
+        .map(|got| (got.json()["event"].as_str().unwrap().to_owned(), got.json()["id"].as_i64().unwrap()))
+        .collect()
 }
 
 #[tokio::test]
@@ -27,7 +30,10 @@ async fn f6_resolve_follows_fire_on_every_channel() {
     let fire = say(&house, thing(json!({}))).await;
     let id = fire["id"].as_i64().unwrap();
     hook.wait(1).await;
-    until(&house, &fire["id"], "shown", |life| all(life, "dashboard", "delivered") && all(life, "phone", "delivered")).await;
+    until(&house, &fire["id"], "shown", |life| {
+        all(life, "dashboard", "delivered") && all(life, "phone", "delivered")
+    })
+    .await;
     house.clock().step(SignedDuration::from_mins(4));
     let end = say(&house, over()).await;
     assert_eq!(end["channels"], json!(["dashboard", "phone"]));
@@ -99,7 +105,11 @@ async fn f6_alertmanager_4064_what_is_inhibited_stays_so_after_a_restart() {
 async fn f6_the_end_waits_for_a_beginning_that_is_still_on_its_way() {
     let hook = Hook::open().await;
     hook.mood(Mood::Status(503));
-    let house = house(NOON, &format!("[notify.delivery]\nfirst-wait = \"100ms\"\nbreaker-open = \"100ms\"\n{}", phone(&hook))).await;
+    let house = house(
+        NOON,
+        &format!("[notify.delivery]\nfirst-wait = \"100ms\"\nbreaker-open = \"100ms\"\n{}", phone(&hook)),
+    )
+    .await;
     let fire = say(&house, thing(json!({}))).await;
     until(&house, &fire["id"], "failing", |life| all(life, "phone", "failed")).await;
     let end = say(&house, over()).await;

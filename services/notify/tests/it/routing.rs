@@ -39,10 +39,15 @@ async fn the_table_is_as_the_page_says() {
         ("info", "21:59", vec![("dashboard", "silent")]),
     ];
     for (severity, at, told) in cases {
-        let (status, answer) = house.get("notify", &format!("/explain?severity={severity}&source=vm&at={at}")).await;
+        let (status, answer) =
+            house.get("notify", &format!("/explain?severity={severity}&source=vm&at={at}")).await;
         assert_eq!(status, 200, "{answer}");
-        let seen: Vec<(&str, &str)> =
-            answer["told"].as_array().unwrap().iter().map(|one| (one["channel"].as_str().unwrap(), one["manner"].as_str().unwrap())).collect();
+        let seen: Vec<(&str, &str)> = answer["told"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| (one["channel"].as_str().unwrap(), one["manner"].as_str().unwrap()))
+            .collect();
         assert_eq!(seen, told, "{severity} at {at}");
         assert_eq!(answer["quiet_hours"], !("08:00".."22:00").contains(&at), "{at}");
     }
@@ -101,25 +106,32 @@ async fn a_silence_has_an_author_a_reason_and_an_end() {
     assert_eq!(say(&house, of("c", "nas-1")).await["status"], "accepted", "it has ended");
     let again = json!({ "matchers": { "source": "test" }, "author": "ann", "reason": "r", "until": "2026-11-19T12:00:00Z" });
     let (_, kept) = house.send("notify", "PUT", "/silences", &again).await;
-    let (status, _) = house.send("notify", "DELETE", &format!("/silences/{}", kept["id"]), &Value::Null).await;
+    let (status, _) =
+        house.send("notify", "DELETE", &format!("/silences/{}", kept["id"]), &Value::Null).await;
     assert_eq!(status, 204);
     assert_eq!(say(&house, of("d", "nas-1")).await["status"], "accepted");
-    for (field, wrong) in [("matchers", json!({})), ("author", json!(" ")), ("until", json!("2020-01-01T00:00:00Z"))] {
-        let (status, problem) = house.send("notify", "PUT", "/silences", &with(silence.clone(), json!({ field: wrong }))).await;
+    for (field, wrong) in
+        [("matchers", json!({})), ("author", json!(" ")), ("until", json!("2020-01-01T00:00:00Z"))]
+    {
+        let (status, problem) =
+            house.send("notify", "PUT", "/silences", &with(silence.clone(), json!({ field: wrong }))).await;
         assert_eq!((status, &problem["field"]), (422, &json!(field)), "{problem}");
     }
     house.stop().await;
 }
 
-pub(crate) const INHIBIT: &str =
-    "[[notify.inhibit]]\nwhen = { kind = \"host-down\" }\nmutes = { kind = \"service-down\" }\nequal = [\"host\"]\n";
+pub(crate) const INHIBIT: &str = "[[notify.inhibit]]\nwhen = { kind = \"host-down\" }\nmutes = { kind = \"service-down\" }\nequal = [\"host\"]\n";
 
 pub(crate) fn host(host: &str) -> Value {
-    with(notice("error", &format!("{host} is down")), json!({ "dedup_key": format!("host/{host}"), "labels": { "kind": "host-down", "host": host } }))
+    with(
+        notice("error", &format!("{host} is down")),
+        json!({ "dedup_key": format!("host/{host}"), "labels": { "kind": "host-down", "host": host } }),
+    )
 }
 
 pub(crate) fn service(name: &str, host: &str) -> Value {
-    let more = json!({ "dedup_key": format!("service/{name}"), "labels": { "kind": "service-down", "host": host } });
+    let more =
+        json!({ "dedup_key": format!("service/{name}"), "labels": { "kind": "service-down", "host": host } });
     with(notice("error", &format!("{name} on {host} is down")), more)
 }
 

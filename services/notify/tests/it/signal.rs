@@ -20,22 +20,41 @@ async fn a_message_is_sent_confirmed_acknowledged_and_edited() {
         let said = say(&house, with(notice("critical", "Wasser 💧"), json!({ "dedup_key": "k" }))).await;
         assert_eq!(said["channels"], json!(["family", "dashboard"]));
         let sent = daemon.wait(1).await;
-        assert_eq!((&sent[0]["recipient"], &sent[0]["textStyle"]), (&json!(["+15550001"]), &json!(["0:9:BOLD"])));
+        assert_eq!(
+            (&sent[0]["recipient"], &sent[0]["textStyle"]),
+            (&json!(["+15550001"]), &json!(["0:9:BOLD"]))
+        );
         assert!(sent[0]["message"].as_str().unwrap().ends_with(&format!("[{}]", said["id"])));
         until(&house, &said["id"], "sent", |life| all(life, "family", "delivered")).await;
         let stamp = 1_631_458_508_001_u64;
-        let from = |number: &str, rest: serde_json::Value| with(json!({ "sourceNumber": number, "sourceName": "Ann" }), rest);
-        daemon.receive(from("+15550001", json!({ "receiptMessage": { "isDelivery": true, "timestamps": [stamp] } }))).await;
+        let from = |number: &str, rest: serde_json::Value| {
+            with(json!({ "sourceNumber": number, "sourceName": "Ann" }), rest)
+        };
+        daemon
+            .receive(from(
+                "+15550001",
+                json!({ "receiptMessage": { "isDelivery": true, "timestamps": [stamp] } }),
+            ))
+            .await;
         until(&house, &said["id"], "confirmed", |life| life["deliveries"][0]["confirmed"].is_string()).await;
-        let ack = |number: &str| from(number, json!({ "dataMessage": { "message": format!("ack {}", said["id"]) } }));
+        let ack = |number: &str| {
+            from(number, json!({ "dataMessage": { "message": format!("ack {}", said["id"]) } }))
+        };
         daemon.receive(ack("+15559999")).await;
         daemon.receive(from("+15550001", json!({ "dataMessage": { "reaction": { "emoji": "👍", "targetSentTimestamp": stamp, "isRemove": false } } }))).await;
-        let life = until(&house, &said["id"], "acknowledged", |life| !life["acks"].as_array().unwrap().is_empty()).await;
-        assert_eq!((&life["acks"][0]["who"], &life["acks"][0]["channel"]), (&json!("Ann"), &json!("family")), "not the stranger");
+        let life =
+            until(&house, &said["id"], "acknowledged", |life| !life["acks"].as_array().unwrap().is_empty())
+                .await;
+        assert_eq!(
+            (&life["acks"][0]["who"], &life["acks"][0]["channel"]),
+            (&json!("Ann"), &json!("family")),
+            "not the stranger"
+        );
         assert_eq!(life["acks"].as_array().unwrap().len(), 1);
         let edited = daemon.wait(2).await;
         assert_eq!(edited[1]["editTimestamp"], json!(stamp), "the acknowledgement is shown in place");
-        say(&house, with(notice("critical", "Wasser 💧"), json!({ "dedup_key": "k", "resolved": true }))).await;
+        say(&house, with(notice("critical", "Wasser 💧"), json!({ "dedup_key": "k", "resolved": true })))
+            .await;
         let edited = daemon.wait(3).await;
         assert_eq!(edited[2]["editTimestamp"], json!(stamp));
         assert!(edited[2]["message"].as_str().unwrap().starts_with("Resolved: Wasser"), "{edited:?}");

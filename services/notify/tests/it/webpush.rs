@@ -21,7 +21,8 @@ struct Browser {
 
 impl Browser {
     fn new() -> Self {
-        let private = agreement::EphemeralPrivateKey::generate(&agreement::ECDH_P256, &SystemRandom::new()).unwrap();
+        let private =
+            agreement::EphemeralPrivateKey::generate(&agreement::ECDH_P256, &SystemRandom::new()).unwrap();
         let public = private.compute_public_key().unwrap().as_ref().to_vec();
         Self { private, public, auth: sanctum_kernel::trace::random() }
     }
@@ -38,13 +39,18 @@ impl Browser {
         let (theirs, sealed) = rest[5..].split_at(usize::from(rest[4]));
         let peer = agreement::UnparsedPublicKey::new(&agreement::ECDH_P256, theirs);
         let (public, auth) = (self.public, self.auth);
-        let ikm = agreement::agree_ephemeral(self.private, &peer, |secret| derive(&auth, secret, &[b"WebPush: info\0", &public, theirs], 32)).unwrap();
+        let ikm = agreement::agree_ephemeral(self.private, &peer, |secret| {
+            derive(&auth, secret, &[b"WebPush: info\0", &public, theirs], 32)
+        })
+        .unwrap();
         let key = derive(salt, &ikm, &[b"Content-Encoding: aes128gcm\0"], 16);
         let nonce = derive(salt, &ikm, &[b"Content-Encoding: nonce\0"], 12);
         let key = aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_128_GCM, &key).unwrap());
         let nonce = aead::Nonce::try_assume_unique_for_key(&nonce).unwrap();
         let mut sealed = sealed.to_vec();
-        let text = key.open_in_place(nonce, aead::Aad::empty(), &mut sealed).expect("the message is sealed for this browser");
+        let text = key
+            .open_in_place(nonce, aead::Aad::empty(), &mut sealed)
+            .expect("the message is sealed for this browser");
         let (delimiter, text) = text.split_last().unwrap();
         assert_eq!(*delimiter, 2);
         serde_json::from_slice(text).unwrap()
@@ -60,7 +66,12 @@ impl hkdf::KeyType for Length {
 
 fn derive(salt: &[u8], secret: &[u8], info: &[&[u8]], length: usize) -> Vec<u8> {
     let mut out = vec![0; length];
-    hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(secret).expand(info, Length(length)).unwrap().fill(&mut out).unwrap();
+    hkdf::Salt::new(hkdf::HKDF_SHA256, salt)
+        .extract(secret)
+        .expand(info, Length(length))
+        .unwrap()
+        .fill(&mut out)
+        .unwrap();
     out
 }
 
@@ -72,7 +83,9 @@ fn verify(got: &Got, key: &str, origin: &str, now: i64) {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let public = URL_SAFE_NO_PAD.decode(named).unwrap();
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public).verify(signed.as_bytes(), &signature).expect("a good signature");
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public)
+        .verify(signed.as_bytes(), &signature)
+        .expect("a good signature");
     let (head, claims) = signed.split_once('.').unwrap();
     let part = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
     assert_eq!(part(head), json!({ "typ": "JWT", "alg": "ES256" }));
@@ -93,16 +106,23 @@ async fn a_push_is_authorized_sealed_and_shown() {
     let subscription = browser.subscription(&format!("{origin}/push/abc"));
     let (status, key) = house.send("notify", "POST", "/push/subscriptions", &subscription).await;
     assert_eq!(status, 201, "{key}");
-    let said = say(&house, with(notice("critical", "Café open"), json!({ "message": "long ".repeat(2000) }))).await;
+    let said =
+        say(&house, with(notice("critical", "Café open"), json!({ "message": "long ".repeat(2000) }))).await;
     assert_eq!(said["channels"], json!(["push", "dashboard"]), "without roles, Web Push is the phone");
     let got = hook.wait(1).await[0].clone();
     verify(&got, key["key"].as_str().unwrap(), &origin, house.clock().now().as_second());
-    assert_eq!([got.header("content-encoding"), got.header("urgency"), got.path.clone()], ["aes128gcm", "high", "/push/abc"]);
+    assert_eq!(
+        [got.header("content-encoding"), got.header("urgency"), got.path.clone()],
+        ["aes128gcm", "high", "/push/abc"]
+    );
     assert!(got.header("ttl").parse::<u32>().unwrap() > 0 && got.header("topic").len() <= 32);
     assert!(got.body.len() <= 4096, "push services take no more");
     let shown = browser.open(&got.body);
     assert_eq!(shown["web_push"], 8030);
-    assert_eq!((&shown["notification"]["title"], &shown["notification"]["navigate"]), (&json!("Café open"), &json!("https://sanctum.example.org/")));
+    assert_eq!(
+        (&shown["notification"]["title"], &shown["notification"]["navigate"]),
+        (&json!("Café open"), &json!("https://sanctum.example.org/"))
+    );
     until(&house, &said["id"], "delivered", |life| all(life, "push", "delivered")).await;
     let stopped = house.stop().await;
     let house = stopped.start().await;

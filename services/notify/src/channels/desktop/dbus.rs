@@ -173,7 +173,7 @@ impl Bus {
         self.serial += 1;
         let serial = self.serial;
         let mut head = Writer::default();
-        [b'l', CALL, 0, 1].into_iter().for_each(|byte| head.byte(byte));
+        head.0.extend([b'l', CALL, 0, 1]);
         head.u32(u32::try_from(body.0.len()).unwrap_or(0));
         head.u32(serial);
         head.array(8, |fields| {

@@ -1,4 +1,5 @@
 //! What people and phones say back: receipts, reactions, `ack 17`.
+#![expect(clippy::indexing_slicing, reason = "a JSON value answers null for what is not there")]
 
 use serde_json::Value;
 

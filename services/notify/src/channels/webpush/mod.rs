@@ -61,7 +61,7 @@ impl Kind for Config {
         let mut complaints = super::web_url(&self.open, &["open"]);
         let host = self.contact.strip_prefix("mailto:").and_then(|mail| mail.split_once('@').map(|(_, host)| host));
         let host = host.or_else(|| self.contact.strip_prefix("https://"));
-        let bad = |host: &str| host.is_empty() || host.starts_with("localhost") || host.ends_with(".local");
+        let bad = |host: &str| host.is_empty() || host.starts_with("localhost") || host.rsplit('.').next() == Some("local");
         if host.is_none_or(bad) || self.contact.contains([' ', '<', '>']) {
             let complaint = Complaint::new(&["contact"], format!("push services do not take `{}`", self.contact));
             complaints.push(complaint.hint("write `contact = \"mailto:name@example.org\"`"));

@@ -1,6 +1,8 @@
 //! A small notification service on a real session bus, with a D-Bus of its own so that two readings of the
 //! specification meet.
 
+#![expect(clippy::cast_possible_truncation, reason = "messages of a test are small")]
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -148,7 +150,9 @@ pub(crate) async fn serve(path: PathBuf) -> Shown {
     stream.read_line(&mut answer).await.unwrap();
     assert!(answer.starts_with("OK"), "{answer}");
     stream.write_all(b"BEGIN\r\n").await.unwrap();
-    let call = |member| [(1, "o", Ok("/org/freedesktop/DBus")), (2, "s", Ok(DBUS)), (3, "s", Ok(member)), (6, "s", Ok(DBUS))];
+    let call = |member| {
+        [(1, "o", Ok("/org/freedesktop/DBus")), (2, "s", Ok(DBUS)), (3, "s", Ok(member)), (6, "s", Ok(DBUS))]
+    };
     stream.write_all(&message(1, 1, &call("Hello"), &[])).await.unwrap();
     let mut name = Vec::new();
     put_string(&mut name, NAME);
@@ -182,7 +186,12 @@ pub(crate) async fn serve(path: PathBuf) -> Shown {
                 tokio::time::sleep(std::time::Duration::from_millis(500)).await;
                 let mut body = last.to_le_bytes().to_vec();
                 put_string(&mut body, "ack");
-                let fields = [(1, "o", Ok("/org/freedesktop/Notifications")), (2, "s", Ok(NAME)), (3, "s", Ok("ActionInvoked")), (8, "g", Ok("us"))];
+                let fields = [
+                    (1, "o", Ok("/org/freedesktop/Notifications")),
+                    (2, "s", Ok(NAME)),
+                    (3, "s", Ok("ActionInvoked")),
+                    (8, "g", Ok("us")),
+                ];
                 stream.write_all(&message(4, serial + 1, &fields, &body)).await.unwrap();
             }
         }

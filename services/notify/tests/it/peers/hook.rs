@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sanctum_http::axum::Router;
+use sanctum_http::axum::extract::FromRequest;
 use sanctum_http::axum::extract::{Request, State};
 use sanctum_http::axum::response::{IntoResponse, Response};
 use sanctum_http::{Bytes, HeaderMap, StatusCode};
-use sanctum_http::axum::extract::FromRequest;
 use serde_json::Value;
 
 /// How it answers.
@@ -138,7 +138,7 @@ async fn take(State(inner): State<Arc<Mutex<Inner>>>, request: Request) -> Respo
             response
         }
         Mood::Hangs => {
-            tokio::time::sleep(Duration::from_secs(3600)).await;
+            tokio::time::sleep(Duration::from_hours(1)).await;
             StatusCode::OK.into_response()
         }
         Mood::Cuts => panic!("the connection is cut on cue"),

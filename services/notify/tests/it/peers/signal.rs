@@ -30,8 +30,15 @@ pub(crate) struct Daemon {
 #[expect(clippy::disallowed_methods, reason = "a peer of a test is no service")]
 impl Daemon {
     pub(crate) async fn open() -> Self {
-        let inner = Arc::new(Inner { sent: Mutex::default(), errors: Mutex::default(), envelopes: broadcast::Sender::new(64) });
-        let app = Router::new().route("/api/v1/rpc", post(rpc)).route("/api/v1/events", get(events)).route("/api/v1/check", get(async || ""));
+        let inner = Arc::new(Inner {
+            sent: Mutex::default(),
+            errors: Mutex::default(),
+            envelopes: broadcast::Sender::new(64),
+        });
+        let app = Router::new()
+            .route("/api/v1/rpc", post(rpc))
+            .route("/api/v1/events", get(events))
+            .route("/api/v1/check", get(async || ""));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = listener.local_addr().unwrap();
         let app = app.with_state(Arc::clone(&inner));
@@ -53,7 +60,10 @@ impl Daemon {
     }
 
     pub(crate) async fn wait(&self, count: usize) -> Vec<Value> {
-        sanctum_testkit::eventually("messages sent", crate::house::PATIENCE, async || (self.sent().len() >= count).then(|| self.sent())).await
+        sanctum_testkit::eventually("messages sent", crate::house::PATIENCE, async || {
+            (self.sent().len() >= count).then(|| self.sent())
+        })
+        .await
     }
 
     /// The next `send` answers with this error.
@@ -63,7 +73,10 @@ impl Daemon {
 
     /// Somebody says something; waits until the hub listens.
     pub(crate) async fn receive(&self, envelope: Value) {
-        sanctum_testkit::eventually("a listener", crate::house::PATIENCE, async || (self.inner.envelopes.receiver_count() > 0).then_some(())).await;
+        sanctum_testkit::eventually("a listener", crate::house::PATIENCE, async || {
+            (self.inner.envelopes.receiver_count() > 0).then_some(())
+        })
+        .await;
         self.inner.envelopes.send(envelope).unwrap();
     }
 }
@@ -79,7 +92,9 @@ fn answer(inner: &Inner, request: &Value) -> Value {
             if params["account"] != "+15550000" {
                 return error(-32602, "Method requires valid account parameter");
             }
-            if !params["message"].is_string() || (params["recipient"].is_null() == params["groupId"].is_null()) {
+            if !params["message"].is_string()
+                || (params["recipient"].is_null() == params["groupId"].is_null())
+            {
                 return error(-32600, "bad params");
             }
             if let Some(error) = inner.errors.lock().unwrap().pop() {
@@ -109,7 +124,8 @@ async fn events(State(inner): State<Arc<Inner>>) -> Response {
     let envelopes = inner.envelopes.subscribe();
     let lines = futures_util::stream::unfold(envelopes, |mut envelopes| async move {
         let envelope = envelopes.recv().await.ok()?;
-        let line = format!("event:receive\ndata:{}\n\n", json!({ "envelope": envelope, "account": "+15550000" }));
+        let line =
+            format!("event:receive\ndata:{}\n\n", json!({ "envelope": envelope, "account": "+15550000" }));
         Some((Ok::<_, std::convert::Infallible>(line), envelopes))
     });
     ([("content-type", "text/event-stream")], Body::from_stream(lines)).into_response()
