@@ -71,8 +71,7 @@ fn one(tx: &Transaction<'_>, config: &Delivery, done: &Done) -> Result<bool, Sql
             (state::DELIVERED, ended, "delivered".to_owned(), receipt.far_id.as_deref(), confirmed)
         }
         Err(error @ SendError::Later { after, .. }) => {
-            let age = done.ended.duration_since(message.accepted.max(message.now));
-            let age = age.max(done.ended.duration_since(message.accepted));
+            let age = done.ended.duration_since(message.accepted);
             let given_up = age >= SignedDuration::try_from(config.give_up.0).unwrap_or(SignedDuration::MAX)
                 && message.tries > 0;
             let [chance] = random::<1>();
