@@ -8,18 +8,20 @@ use sanctum_kernel::{Failure, exit};
 pub(crate) const HELP: &str = "\
 The story of the house, in network namespaces, with real DHCP and the real binary. Needs root on Linux.
 
-Usage: sanctum-lab <story|joins|chain|check> [options]
+Usage: sanctum-lab <story|joins|edge|chain|check> [options]
 
   story   A console joins at night: no packet passes, a parent is told, the tablet streams on,
           at wake-up it is lifted. Then: a playing console, a flushed router, a killed service.
   joins   Strangers join again and again: how long from the first DHCP packet until the router
           holds the block, and how many packets passed meanwhile.
+  edge    A console plays every way there is when a parent says that it is enough, again and
+          again: how many bytes pass after the verdict.
   chain   Strangers join: how long until the violation is stored, the message is at a local
           webhook and the banner is in the browser.
   check   The same network without a house: shows that the lab sees what passes.
 
 Options:
-  --n N            How many joins [default: 100 for joins, 20 for chain]
+  --n N            How many joins [default: 100 for joins, 20 for edge and chain]
   --json           A report as JSON on standard output; the rest goes to standard error
   --sanctum PATH   The binary that is tried [default: `sanctum` beside this program]
   --no-browser     Follow the dashboard's stream instead of looking at its page in Chromium
@@ -42,6 +44,7 @@ Examples:
 pub(crate) enum Verb {
     Story,
     Joins,
+    Edge,
     Chain,
     Check,
 }
@@ -84,6 +87,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Wish, Failure> {
                     .ok_or_else(|| wrong(format!("`{given}` is not a number from 1 to 10000")))?;
             }
             "story" => verb = Some(Verb::Story),
+            "edge" => verb = Some(Verb::Edge),
             "joins" => verb = Some(Verb::Joins),
             "check" => verb = Some(Verb::Check),
             "chain" => verb = Some(Verb::Chain),

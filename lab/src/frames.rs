@@ -8,6 +8,7 @@ const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const RST: u8 = 4;
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
 /// What Linux gives a packet of its own (net.ipv4.ip_default_ttl, net.ipv6.conf.all.hop_limit).
@@ -21,8 +22,9 @@ pub(crate) struct Packet {
     pub(crate) protocol: Protocol,
     /// Bytes after the head of TCP or UDP.
     pub(crate) payload: usize,
-    /// An ICMP error whose hops are unspent: a router said it, nobody behind it (RFC 792, RFC 4443 §2.1). It may carry
-    /// the translated address of whom it is about.
+    /// An ICMP error or a TCP reset whose hops are unspent: a router said it, nobody behind it (RFC 792, RFC 4443 §2.1,
+    /// RFC 9293 §3.5.2). It carries the translated address of whom it is about; for a flow that was just forgotten the
+    /// router resets what still comes to that address.
     pub(crate) routers_own: bool,
 }
 
@@ -82,7 +84,8 @@ pub(crate) fn packet(frame: &[u8]) -> Option<Packet> {
     };
     let kind = rest.first().copied().unwrap_or(u8::MAX);
     let error = (protocol == ICMP && matches!(kind, 3 | 11 | 12)) || (protocol == ICMPV6 && kind < 128);
-    let routers_own = error && hops == HOPS;
+    let reset = protocol == TCP && rest.get(13).is_some_and(|flags| flags & RST != 0);
+    let routers_own = (error || reset) && hops == HOPS;
     let (protocol, head) = match protocol {
         TCP => (Protocol::Tcp, usize::from(rest.get(12)? >> 4) * 4),
         UDP => (Protocol::Udp, 8),

@@ -4,6 +4,7 @@ mod args;
 mod browser;
 mod chain;
 mod check;
+mod edge;
 mod follow;
 mod frames;
 mod house;
@@ -82,6 +83,7 @@ fn run(args: &Args) -> Result<u8, Failure> {
 async fn play(args: &Args, binary: &std::path::Path, net: Net, report: &mut Report) -> Result<(), Failure> {
     match args.verb {
         Verb::Story => story::tell(binary, net, args.browser, report).await,
+        Verb::Edge => edge::measure(binary, net, args.n, report).await,
         Verb::Joins => joins::measure(binary, net, args.n, report).await,
         Verb::Check => check::instruments(net, args.browser, report).await,
         Verb::Chain => chain::measure(binary, net, args.n, args.browser, report).await,

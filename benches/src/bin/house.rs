@@ -146,7 +146,7 @@ impl House {
     async fn until_ready(&mut self, begun: Instant) -> Result<(), Failure> {
         while begun.elapsed() < Duration::from_secs(30) {
             if let Some(how) = self.up.try_wait()? {
-                break self.up_said(&format!("`sanctum up` ended with {how}"))?;
+                return self.up_said(&format!("`sanctum up` ended with {how}"));
             }
             let states = self.services().await.unwrap_or_default();
             if states.len() + 1 >= SERVICES.len() && states.iter().all(|state| state.ready) {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sanctum_api::firewall::{Device, Happening, Kind};
+use sanctum_api::firewall::Device;
 use sanctum_kernel::{Clock, Failure};
 
 use super::{Play, SOON};
-use crate::house::{CONSOLE, is_in_force};
+use crate::house::CONSOLE;
 use crate::stream::{Crew, LINGER, player};
 use crate::wait::until;
 use crate::watch::{Passed, sum};
@@ -73,44 +73,22 @@ impl Play<'_> {
         let quiet =
             self.gone + i64::try_from((LINGER + Duration::from_secs(1)).as_nanos()).unwrap_or_default();
         until("the stranger's streams to end", 12, async || (crate::now() >= quiet).then_some(())).await?;
-        self.until_playing().await?;
-        let since = crate::now();
-        self.report.note(format!("it plays: down {}", sum(&self.stage.watch.back(since - 500_000_000))));
-        self.report.note(format!("            up {}", sum(&self.stage.watch.out(since - 500_000_000))));
-        let until_later = Clock::system().now().checked_add(jiff::SignedDuration::from_mins(10))?.to_string();
-        let whom = ["--for", CONSOLE, "--until", &until_later, "--by", "parent"];
-        self.stage.house.cli(&[&["screen", "curfew", "--reason", "dinner"], &whom[..]].concat())?;
-        let told = |what: &Happening| {
-            what.device.as_deref() == Some(CONSOLE)
-                && matches!(what.kind, Kind::Blocked | Kind::Attempt)
-                && what.verdict.is_some_and(is_in_force)
-        };
-        let blocked = until("the verdict", 5, async || self.stage.follow.happening(since, told)).await.ok();
-        let Some(blocked) = blocked else {
-            self.report.check("curfew now: it is blocked", false, self.stage.follow.told(since));
-            return Ok(());
-        };
-        let verdict = crate::nanos(blocked.what.at);
+        self.stage.until_playing().await?;
+        let (down, up) = self.stage.recent();
+        self.report.note(format!("it plays: down {}", sum(&down)));
+        self.report.note(format!("            up {}", sum(&up)));
+        let edge = self.stage.end_game(3000).await?;
+        let seen = format!("{:.1} ms after the command began; {}", edge.command_ms, edge.detail);
+        self.report.check("curfew now: it is blocked", true, seen);
+        let ways = "by TCP and UDP, IPv4 and IPv6";
+        let (down, up) = (edge.words(&edge.down), edge.words(&edge.up));
         self.report.check(
-            "curfew now: it is blocked",
-            true,
-            format!("{:.1} ms after the command began; {}", crate::ms(verdict - since), blocked.what.detail),
+            &format!("after the verdict 0 bytes come down, {ways}"),
+            edge.down.is_empty(),
+            down,
         );
-        // Three seconds in which everything that plays goes on trying, from both ends.
-        let end = verdict + 3_000_000_000;
-        until("three seconds of trying", 5, async || (crate::now() >= end).then_some(())).await?;
-        let (down, up) = (self.stage.watch.back(verdict), self.stage.watch.out(verdict));
-        self.report.check(
-            "after the verdict 0 bytes come down, by TCP and UDP, IPv4 and IPv6",
-            down.is_empty(),
-            sum(&down),
-        );
-        self.report.check(
-            "after the verdict 0 bytes go up, by TCP and UDP, IPv4 and IPv6",
-            up.is_empty(),
-            sum(&up),
-        );
-        self.stage.house.cli(&[&["screen", "clear"], &whom[..]].concat())?;
+        self.report.check(&format!("after the verdict 0 bytes go up, {ways}"), edge.up.is_empty(), up);
+        self.stage.order("clear")?;
         let since = crate::now();
         let again = until("the console to play again", 8, async || {
             self.stage.watch.back(since).first().map(|passed| passed.at)
@@ -123,21 +101,5 @@ impl Play<'_> {
             again.map(|at| format!("after {:.0} ms", crate::ms(at - since))).unwrap_or_default(),
         );
         Ok(())
-    }
-
-    /// Waits until something moves in every way there is: TCP and UDP, IPv4 and IPv6, down and up.
-    async fn until_playing(&self) -> Result<(), Failure> {
-        until("the console to play every way there is", 12, async || {
-            let since = crate::now() - 500_000_000;
-            let (down, up) = (self.stage.watch.back(since), self.stage.watch.out(since));
-            let moves = |all: &[Passed], kind: &str| {
-                all.iter().any(|one| one.packet.word() == kind && one.packet.payload > 500)
-            };
-            ["tcp4", "tcp6", "udp4", "udp6"]
-                .iter()
-                .all(|kind| moves(&down, kind) && moves(&up, kind))
-                .then_some(())
-        })
-        .await
     }
 }
