@@ -38,7 +38,9 @@ pub fn create(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileError> 
         return Ok(());
     }
     match written(path, contents, mode)?.persist_noclobber(path) {
-        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(FileError::on("write", path)(error.error)),
+        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(FileError::on("write", path)(error.error))
+        }
         _ => sync(path),
     }
 }
@@ -47,7 +49,9 @@ fn written(path: &Path, contents: &[u8], mode: u32) -> Result<tempfile::NamedTem
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(dir).map_err(FileError::on("write into", dir))?;
     file.write_all(contents).map_err(FileError::on("write", path))?;
-    file.as_file().set_permissions(fs::Permissions::from_mode(mode)).map_err(FileError::on("protect", path))?;
+    file.as_file()
+        .set_permissions(fs::Permissions::from_mode(mode))
+        .map_err(FileError::on("protect", path))?;
     file.as_file().sync_all().map_err(FileError::on("write", path))?;
     Ok(file)
 }

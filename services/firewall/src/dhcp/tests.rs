@@ -1,3 +1,5 @@
+//! Foreign bytes: a small corpus of requests, and every other byte string there is.
+
 use proptest::prelude::*;
 
 use super::*;
