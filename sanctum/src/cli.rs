@@ -10,6 +10,7 @@ use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::peers::read_token;
 use sanctum_kernel::{Failure, Paths, Peer, exit};
 use sanctum_settings::{Loaded, load};
+use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use crate::CATALOGUE;
@@ -75,6 +76,13 @@ impl Cli {
                 .because(error)
         })?;
         Ok(sanctum_http::transport(Peer { name: service.to_owned(), addr, token }))
+    }
+
+    /// The door of the dashboard, with the key for this house's people.
+    pub(crate) fn dashboard(&self) -> Option<String> {
+        let addr = self.addr("dashboard").ok()?;
+        let key = read_token(&self.paths, "browser", "dashboard").ok()?;
+        Some(format!("http://{addr}/enter?key={}", key.expose_secret()))
     }
 
     /// A call's failure with what a person can do about it.

@@ -23,8 +23,12 @@ pub(crate) fn services(names: &[&'static str], begins: bool, cli: &Cli) -> Outco
         clock: Clock::system(),
         begins,
     };
+    let alone = begins && plan.names.contains(&"dashboard");
     runtime()?.block_on(async {
         let running = start(plan).await.map_err(sanctum_host::HostError::hinted)?;
+        if let Some(url) = cli.dashboard().filter(|_| alone) {
+            cli.say(&format!("The house is up, in one process. Look at it: {url}"))?;
+        }
         Ok(running.until_stopped().await)
     })
 }

@@ -56,7 +56,7 @@ pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
 
 /// Where to look; only for a house that runs, because the key is new at every start.
 fn link(cli: &Cli) -> Outcome {
-    let url = holder(&cli.paths).and_then(|_| super::up::dashboard(cli));
+    let url = holder(&cli.paths).and_then(|_| cli.dashboard());
     let url = url.ok_or_else(|| Hinted::new(exit::UNAVAILABLE, "the house is down: there is no page to look at", "`sanctum up` starts it"))?;
     cli.show(&url, |out, _| writeln!(out, "{url}"))?;
     Ok(exit::OK)

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 
 use sanctum_api::supervise::{Client, Phase, ServiceState};
 use sanctum_kernel::chain::Hinted;
-use sanctum_kernel::peers::read_token;
 use sanctum_kernel::{Failure, exit, files};
-use secrecy::ExposeSecret;
 use tokio::sync::watch;
 
 use crate::cli::{Cli, Outcome};
@@ -208,16 +206,9 @@ fn summary(cli: &Cli, states: &[ServiceState], begun: Instant, paint: Paint) -> 
             lines.push(format!("      {}", paint.cyan(way)));
         }
     }
-    lines.extend(dashboard(cli).map(|url| format!("Look at it: {}", paint.bold(url))));
+    lines.extend(cli.dashboard().map(|url| format!("Look at it: {}", paint.bold(url))));
     lines.push(String::new());
     lines.join("\n")
-}
-
-/// The door of the dashboard, with the key for this house's people.
-pub(crate) fn dashboard(cli: &Cli) -> Option<String> {
-    let addr = cli.addr("dashboard").ok()?;
-    let key = read_token(&cli.paths, "browser", "dashboard").ok()?;
-    Some(format!("http://{addr}/enter?key={}", key.expose_secret()))
 }
 
 /// A closed terminal is no reason to end a house.
