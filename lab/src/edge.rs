@@ -20,6 +20,8 @@ const RECENT: i64 = 500_000_000;
 #[derive(Debug)]
 pub(crate) struct Edge {
     /// From the beginning of the command to the verdict.
+    pub(crate) verdict_ms: f64,
+    /// How long the command itself took.
     pub(crate) command_ms: f64,
     pub(crate) detail: String,
     pub(crate) verdict: i64,
@@ -62,6 +64,7 @@ impl Stage {
     pub(crate) async fn end_game(&self, watching_ms: i64) -> Result<Edge, Failure> {
         let since = crate::now();
         self.order("curfew")?;
+        let command_ms = crate::ms(crate::now() - since);
         let told = |what: &Happening| {
             what.device.as_deref() == Some(CONSOLE)
                 && matches!(what.kind, Kind::Blocked | Kind::Attempt)
@@ -74,7 +77,14 @@ impl Stage {
         let end = verdict + watching_ms * 1_000_000;
         until("the time of watching", 60, async || (crate::now() >= end).then_some(())).await?;
         let (down, up) = (self.watch.back(verdict), self.watch.out(verdict));
-        Ok(Edge { command_ms: crate::ms(verdict - since), detail: blocked.what.detail, verdict, down, up })
+        Ok(Edge {
+            verdict_ms: crate::ms(verdict - since),
+            command_ms,
+            detail: blocked.what.detail,
+            verdict,
+            down,
+            up,
+        })
     }
 }
 
@@ -110,7 +120,7 @@ pub(crate) async fn measure(binary: &Path, net: Net, n: usize, report: &mut Repo
                 report.note(format!("game {round}, {way}: {}", edge.words(passed)));
             }
         }
-        times.push(edge.command_ms);
+        times.push(edge.verdict_ms);
         stage.order("clear")?;
     }
     let (median, most) = (quantile(&times, 0.5), quantile(&times, 1.0));

@@ -27,6 +27,8 @@ pub(crate) const CONSOLE_MAC: &str = "60:45:bd:12:34:56";
 pub(crate) const TABLET_MAC: &str = "f0:18:98:00:00:01";
 /// The prefix of every namespace of the lab; the process id follows.
 const PREFIX: &str = "sanlab";
+/// The beginning of the name of its directory; the process id follows.
+const DIR: &str = "sanctum-lab-";
 
 /// The router's own rules, which Sanctum must live beside: everything that is established is accepted first, and IPv6
 /// is let in freely. That is the hardest case for a block: a single packet from outside would open a flow again.
@@ -61,7 +63,7 @@ impl Net {
     pub(crate) fn up() -> Result<Self, Failure> {
         sweep();
         let name = |role: &str| format!("{PREFIX}{}{role}", std::process::id());
-        let dir = tempfile::Builder::new().prefix("sanctum-lab-").tempdir()?;
+        let dir = tempfile::Builder::new().prefix(&format!("{DIR}{}-", std::process::id())).tempdir()?;
         let (router, internet, console, tablet) = (name("rt"), name("in"), name("co"), name("ta"));
         let mut net = Self { router, internet, console, tablet, dir, dnsmasq: None, udhcpc: None };
         for ns in net.names() {
@@ -235,16 +237,30 @@ fn remove(ns: &str) {
     ip(&format!("netns del {ns}")).ok();
 }
 
-/// Removes what labs left behind that were killed: their process is gone, their namespaces are not.
+/// Removes what labs left behind that were killed: their process is gone, their namespaces and directories are not.
 fn sweep() {
-    let Ok(names) = std::fs::read_dir("/run/netns") else { return };
-    for name in names.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
-        let owner: Option<String> =
-            name.strip_prefix(PREFIX).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect());
-        if owner.is_some_and(|owner| !owner.is_empty() && !Path::new("/proc").join(owner).exists()) {
-            remove(&name);
-        }
+    for ns in left_behind(Path::new("/run/netns"), PREFIX) {
+        remove(&ns);
     }
+    let temporary = std::env::temp_dir();
+    for dir in left_behind(&temporary, DIR) {
+        std::fs::remove_dir_all(temporary.join(dir)).ok();
+    }
+}
+
+/// Names in a directory that carry the id of a process of ours that is gone.
+fn left_behind(place: &Path, prefix: &str) -> Vec<String> {
+    let names = std::fs::read_dir(place)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    let is_orphan = |name: &String| {
+        let owner: Option<String> =
+            name.strip_prefix(prefix).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect());
+        owner.is_some_and(|owner| !owner.is_empty() && !Path::new("/proc").join(owner).exists())
+    };
+    names.filter(is_orphan).collect()
 }
 
 /// Moves the calling thread into a namespace; threads and processes it starts are born there.

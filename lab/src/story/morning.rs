@@ -78,7 +78,10 @@ impl Play<'_> {
         self.report.note(format!("it plays: down {}", sum(&down)));
         self.report.note(format!("            up {}", sum(&up)));
         let edge = self.stage.end_game(3000).await?;
-        let seen = format!("{:.1} ms after the command began; {}", edge.command_ms, edge.detail);
+        let seen = format!(
+            "{:.1} ms after the command began, which took {:.1} ms; {}",
+            edge.verdict_ms, edge.command_ms, edge.detail
+        );
         self.report.check("curfew now: it is blocked", true, seen);
         let ways = "by TCP and UDP, IPv4 and IPv6";
         let (down, up) = (edge.words(&edge.down), edge.words(&edge.up));
