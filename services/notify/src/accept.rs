@@ -133,6 +133,10 @@ fn fire(
         None => None,
     };
     let id = insert(tx, incoming, hash.as_ref(), &plan, fold)?;
+    if plan.first.is_none() && !incoming.own {
+        let at = incoming.at.as_microsecond();
+        hub.recent(|recent| recent.add(hash.as_ref(), id, at, at.saturating_sub(hub.rules.dedup_window())));
+    }
     if let Some(first) = plan.first {
         let mut count = tx.prepare_cached("UPDATE notifications SET count=count+1, latest=?2 WHERE id=?1")?;
         count.execute(params![first, id])?;
@@ -276,16 +280,11 @@ fn known(
     if incoming.own {
         return Ok(known);
     }
-    let window = i64::try_from(hub.rules.config.dedup.0.as_micros()).unwrap_or(i64::MAX);
-    known.repeat = tx
-        .prepare_cached(
-            "SELECT id, severity, NOT EXISTS(SELECT 1 FROM deliveries d WHERE d.notification=n.id) FROM notifications n
-             WHERE hash=?1 AND accepted>?2 AND first IS NULL AND resolved IS NULL ORDER BY accepted DESC LIMIT 1",
-        )?
-        .query_row(params![hash, at.as_microsecond().saturating_sub(window)], |row| {
-            Ok(Repeat { id: row.get(0)?, severity: severity_of(row.get(1)?), unheard: row.get(2)? })
-        })
-        .optional()?;
+    let window = hub.rules.dedup_window();
+    known.repeat = match hub.recent(|recent| recent.find(hash)) {
+        Some(id) => repeat(tx, id, hash, at.as_microsecond().saturating_sub(window))?,
+        None => None,
+    };
     known.inhibited = inhibited(tx, hub, notice, subject)?;
     if hub.rules.config.per_hour > 0 && notice.severity < sanctum_api::notify::Severity::Critical {
         let mut sent = tx.prepare_cached("SELECT sent FROM rate WHERE hour=?1 AND source=?2")?;
@@ -299,6 +298,33 @@ fn known(
         known.group_until = open.query_row([name], |row| row.get(0)).optional()?.map(rows::instant);
     }
     Ok(known)
+}
+
+/// The row decides whether `id` is what it is remembered as: a commit that failed leaves no row.
+fn repeat(tx: &Transaction<'_>, id: i64, hash: &[u8], oldest: i64) -> Result<Option<Repeat>, SqlError> {
+    let mut repeat = tx.prepare_cached(
+        "SELECT severity, NOT EXISTS(SELECT 1 FROM deliveries d WHERE d.notification=n.id) FROM notifications n
+         WHERE id=?1 AND hash=?2 AND accepted>?3 AND first IS NULL AND resolved IS NULL",
+    )?;
+    let found = repeat.query_row(params![id, hash, oldest], |row| {
+        Ok(Repeat { id, severity: severity_of(row.get(0)?), unheard: row.get(1)? })
+    });
+    found.optional()
+}
+
+/// Fills the memory of the dedup window from the rows, at start.
+pub(crate) fn remember(db: &sanctum_store::Connection, hub: &Hub) -> Result<(), SqlError> {
+    let oldest = hub.now().as_microsecond().saturating_sub(hub.rules.dedup_window());
+    let mut young = db.prepare(
+        "SELECT id, hash, accepted FROM (SELECT * FROM notifications ORDER BY id DESC LIMIT 100000)
+         WHERE accepted>?1 AND first IS NULL AND own=0 ORDER BY id",
+    )?;
+    let mut young = young.query([oldest])?;
+    while let Some(row) = young.next()? {
+        let (id, hash, at): (i64, Vec<u8>, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        hub.recent(|recent| recent.add(&hash, id, at, oldest));
+    }
+    Ok(())
 }
 
 /// The silence that matches, in words.

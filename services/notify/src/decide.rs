@@ -69,6 +69,11 @@ pub(crate) struct Plan {
 }
 
 impl Rules {
+    /// The dedup window, in microseconds.
+    pub(crate) fn dedup_window(&self) -> i64 {
+        i64::try_from(self.config.dedup.0.as_micros()).unwrap_or(i64::MAX)
+    }
+
     pub(crate) fn is_quiet(&self, now: &Zoned) -> bool {
         let (from, until) = (self.config.quiet.from.time(), self.config.quiet.until.time());
         let time = now.time();

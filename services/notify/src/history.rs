@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use sanctum_api::notify::{Page, Severity};
 use sanctum_kernel::{Failure, Stop};
-use sanctum_store::{Connection, OptionalExtension, SqlError, ToSql, Transaction, params};
+use sanctum_store::{Connection, OptionalExtension, SqlError, ToSql, Transaction};
 
 use crate::hub::Hub;
 use crate::rows::{life, severity_number};
@@ -30,7 +30,7 @@ const BATCH: i64 = 2000;
 /// How often new words are indexed and old rows dropped.
 const PERIOD: Duration = Duration::from_mins(1);
 
-/// Brings the index of words up to the newest notification; returns whether there is more.
+/// Brings the indexes of words and traces up to the newest notification; returns whether there is more.
 fn index(tx: &Transaction<'_>) -> Result<bool, SqlError> {
     let from: i64 = tx
         .query_row("SELECT value FROM marks WHERE name='words'", [], |row| row.get(0))
@@ -44,6 +44,10 @@ fn index(tx: &Transaction<'_>) -> Result<bool, SqlError> {
     let Some(until) = until else { return Ok(false) };
     tx.execute(
         "INSERT INTO words(rowid, source, title, message) SELECT id, source, title, message FROM notifications WHERE id>?1 AND id<=?2",
+        [from, until],
+    )?;
+    tx.execute(
+        "INSERT OR IGNORE INTO traces(trace, id) SELECT trace, id FROM notifications WHERE id>?1 AND id<=?2",
         [from, until],
     )?;
     tx.execute("INSERT OR REPLACE INTO marks(name, value) VALUES('words', ?1)", [until])?;
@@ -64,6 +68,10 @@ fn forget(tx: &Transaction<'_>, oldest: i64) -> Result<bool, SqlError> {
         )?;
         tx.execute(
             "DELETE FROM attempts WHERE delivery IN (SELECT id FROM deliveries WHERE notification=?1)",
+            [id],
+        )?;
+        tx.execute(
+            "DELETE FROM traces WHERE trace=(SELECT trace FROM notifications WHERE id=?1) AND id=?1",
             [id],
         )?;
         for table in [
@@ -154,8 +162,13 @@ fn find(db: &Connection, search: &Search) -> Result<Page, SqlError> {
     Ok(Page { notifications, next })
 }
 
-/// Everything of one story, in order.
-pub(crate) fn of_trace(db: &Connection, trace: &str) -> Result<Vec<i64>, SqlError> {
-    let mut ids = db.prepare_cached("SELECT id FROM notifications WHERE trace=?1 ORDER BY id LIMIT 100")?;
-    ids.query_map(params![trace], |row| row.get(0))?.collect()
+/// The notifications of one story, in order.
+pub(crate) async fn of_trace(hub: &Arc<Hub>, trace: String) -> Result<Vec<i64>, sanctum_store::StoreError> {
+    while hub.db.write(index).await? {}
+    hub.db
+        .read(move |db| {
+            let mut ids = db.prepare_cached("SELECT id FROM traces WHERE trace=?1 ORDER BY id LIMIT 100")?;
+            ids.query_map([trace], |row| row.get(0))?.collect()
+        })
+        .await
 }

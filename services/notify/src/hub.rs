@@ -14,6 +14,7 @@ use crate::channels::{Built, Channel};
 use crate::decide::Rules;
 use crate::dispatch::breaker::Breaker;
 use crate::message::Message;
+use crate::recent::Recent;
 
 /// The service's shared parts.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct Hub {
     pub(crate) feed: Feed,
     pub(crate) lines: BTreeMap<String, Line>,
     pub(crate) timers: Nudge,
+    pub(crate) recent: Mutex<Recent>,
 }
 
 /// One channel with its queue.
@@ -61,6 +63,10 @@ impl Line {
 }
 
 impl Hub {
+    pub(crate) fn recent<T>(&self, work: impl FnOnce(&mut Recent) -> T) -> T {
+        work(&mut self.recent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.shared.clock.now()
     }

@@ -13,6 +13,7 @@ mod hub;
 mod ingest;
 mod matching;
 mod message;
+mod recent;
 mod resolve;
 mod rows;
 mod schema;
@@ -101,6 +102,8 @@ impl Service for Notify {
         let Self { hub, handed, listener, latch } = self;
         let now = hub.now().as_microsecond();
         let resumed = hub.db.write(move |tx| dispatch::queue::resume(tx, now)).await?;
+        let within = Arc::clone(&hub);
+        hub.db.read(move |db| accept::remember(db, &within)).await?;
         if resumed > 0 {
             tracing::info!(resumed, "messages that were in flight are sent again");
         }
@@ -139,5 +142,16 @@ fn assemble(rules: Rules, shared: Shared, db: Db) -> Result<(Hub, Handed), Failu
         handed.push((line.name.clone(), taken));
         lines.insert(line.name.clone(), line);
     }
-    Ok((Hub { rules, shared, db, feed, lines, timers: sanctum_kernel::Nudge::default() }, handed))
+    Ok((
+        Hub {
+            rules,
+            shared,
+            db,
+            feed,
+            lines,
+            timers: sanctum_kernel::Nudge::default(),
+            recent: std::sync::Mutex::default(),
+        },
+        handed,
+    ))
 }

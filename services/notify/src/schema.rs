@@ -1,5 +1,8 @@
 //! The database: notifications, their deliveries and attempts; timers are rows too.
 //!
+//! There is no index over random values (identities, traces) on the way of an acceptance: each would cost a page of
+//! its own in every commit. They are indexed later, in batches; see `history` and `recent`.
+//!
 //! Instants are microseconds since 1970. States of a delivery: 0 pending, 1 in flight, 2 failed (will be tried
 //! again), 3 dead, 4 delivered. Phases: 0 fire, 1 resolve, 2 acknowledged.
 
@@ -26,8 +29,6 @@ CREATE TABLE notifications(
   undelivered INTEGER NOT NULL DEFAULT 0,
   own INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX notifications_hash ON notifications(hash, accepted) WHERE first IS NULL;
-CREATE INDEX notifications_trace ON notifications(trace);
 CREATE INDEX notifications_key ON notifications(dedup_key) WHERE dedup_key IS NOT NULL AND resolved IS NULL;
 CREATE INDEX notifications_fold ON notifications(fold) WHERE fold IS NOT NULL;
 CREATE TABLE deliveries(
@@ -96,6 +97,7 @@ CREATE TABLE subscriptions(
   who TEXT NOT NULL,
   since INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE traces(trace TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(trace, id)) WITHOUT ROWID;
 CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(source, title, message, content='notifications', content_rowid='id');
 "];

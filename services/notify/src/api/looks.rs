@@ -204,12 +204,13 @@ pub(crate) async fn trace(State(hub): State<House>, Path(id): Path<String>) -> A
     let trace: TraceId = id.parse().map_err(|_| {
         Refusal(Problem::field("id", id.chars().take(64).collect::<String>(), "32 hexadecimal digits"))
     })?;
-    hub.db.read(move |db| moments(db, trace)).await.map(Json).map_err(|error| refuse(&error))
+    let ids = history::of_trace(&hub, trace.to_string()).await.map_err(|error| refuse(&error))?;
+    hub.db.read(move |db| moments(db, trace, ids)).await.map(Json).map_err(|error| refuse(&error))
 }
 
-fn moments(db: &Connection, trace: TraceId) -> Result<Vec<Moment>, SqlError> {
+fn moments(db: &Connection, trace: TraceId, ids: Vec<i64>) -> Result<Vec<Moment>, SqlError> {
     let mut moments = Vec::new();
-    for id in history::of_trace(db, &trace.to_string())? {
+    for id in ids {
         let Some(life) = rows::life(db, id)? else { continue };
         let mut add = |at, what: &str, detail: String| {
             moments.push(Moment {
