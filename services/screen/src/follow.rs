@@ -122,8 +122,9 @@ impl Follower {
                 self.joins.remove(&device);
                 self.hub.records.close_violations(device, None).await?;
             }
-            Kind::Drift => self.hub.keeper.nudge(),
-            Kind::Blocked | Kind::Unblocked | Kind::Canary => {}
+            // Who lifts a block at the firewall lifts what the rules want there: they are compared at once.
+            Kind::Drift | Kind::Unblocked => self.hub.keeper.nudge(),
+            Kind::Blocked | Kind::Canary => {}
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use sanctum_kernel::well::Status;
 use sanctum_kernel::{Applied, Chain, Failure, Latch, Stop, Trace};
 use tokio::time::Instant;
 
+use crate::config::Mode;
 use crate::doubt::Doubt;
 use crate::enforce::{enforce, wanted};
 use crate::engine::{Ruling, newcomers};
@@ -124,6 +125,12 @@ impl Keeper {
                 self.hub.look(|state| state.devices.values().find_map(|device| broken(device, &wanted)));
             if let Some((worse, why)) = bad {
                 (enforced, detail) = (worse, Some(why));
+            }
+            // What is declared is also what is in force only while a person lets it be.
+            let shows = self.hub.rules.config.mode != Mode::Agreement;
+            if shows && self.hub.firewall.router().await.is_ok_and(|router| router.off) {
+                let why = "enforcement is switched off at the firewall; `sanctum firewall on` puts it back";
+                (enforced, detail) = (Applied::NotApplied, Some(why.to_owned()));
             }
         }
         let before = self.hub.look(|state| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sanctum_api::Problem;
-use sanctum_api::firewall::{Block, Desired, Device, Export, Naming, Scope, Standing};
+use sanctum_api::firewall::{Block, Desired, Device, Export, Kind, Naming, Scope, Standing};
 use sanctum_http::Refusal;
 use sanctum_kernel::Mac;
 
@@ -258,6 +258,14 @@ impl Core {
 
     /// Switches enforcement off or on again. Nothing is torn down here: that is the recovery line's work.
     pub(crate) async fn switch(&mut self, off: bool) {
+        if self.off != off {
+            let what = if off {
+                "enforcement is switched off by a person"
+            } else {
+                "enforcement is switched on again"
+            };
+            self.happen(Kind::Drift, None, what.to_owned(), None, None);
+        }
         self.off = off;
         self.held = None;
         self.round().await;

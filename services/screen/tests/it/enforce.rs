@@ -1,11 +1,11 @@
 //! What the rules want is what the firewall holds: at the minute, after restarts, through steps and sins.
 
 use jiff::SignedDuration;
-use sanctum_api::firewall::{Newcomers, Scope};
+use sanctum_api::firewall::{Happening, Kind, Newcomers, Scope};
 use serde_json::json;
 
 use crate::stubs::{Sin, wall};
-use crate::world::{at, desired, house, until_desired, until_screen};
+use crate::world::{at, desired, happening, house, until_desired, until_screen};
 
 #[tokio::test]
 async fn the_curfew_begins_by_itself_and_says_when_it_ends() {
@@ -143,5 +143,34 @@ async fn a_firewall_that_was_away_gets_the_rules_when_it_returns() {
     wall(house.home()).lock().unwrap().sin = Sin::Slow(std::time::Duration::from_millis(300));
     until_desired(house.home(), "the rules", |desired| desired.blocks.contains_key("xbox")).await;
     assert!(wall(house.home()).lock().unwrap().closed_to_newcomers());
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_lifted_at_the_firewall_is_noticed_and_what_is_switched_off_is_said() {
+    let house = house("2026-11-19T02:00:00").start().await;
+    until_desired(house.home(), "the curfew", |desired| desired.blocks.contains_key("xbox")).await;
+    until_screen(&house, "/screen/status", "the read-back", |status| status["enforced"] == "applied").await;
+    let trace = sanctum_kernel::Trace::start().id();
+    let wall = wall(house.home());
+    {
+        let mut wall = wall.lock().unwrap();
+        wall.desired.blocks.remove("xbox");
+        wall.desired.version += 1;
+        wall.say(&happening(Kind::Unblocked, "xbox", house.clock().now(), trace));
+    }
+    until_desired(house.home(), "the block again", |desired| desired.blocks.contains_key("xbox")).await;
+    let switch = |off: bool| {
+        let mut wall = wall.lock().unwrap();
+        wall.off = off;
+        wall.say(&Happening { device: None, ..happening(Kind::Drift, "", house.clock().now(), trace) });
+    };
+    switch(true);
+    let status =
+        until_screen(&house, "/screen/status", "the truth", |status| status["enforced"] == "not-applied")
+            .await;
+    assert!(status["detail"].as_str().unwrap().contains("sanctum firewall on"), "{status}");
+    switch(false);
+    until_screen(&house, "/screen/status", "the read-back", |status| status["enforced"] == "applied").await;
     house.stop().await;
 }

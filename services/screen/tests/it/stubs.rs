@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use sanctum_api::Problem;
-use sanctum_api::firewall::{Desired, Device, Happening, Newcomers};
+use sanctum_api::firewall::{Desired, Device, Happening, Newcomers, Router};
 use sanctum_api::notify::{Accepted, Notice};
 use sanctum_http::{
     Feed, HeaderMap, Json, LastEventId, Op, Path as Id, Refusal, Response, Routes, State, events, serve,
@@ -46,6 +46,8 @@ pub(crate) struct Wall {
     pub(crate) devices: BTreeMap<String, Device>,
     pub(crate) puts: u32,
     pub(crate) sin: Sin,
+    /// A person has switched enforcement off.
+    pub(crate) off: bool,
     pub(crate) feed: Option<Feed>,
 }
 
@@ -136,6 +138,7 @@ fn firewall(spec: &'static Spec, shared: &Shared, state: Arc<Mutex<Wall>>) -> sa
         .on(Op::put("/desired", ""), put_desired)
         .on(Op::get("/devices", ""), devices)
         .on(Op::get("/devices/{id}", ""), device)
+        .on(Op::get("/router", ""), router)
         .on(Op::get("/events", "").stream(), happenings)
         .finish(Standing { state, shared: shared.clone() })
 }
@@ -186,6 +189,21 @@ async fn device(State(wall): State<Standing<Wall>>, Id(id): Id<String>) -> Resul
     behave(&wall).await?;
     let found = wall.state.lock().unwrap().devices.get(&id).cloned();
     found.map(Json).ok_or_else(|| Refusal(Problem::not_found("device", id)))
+}
+
+async fn router(State(wall): State<Standing<Wall>>) -> Result<Json<Router>, Refusal> {
+    behave(&wall).await?;
+    let wall = wall.state.lock().unwrap();
+    Ok(Json(Router {
+        backend: "stub".to_owned(),
+        can: Vec::new(),
+        cannot: Vec::new(),
+        off: wall.off,
+        newcomers: wall.desired.newcomers,
+        intended: 0,
+        observed: None,
+        drift: None,
+    }))
 }
 
 async fn happenings(
