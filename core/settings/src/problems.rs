@@ -46,6 +46,12 @@ impl Problems {
         Some((line, column))
     }
 
+    /// The span in whole characters and not empty: an empty one draws no caret, half a character cannot be drawn.
+    fn drawable(&self, span: &Range<usize>) -> Range<usize> {
+        let start = self.source.floor_char_boundary(span.start);
+        start..self.source.ceil_char_boundary(span.end.max(start + 1))
+    }
+
     /// Draws all problems, in colour for terminals.
     pub fn draw(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
@@ -56,10 +62,9 @@ impl Problems {
                 .primary_title(problem.message.as_str())
                 .elements(Vec::<annotate_snippets::Element<'_>>::new());
             if let Some(span) = problem.span.clone() {
-                // An empty span draws no caret.
-                let end = span.end.max(span.start + 1).min(self.source.len().max(span.start));
+                let span = self.drawable(&span);
                 let snippet = Snippet::source(self.source.as_str()).path(path.as_str());
-                group = group.element(snippet.annotation(AnnotationKind::Primary.span(span.start..end)));
+                group = group.element(snippet.annotation(AnnotationKind::Primary.span(span)));
             }
             if let Some(hint) = &problem.hint {
                 group = group.element(Level::HELP.message(hint.as_str()));

@@ -177,3 +177,14 @@ fn every_key_can_be_explained_and_the_example_holds_them_all() {
         assert!(text.contains(&format!("# {key} = ")), "{key}\n{text}");
     }
 }
+
+#[test]
+fn a_file_that_is_not_utf8_is_drawn_with_its_place() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("sanctum.toml");
+    for bytes in [&b"[person.\"\xe9\"]\n"[..], b"\xff\xfe[\0h\0", b"# caf\xe9"] {
+        sanctum_kernel::files::replace(&path, bytes, 0o600).unwrap();
+        let problems = sanctum_settings::load(&path, &CATALOGUE).unwrap_err();
+        assert!(problems.to_string().contains("the file is not UTF-8 from here on"), "{problems}");
+    }
+}
