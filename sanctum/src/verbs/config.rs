@@ -11,7 +11,7 @@ use crate::paint::Paint;
 
 /// Work with `sanctum.toml`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  sanctum config check                         every complaint at once, with line and caret\n  sanctum config explain notify.quiet-hours    what a key or a section means\n  sanctum config example                       every setting with its default")]
+#[command(after_help = "Examples:\n  sanctum config check                         every complaint at once, with line and caret\n  sanctum config explain notify.quiet          what a key or a section means\n  sanctum config example                       every setting with its default")]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
@@ -38,17 +38,24 @@ pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
     match args.what {
         What::Check { file } => check(&file.unwrap_or_else(|| cli.paths.config()), cli),
         What::Explain { key } => match explain(&CATALOGUE, &key) {
-            Some(text) => {
-                cli.say(text.trim_end())?;
-                Ok(exit::OK)
-            }
+            Some(text) => told(&Told { key: Some(key), text: text.trim_end().to_owned() }, cli),
             None => Err(Hinted::new(exit::NO, format!("there is no key `{key}`"), "`sanctum config example` lists them all").into()),
         },
-        What::Example => {
-            cli.say(example(&CATALOGUE).trim_end())?;
-            Ok(exit::OK)
-        }
+        What::Example => told(&Told { key: None, text: example(&CATALOGUE).trim_end().to_owned() }, cli),
     }
+}
+
+/// A text for people, which a script gets in one piece.
+#[derive(Debug, Serialize)]
+struct Told {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    text: String,
+}
+
+fn told(told: &Told, cli: &Cli) -> Outcome {
+    cli.show(told, |out, _| writeln!(out, "{}", told.text))?;
+    Ok(exit::OK)
 }
 
 #[derive(Debug, Serialize)]

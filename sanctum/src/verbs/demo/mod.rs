@@ -24,7 +24,7 @@ use crate::run::{in_one_process, runtime};
 /// A console joins the Wi-Fi at 02:47, in a house of its own: a temporary directory, free ports, a simulated
 /// router, and a clock that shows that night. Needs no root and changes nothing on this machine.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Faults of the router:\n  lies         says that it blocked, and did nothing\n  forgets      blocks, and drops the block a moment later\n  leaks        has the block, and packets pass\n  refuses      refuses every change\n  unreachable  does not answer\n\nExamples:\n  sanctum demo                  the story, then the dashboard to look at\n  sanctum demo --fault lies     a lying router is caught\n  sanctum demo --exit           the story only")]
+#[command(after_help = "Faults of the router:\n  lies         says that it blocked, and did nothing\n  forgets      blocks, and drops the block a moment later\n  leaks        has the block, and packets pass\n  slow         answers late; the story takes seconds longer\n  refuses      refuses every change\n  unreachable  does not answer\n\nExamples:\n  sanctum demo                  the story, then the dashboard to look at\n  sanctum demo --fault lies     a lying router is caught\n  sanctum demo --exit           the story only")]
 pub(crate) struct Args {
     /// Let the router misbehave, and see it caught
     #[arg(long, value_name = "NAME", value_parser = fault)]
