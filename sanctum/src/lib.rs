@@ -67,6 +67,7 @@ fn complain(error: &Failure) -> u8 {
     }
     match error.downcast_ref::<Hinted>() {
         Some(hinted) => hinted.code(),
+        None if error.is::<sanctum_kernel::files::FileError>() => exit::CANNOT_CREATE,
         None => hinted.map_or(exit::SOFTWARE, |(_, code)| code),
     }
 }

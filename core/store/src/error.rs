@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
+use sanctum_kernel::chain::Hinted;
+use sanctum_kernel::{Failure, exit};
 
 /// Which operation failed, on which database.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -13,6 +15,8 @@ pub enum StoreError {
     ReadOnly(PathBuf),
     #[error("`{}` is damaged or not a database", .0.display())]
     Damaged(PathBuf),
+    #[error("`{}` was removed or replaced while it was in use", .0.display())]
+    Gone(PathBuf),
     #[error("`{}` was written by a newer version (schema {found}, this one knows {known})", path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("could not open `{}`: {reason}", path.display())]
@@ -37,7 +41,7 @@ impl StoreError {
 
     /// Whether it may go well later without anybody changing the request.
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Full(_) | Self::ReadOnly(_) | Self::Stopped)
+        matches!(self, Self::Full(_) | Self::ReadOnly(_) | Self::Gone(_) | Self::Stopped)
     }
 
     /// What to do about it.
@@ -50,10 +54,23 @@ impl StoreError {
             Self::Damaged(_) => {
                 Some("move the file aside and restore it from a backup; the service starts empty without it")
             }
+            Self::Gone(_) => {
+                Some("`sanctum down`, put the file back from a backup or go without it, then `sanctum up`")
+            }
             Self::Newer { .. } => {
                 Some("run the newer version again, or restore the backup from before the upgrade")
             }
             _ => None,
+        }
+    }
+
+    /// As an error that carries its own hint, for what is printed when a service cannot start.
+    pub fn hinted(self) -> Failure {
+        match self.hint() {
+            Some(hint) => {
+                Box::new(Hinted::new(exit::CANNOT_CREATE, "could not open the store", hint).because(self))
+            }
+            None => Box::new(self),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The one thread that writes, committing whatever has gathered while it waited for the disk.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -62,7 +63,13 @@ impl Writer {
     }
 }
 
+/// Which file a path leads to: SQLite writes on into one that has been removed, and what it commits there is lost.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
 fn run(path: &Path, mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
+    let opened = file_at(path);
     while let Some(first) = queue.blocking_recv() {
         let mut group = vec![first];
         while group.len() < GROUP {
@@ -71,7 +78,15 @@ fn run(path: &Path, mut connection: Connection, mut queue: mpsc::Receiver<Job>) 
                 Err(_) => break,
             }
         }
-        commit(path, &mut connection, group);
+        if opened == file_at(path) {
+            commit(path, &mut connection, group);
+        } else {
+            let gone = StoreError::Gone(path.to_owned());
+            tracing::error!(error = %gone, "nothing can be kept");
+            for job in group {
+                job(Err(&gone)).1(None);
+            }
+        }
     }
 }
 
@@ -140,6 +155,19 @@ mod tests {
         drop(db);
         let refused = Db::open(&dir.path().join("t.db"), &[]);
         assert!(matches!(refused, Err(StoreError::Newer { found: 1, known: 0, .. })));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_in_a_file_that_was_removed_and_that_is_said() {
+        let (dir, db) = db();
+        let insert = |x: i64| db.write(move |tx| tx.execute("INSERT INTO t VALUES(?1)", [x]));
+        insert(1).await.unwrap();
+        std::fs::remove_file(dir.path().join("t.db")).unwrap();
+        let refused = insert(2).await;
+        assert!(matches!(refused, Err(StoreError::Gone(_))), "{refused:?}");
+        drop(Db::open(&dir.path().join("t.db"), &["CREATE TABLE t(x INTEGER PRIMARY KEY)"]).unwrap());
+        let refused = insert(2).await;
+        assert!(matches!(refused, Err(StoreError::Gone(_))), "{refused:?}");
     }
 
     #[test]

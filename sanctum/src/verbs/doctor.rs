@@ -131,7 +131,7 @@ fn ports(cli: &Cli) -> Vec<Look> {
     let mut looks = Vec::new();
     for (name, addr) in loaded.addresses() {
         let Err(error) = TcpListener::bind(addr) else { continue };
-        let ours = running && cli.transport(&name).is_ok_and(|to| cli.block_on(sanctum_api::transport::get::<sanctum_api::Health>(&*to, "/health")).is_ok_and(|health| health.is_ok()));
+        let ours = running && cli.transport(&name).is_ok_and(|to| cli.block_on(sanctum_api::transport::get::<sanctum_api::Health>(&*to, "/health")).is_ok_and(|health| answers(&health)));
         if !ours {
             looks.push(Look::new("ports", Finding::Bad, format!("{name} cannot listen on {addr}: {error}")).hint(format!("end what holds it, or set `{name}` in `[listen]`")));
         }
@@ -140,6 +140,11 @@ fn ports(cli: &Cli) -> Vec<Look> {
         looks.push(Look::new("ports", Finding::Good, "every address is free, or ours"));
     }
     looks
+}
+
+/// Whether one of our services is there, be it unwell: then `/health` is a 503.
+fn answers(health: &Result<sanctum_api::Health, sanctum_api::CallError>) -> bool {
+    health.as_ref().map_or_else(|error| error.problem().is_some_and(|problem| problem.status == 503), |_| true)
 }
 
 /// The real router needs tools and rights; a simulated one does not.
@@ -177,6 +182,7 @@ fn alive(cli: &Cli) -> Vec<Look> {
                 let detail = health.parts.iter().filter(|(_, part)| part.status != sanctum_kernel::Status::Well).map(|(part, said)| format!("{part}: {}", said.detail)).collect::<Vec<_>>().join("; ");
                 looks.push(Look::new(name, finding, if detail.is_empty() { "well".to_owned() } else { detail }));
             }
+            Ok(Err(error)) if error.problem().is_some_and(|problem| problem.status == 503) => looks.push(Look::new(name, Finding::Bad, "unwell").hint(format!("`sanctum status {name}` says why"))),
             Ok(Err(error)) => looks.push(Look::new(name, Finding::Bad, sanctum_kernel::Chain(&error).to_string()).hint(format!("`sanctum logs {name}` says why"))),
             Err(_) => {}
         }

@@ -12,7 +12,7 @@ mod plan;
 mod record;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::sync::Arc;
 
@@ -20,9 +20,10 @@ use sanctum_api::firewall::Desired;
 use sanctum_http::Feed;
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::{
-    Call, Chain, Complaint, Context, Failure, House, Latch, Listen, OnError, Probe, Right, Service, Spec,
-    Stop, Tier, Trace,
+    Call, Chain, Complaint, Context, Failure, House, Latch, Listen, Mac, OnError, Probe, Right, Service,
+    Spec, Stop, Tier, Trace,
 };
+use sanctum_store::StoreError;
 use tokio::sync::mpsc;
 
 use crate::api::Surface;
@@ -78,7 +79,7 @@ impl Service for Firewall {
     async fn build(mut cx: Context<Config>) -> Result<Self, Failure> {
         let listener = cx.listener("http")?;
         let backend = cx.config.kinds().open(cx.config.backend)?;
-        let ledger = Ledger::open(&cx.shared.paths)?;
+        let ledger = Ledger::open(&cx.shared.paths).map_err(StoreError::hinted)?;
         let feed = Feed::new(&cx.shared.clock);
         let setup = Setup {
             config: cx.config.clone(),
@@ -117,7 +118,7 @@ impl Service for Firewall {
             core.run(stop).await;
             Ok(())
         });
-        watch(&shared, &backend, signals);
+        watch(&shared, &backend, &engine, signals);
         keep_time(&shared, &engine, &config, &ledger, latch);
         let canary_visible = config.canary_visible.0;
         let surface = Surface { engine, feed, ledger, backend, canary_visible, stop: stop.clone() };
@@ -127,17 +128,23 @@ impl Service for Firewall {
     }
 }
 
-/// Follows the router; whenever the watch (re)starts, whoever is there is seen.
-fn watch(shared: &Shared, backend: &Arc<dyn Backend>, signals: mpsc::Sender<Signal>) {
-    let backend = Arc::clone(backend);
+/// Follows the router; whenever the watch (re)starts, whoever is there is seen, and who left in between has left: its
+/// next arrival is one.
+fn watch(shared: &Shared, backend: &Arc<dyn Backend>, engine: &Engine, signals: mpsc::Sender<Signal>) {
+    let (backend, engine) = (Arc::clone(backend), engine.clone());
     shared.tasks.spawn("watch", OnError::Log, |stop| async move {
         while !stop.is_requested() {
             // The watch begins before the look, so that nobody slips in between.
             let watching = backend.watch(signals.clone(), stop.clone());
             match backend.devices().await {
                 Ok(here) => {
-                    for seen in here {
-                        if signals.send(Signal::Seen(seen)).await.is_err() {}
+                    let macs: BTreeSet<Mac> = here.iter().map(|seen| seen.mac).collect();
+                    let view = engine.view();
+                    let online = view.devices.iter().filter(|device| device.online);
+                    let away = online.flat_map(|device| &device.macs).filter(|mac| !macs.contains(*mac));
+                    let away = away.map(|mac| Signal::Gone(*mac));
+                    for signal in here.into_iter().map(Signal::Seen).chain(away) {
+                        if signals.send(signal).await.is_err() {}
                     }
                 }
                 Err(error) => tracing::warn!(error = %Chain(&error), "the router did not say who is there"),
@@ -188,7 +195,13 @@ fn keep_time(shared: &Shared, engine: &Engine, config: &Config, ledger: &Ledger,
             };
             tokio::select! {
                 () = stop.requested() => break,
-                changed = view.changed() => if changed.is_err() { break },
+                changed = view.changed() => {
+                    if changed.is_err() { break }
+                    // The new view may have been made just after that moment, and know of it no more.
+                    if next.is_some_and(|at| at <= clock.now()) {
+                        changes.nudge().nudge();
+                    }
+                }
                 () = due => {
                     changes.nudge().nudge();
                     // The round shows a new view; until then there is nothing to wait for.

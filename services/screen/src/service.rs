@@ -18,6 +18,7 @@ use crate::config::{self, Config};
 use crate::hub::{Hub, Inner, State};
 use crate::records::Records;
 use crate::rules::Rules;
+use sanctum_store::StoreError;
 use tokio::sync::watch;
 
 use crate::{api, calendar, follow, keeper, teller, watch as look_out};
@@ -51,7 +52,8 @@ impl Service for Screen {
 
     async fn build(mut cx: Context<Config>) -> Result<Self, Failure> {
         let listener = cx.listener("http")?;
-        let records = Records::open(&cx.shared.paths.state().join("screen.db"))?;
+        let records =
+            Records::open(&cx.shared.paths.state().join("screen.db")).map_err(StoreError::hinted)?;
         let mut rules = Rules::new(cx.config, cx.house);
         read_calendars(&mut rules, &cx.shared.paths, cx.shared.clock.now(), &cx.shared.well);
         let hub = Arc::new(Inner {
