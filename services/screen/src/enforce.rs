@@ -44,31 +44,53 @@ fn same(a: &Desired, b: &Desired) -> bool {
     a.blocks == b.blocks && a.newcomers == b.newcomers && a.newcomers_until == b.newcomers_until
 }
 
-/// Makes the firewall want what the rules want. Nothing is written if it does already.
-pub(crate) async fn enforce(firewall: &Client, wanted: &Desired) -> (Applied, Option<String>) {
-    for _ in 0..TRIES {
+/// Makes the firewall want what the rules want. Nothing is written if it does already. A guest (`may_be_gone`) whom the
+/// firewall forgot, or who became another device, has nothing there that could be blocked: it is left out, so that
+/// everybody else's rules hold.
+pub(crate) async fn enforce(
+    firewall: &Client,
+    wanted: &Desired,
+    may_be_gone: impl Fn(&str) -> bool,
+) -> (Applied, Option<String>) {
+    let mut wanted = wanted.clone();
+    let mut tries = 0;
+    while tries < TRIES {
         let current = match firewall.desired().await {
             Ok(current) => current,
             Err(error) => return (Applied::Unknown, Some(Chain(&error).to_string())),
         };
-        if same(&current, wanted) {
+        if same(&current, &wanted) {
             return (Applied::Applied, None);
         }
         let next = Desired { version: current.version + 1, ..wanted.clone() };
         let put = firewall.put_desired(&next).await;
         match put {
-            Err(error) if error.problem().is_some_and(|problem| problem.status == 409) => continue,
+            Err(error) if error.problem().is_some_and(|problem| problem.status == 409) => {
+                tries += 1;
+            }
+            // Each is left out once: this ends.
+            Err(error)
+                if unknown(&error)
+                    .is_some_and(|id| may_be_gone(id) && wanted.blocks.remove(id).is_some()) => {}
             Err(error @ CallError::Refused { .. }) => {
                 return (Applied::NotApplied, Some(Chain(&error).to_string()));
             }
             // Whether a silent firewall acted is for reading back to say.
-            Ok(_) | Err(_) => {}
+            Ok(_) | Err(_) => return read_back(firewall, &wanted).await,
         }
-        return match firewall.desired().await {
-            Ok(seen) if same(&seen, wanted) => (Applied::Applied, None),
-            Ok(_) => (Applied::NotApplied, Some("the firewall took the rules and shows others".to_owned())),
-            Err(error) => (Applied::Unknown, Some(Chain(&error).to_string())),
-        };
     }
     (Applied::NotApplied, Some("somebody else changes the firewall's rules all the time".to_owned()))
+}
+
+async fn read_back(firewall: &Client, wanted: &Desired) -> (Applied, Option<String>) {
+    match firewall.desired().await {
+        Ok(seen) if same(&seen, wanted) => (Applied::Applied, None),
+        Ok(_) => (Applied::NotApplied, Some("the firewall took the rules and shows others".to_owned())),
+        Err(error) => (Applied::Unknown, Some(Chain(&error).to_string())),
+    }
+}
+
+/// The device that the firewall refuses because it does not know it: the field is `blocks.` and its id.
+fn unknown(error: &CallError) -> Option<&str> {
+    error.problem().filter(|problem| problem.status == 422)?.field.as_deref()?.strip_prefix("blocks.")
 }

@@ -119,7 +119,8 @@ impl Keeper {
 
     async fn declare(&mut self, world: &World) -> (Applied, Option<String>) {
         let wanted = wanted(&self.hub.rules.config, world);
-        let (mut enforced, mut detail) = enforce(&self.hub.firewall, &wanted).await;
+        let guest = |id: &str| !self.hub.rules.house.device.contains_key(id);
+        let (mut enforced, mut detail) = enforce(&self.hub.firewall, &wanted, guest).await;
         if enforced == Applied::Applied {
             let bad =
                 self.hub.look(|state| state.devices.values().find_map(|device| broken(device, &wanted)));

@@ -1,11 +1,11 @@
 //! What the rules want is what the firewall holds: at the minute, after restarts, through steps and sins.
 
 use jiff::SignedDuration;
-use sanctum_api::firewall::{Happening, Kind, Newcomers, Scope};
+use sanctum_api::firewall::{Desired, Happening, Kind, Newcomers, Scope, Standing};
 use serde_json::json;
 
 use crate::stubs::{Sin, wall};
-use crate::world::{at, desired, happening, house, until_desired, until_screen};
+use crate::world::{at, desired, device, happening, house, until_desired, until_screen};
 
 #[tokio::test]
 async fn the_curfew_begins_by_itself_and_says_when_it_ends() {
@@ -172,5 +172,29 @@ async fn what_is_lifted_at_the_firewall_is_noticed_and_what_is_switched_off_is_s
     assert!(status["detail"].as_str().unwrap().contains("sanctum firewall on"), "{status}");
     switch(false);
     until_screen(&house, "/screen/status", "the read-back", |status| status["enforced"] == "applied").await;
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_guest_whom_the_firewall_forgot_takes_nobody_elses_rules_away() {
+    let stopped = house("2026-11-19T02:00:00");
+    let wall = wall(stopped.home());
+    wall.lock().unwrap().devices.insert("switch".to_owned(), device("switch", Standing::Automatic));
+    let house = stopped.start().await;
+    let both = |desired: &Desired| ["switch", "xbox"].iter().all(|id| desired.blocks.contains_key(*id));
+    until_desired(house.home(), "both to be blocked", both).await;
+    {
+        let mut wall = wall.lock().unwrap();
+        wall.devices.remove("switch");
+        wall.forgotten = Some("switch");
+    }
+    let curfew = json!({ "target": "ava", "action": "curfew", "author": "mum", "reason": "late" });
+    house.send("screen", "POST", "/screen/override", &curfew).await;
+    let desired = until_desired(house.home(), "the rules without the guest", |desired| {
+        desired.blocks.get("xbox").is_some_and(|block| block.reason.contains("late"))
+    })
+    .await;
+    assert!(!desired.blocks.contains_key("switch"));
+    until_screen(&house, "/screen/status", "it to be said", |status| status["enforced"] == "applied").await;
     house.stop().await;
 }

@@ -46,6 +46,8 @@ pub(crate) struct Wall {
     pub(crate) devices: BTreeMap<String, Device>,
     pub(crate) puts: u32,
     pub(crate) sin: Sin,
+    /// A device that is refused because it is not known any more.
+    pub(crate) forgotten: Option<&'static str>,
     /// A person has switched enforcement off.
     pub(crate) off: bool,
     pub(crate) feed: Option<Feed>,
@@ -172,6 +174,9 @@ async fn put_desired(
     }
     if new.version != wall.desired.version + 1 {
         return Err(Problem::conflict("somebody else was faster").into());
+    }
+    if let Some(id) = wall.forgotten.filter(|id| new.blocks.contains_key(*id)) {
+        return Err(Problem::field(format!("blocks.{id}"), id, "a device").into());
     }
     wall.puts += 1;
     if wall.sin != Sin::Lies {
