@@ -8,12 +8,13 @@ use sanctum_kernel::{Hinted, Status, exit};
 use sanctum_supervise::{Holder, holder};
 use serde::Serialize;
 
+use crate::CATALOGUE;
 use crate::cli::{Cli, Outcome};
 use crate::paint::Paint;
 
 /// How every service is: live (it answers), ready (it may be used) and well (it does its work).
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  sanctum status                      a table\n  sanctum status screen               one service, with what it says of itself\n  sanctum status --json | jq '.services[] | select(.well != \"well\")'\n\nExit code 0 if everything is well, 1 if anything is not, or the house is down.")]
+#[command(after_help = "Examples:\n  sanctum status                      a table\n  sanctum status screen               one service, with what it says of itself\n  sanctum status --json | jq '.services[] | select(.well != \"well\")'\n\nExit code 0 if everything is well, 1 if anything is not, the house is down, or no supervisor keeps it (`sanctum run`).")]
 pub(crate) struct Args {
     /// Only these services, by name or house name
     #[arg(value_name = "NAME")]
@@ -32,6 +33,19 @@ struct House {
     #[serde(skip_serializing_if = "Option::is_none")]
     trouble: Option<String>,
     services: Vec<ServiceState>,
+    /// Without a supervisor: who answers all the same, as under `sanctum run`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unsupervised: Vec<&'static str>,
+}
+
+/// The services that answer, whoever runs them.
+fn answering(cli: &Cli) -> Vec<&'static str> {
+    let lives = |name: &str| {
+        let Ok(way) = cli.transport(name) else { return false };
+        let ask = async move { sanctum_api::transport::get::<serde_json::Value>(&*way, "/openapi.json").await };
+        cli.call(ask).is_ok()
+    };
+    CATALOGUE.iter().map(|entry| entry.spec.name).filter(|name| lives(name)).collect()
 }
 
 pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
@@ -40,13 +54,16 @@ pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
         return link(cli);
     }
     let names = names.iter().map(|word| super::run::service(word)).collect::<Result<Vec<_>, _>>()?;
-    let mut house = House { up: false, supervisor: holder(&cli.paths), trouble: None, services: Vec::new() };
+    let mut house = House { up: false, supervisor: holder(&cli.paths), trouble: None, services: Vec::new(), unsupervised: Vec::new() };
     if house.supervisor.is_some() {
         let asked = cli.transport("supervise").and_then(|way| cli.call(async move { Client::new(way).services().await }));
         match asked {
             Ok(services) => (house.up, house.services) = (true, services),
             Err(error) => house.trouble = Some(sanctum_kernel::Chain(&*error).to_string()),
         }
+    }
+    if house.supervisor.is_none() {
+        house.unsupervised = answering(cli);
     }
     house.services.retain(|state| names.is_empty() || names.contains(&state.name.as_str()));
     let well = house.up && house.services.iter().all(is_well);
@@ -56,7 +73,8 @@ pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
 
 /// Where to look; only for a house that runs, because the key is new at every start.
 fn link(cli: &Cli) -> Outcome {
-    let url = holder(&cli.paths).and_then(|_| cli.dashboard());
+    let answers = || holder(&cli.paths).is_some() || answering(cli).contains(&"dashboard");
+    let url = cli.dashboard().filter(|_| answers());
     let url = url.ok_or_else(|| Hinted::new(exit::UNAVAILABLE, "the house is down: there is no page to look at", "`sanctum up` starts it"))?;
     cli.show(&url, |out, _| writeln!(out, "{url}"))?;
     Ok(exit::OK)
@@ -69,6 +87,10 @@ fn is_well(state: &ServiceState) -> bool {
 
 fn draw(out: &mut dyn Write, paint: Paint, house: &House) -> io::Result<()> {
     let Some(supervisor) = &house.supervisor else {
+        if !house.unsupervised.is_empty() {
+            let who = house.unsupervised.join(", ");
+            return writeln!(out, "{} {who}. `sanctum doctor` says how they are.", paint.yellow("No supervisor keeps the house, but these run:"));
+        }
         return writeln!(out, "{} `sanctum up` starts it.", paint.yellow("The house is down."));
     };
     if let Some(trouble) = &house.trouble {

@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use secrecy::SecretString;
 
-use crate::Paths;
+use crate::chain::Hinted;
 use crate::files::{self, FileError};
+use crate::{Paths, exit};
 
 /// Where a secret is, never the secret: `file:NAME` is the file NAME in `$SANCTUM_HOME/secrets`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,17 +25,23 @@ pub enum SecretError {
     Read {
         name: SecretRef,
         #[source]
-        source: FileError,
+        source: Hinted,
     },
     #[error("the secret `{0}` is empty")]
     Empty(SecretRef),
 }
 
 impl SecretRef {
+    fn unread(&self, source: FileError) -> SecretError {
+        let hint = "write the secret into that file, readable by nobody else (`chmod 600`)";
+        let source = Hinted::new(exit::CONFIG, source.to_string(), hint).because(source);
+        SecretError::Read { name: self.clone(), source }
+    }
+
     /// The secret itself, without the white space around it.
     pub fn resolve(&self, paths: &Paths) -> Result<SecretString, SecretError> {
         let secret = files::read(&paths.secrets().join(&self.0))
-            .map_err(|source| SecretError::Read { name: self.clone(), source })?;
+            .map_err(|source| self.unread(source))?;
         let secret = secret.trim();
         if secret.is_empty() { Err(SecretError::Empty(self.clone())) } else { Ok(secret.to_owned().into()) }
     }
