@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use ring::digest;
-use sanctum_api::notify::{Accepted, Notice};
+use sanctum_api::notify::{Accepted, Notice, Severity};
 use sanctum_kernel::trace::TraceId;
 use sanctum_store::{OptionalExtension, SqlError, StoreError, Transaction, params};
 use tokio::sync::mpsc::OwnedPermit;
@@ -66,6 +66,7 @@ impl After {
 
 /// Keeps it; when this returns it is on the disk and on its way.
 pub(crate) async fn accept(hub: &Arc<Hub>, incoming: Incoming) -> Result<Accepted, StoreError> {
+    let _waiting = hub.accepting();
     let within = Arc::clone(hub);
     let (accepted, after) = hub.db.write(move |tx| keep(tx, &within, incoming)).await?;
     after.run(hub);
@@ -211,7 +212,9 @@ fn deliver(
     send: &Send,
     after: &mut After,
 ) -> Result<(), SqlError> {
-    let permit = hub.lines.get(&send.channel).and_then(crate::hub::Line::claim);
+    // In a rush the message waits as a row, so that everybody is answered soon; what is critical never waits.
+    let at_once = incoming.notice.severity == Severity::Critical || !hub.is_busy();
+    let permit = hub.lines.get(&send.channel).filter(|_| at_once).and_then(crate::hub::Line::claim);
     let now = hub.now();
     let mut insert = tx.prepare_cached(
         "INSERT INTO deliveries(notification, channel, phase, manner, state, reason, created, due, started) VALUES(?1, ?2, 0, ?3, ?4, ?5, ?6, ?6, ?7)",
@@ -286,7 +289,7 @@ fn known(
         None => None,
     };
     known.inhibited = inhibited(tx, hub, notice, subject)?;
-    if hub.rules.config.per_hour > 0 && notice.severity < sanctum_api::notify::Severity::Critical {
+    if hub.rules.config.per_hour > 0 && notice.severity < Severity::Critical {
         let mut sent = tx.prepare_cached("SELECT sent FROM rate WHERE hour=?1 AND source=?2")?;
         let mut of =
             |source: &str| sent.query_row(params![hour.as_second(), source], |row| row.get(0)).optional();

@@ -1,6 +1,7 @@
 //! What the parts of the service share.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -26,6 +27,20 @@ pub(crate) struct Hub {
     pub(crate) lines: BTreeMap<String, Line>,
     pub(crate) timers: Nudge,
     pub(crate) recent: Mutex<Recent>,
+    accepting: AtomicUsize,
+}
+
+/// With this many callers waiting for an answer, keeping comes before telling.
+const MANY: usize = 8;
+
+/// One caller that waits; gone with this value.
+#[derive(Debug)]
+pub(crate) struct Accepting<'a>(&'a AtomicUsize);
+
+impl Drop for Accepting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// One channel with its queue.
@@ -63,6 +78,28 @@ impl Line {
 }
 
 impl Hub {
+    pub(crate) fn new(
+        rules: Rules,
+        shared: Shared,
+        db: Db,
+        feed: Feed,
+        lines: BTreeMap<String, Line>,
+    ) -> Self {
+        let (timers, recent, accepting) = (Nudge::default(), Mutex::default(), AtomicUsize::new(0));
+        Self { rules, shared, db, feed, lines, timers, recent, accepting }
+    }
+
+    /// A caller begins to wait.
+    pub(crate) fn accepting(&self) -> Accepting<'_> {
+        self.accepting.fetch_add(1, Ordering::Relaxed);
+        Accepting(&self.accepting)
+    }
+
+    /// Whether so many callers wait that messages should: they are kept, and told a little later.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.accepting.load(Ordering::Relaxed) >= MANY
+    }
+
     pub(crate) fn recent<T>(&self, work: impl FnOnce(&mut Recent) -> T) -> T {
         work(&mut self.recent.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -142,16 +142,5 @@ fn assemble(rules: Rules, shared: Shared, db: Db) -> Result<(Hub, Handed), Failu
         handed.push((line.name.clone(), taken));
         lines.insert(line.name.clone(), line);
     }
-    Ok((
-        Hub {
-            rules,
-            shared,
-            db,
-            feed,
-            lines,
-            timers: sanctum_kernel::Nudge::default(),
-            recent: std::sync::Mutex::default(),
-        },
-        handed,
-    ))
+    Ok((Hub::new(rules, shared, db, feed, lines), handed))
 }

@@ -44,8 +44,13 @@ async fn sweep(hub: Arc<Hub>) -> Result<(), Failure> {
 /// The name of the file is its key: a crash between the commit and the removal takes nothing in twice.
 async fn take_in(hub: &Arc<Hub>, path: &Path) -> Result<(), Failure> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let text = files::read(path)?;
-    let spooled = serde_json::from_str::<Spooled>(&text).map_err(|error| error.to_string());
+    let text = match files::read(path) {
+        // What is not text will never be: it must not keep the others waiting.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Err("it is not UTF-8".to_owned()),
+        text => Ok(text?),
+    };
+    let spooled =
+        text.and_then(|text| serde_json::from_str::<Spooled>(&text).map_err(|error| error.to_string()));
     let spooled = spooled.and_then(|spooled| match rules::check(&spooled.notice, hub) {
         Ok(()) => Ok(spooled),
         Err(problem) => Err(problem.to_string()),

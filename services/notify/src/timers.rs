@@ -159,7 +159,8 @@ fn wake(tx: &Transaction<'_>, id: i64, now: Timestamp) -> Result<After, SqlError
         "INSERT INTO deliveries(notification, channel, phase, manner, state, reason, created, due)
          SELECT notification, channel, 0, manner, 0, 'the snooze has ended', ?2, ?2 FROM deliveries WHERE id IN (
            SELECT max(id) FROM deliveries WHERE notification=?1 AND phase=0 AND channel<>'dashboard' GROUP BY channel)
-         AND (SELECT resolved IS NULL FROM notifications WHERE id=?1)",
+         AND (SELECT resolved IS NULL FROM notifications WHERE id=?1)
+         AND NOT EXISTS(SELECT 1 FROM acks WHERE notification=?1)",
         params![id, micros],
     )?;
     let mut channels = tx.prepare_cached("SELECT DISTINCT channel FROM deliveries WHERE notification=?1")?;

@@ -29,8 +29,11 @@ pub(crate) async fn serve(home: &str, port: &str, sink: &str) -> Result<(), Fail
     let marker = Connection::open(&path)?;
     marker.execute_batch("PRAGMA busy_timeout=5000; PRAGMA synchronous=NORMAL")?;
     let url = sink.to_owned();
-    let delivering = tokio::task::spawn_blocking(move || tokio::runtime::Handle::current().block_on(deliver(marker, url, wake)));
-    let app = Router::new().route("/notify", post(accept)).route("/ready", get(async || "ready")).with_state(jobs);
+    let delivering = tokio::task::spawn_blocking(move || {
+        tokio::runtime::Handle::current().block_on(deliver(marker, url, wake))
+    });
+    let app =
+        Router::new().route("/notify", post(accept)).route("/ready", get(async || "ready")).with_state(jobs);
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     sanctum_http::axum::serve(listener, app).await?;
     delivering.await??;
@@ -55,7 +58,10 @@ fn write(db: &Connection, mut queue: mpsc::Receiver<Job>, wake: &Notify) {
         let commit = || -> Result<Vec<i64>, sanctum_store::SqlError> {
             db.execute_batch("BEGIN IMMEDIATE")?;
             let mut insert = db.prepare_cached("INSERT INTO outbox(body) VALUES(?1)")?;
-            let ids = group.iter().map(|(body, _)| insert.execute([body]).map(|_| db.last_insert_rowid())).collect::<Result<_, _>>()?;
+            let ids = group
+                .iter()
+                .map(|(body, _)| insert.execute([body]).map(|_| db.last_insert_rowid()))
+                .collect::<Result<_, _>>()?;
             db.execute_batch("COMMIT")?;
             Ok(ids)
         };
@@ -73,7 +79,8 @@ async fn deliver(db: Connection, url: String, wake: Arc<Notify>) -> Result<(), s
     let outbound = Outbound::default();
     loop {
         let due: Vec<(i64, String)> = {
-            let mut due = db.prepare_cached("SELECT id, body FROM outbox WHERE state=0 ORDER BY id LIMIT 64")?;
+            let mut due =
+                db.prepare_cached("SELECT id, body FROM outbox WHERE state=0 ORDER BY id LIMIT 64")?;
             due.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?
         };
         if due.is_empty() {
@@ -84,8 +91,17 @@ async fn deliver(db: Connection, url: String, wake: Arc<Notify>) -> Result<(), s
         for (id, body) in due {
             let (outbound, url) = (outbound.clone(), url.clone());
             sending.spawn(async move {
-                let headers = vec![("content-type".to_owned(), "application/json".to_owned()), ("idempotency-key".to_owned(), id.to_string())];
-                let outgoing = Outgoing { method: "POST", url, headers, body: body.into_bytes(), timeout: Duration::from_secs(5) };
+                let headers = vec![
+                    ("content-type".to_owned(), "application/json".to_owned()),
+                    ("idempotency-key".to_owned(), id.to_string()),
+                ];
+                let outgoing = Outgoing {
+                    method: "POST",
+                    url,
+                    headers,
+                    body: body.into_bytes(),
+                    timeout: Duration::from_secs(5),
+                };
                 (id, outbound.send(outgoing).await.is_ok_and(|answer| answer.is_success()))
             });
         }

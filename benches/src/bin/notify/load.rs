@@ -21,7 +21,12 @@ impl Load {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index from a share of a length")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "an index from a share of a length"
+)]
 pub(crate) fn percentile(values: &mut [f64], p: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let at = ((values.len() as f64 * p / 100.0) as usize).min(values.len().saturating_sub(1));
@@ -61,7 +66,12 @@ pub(crate) async fn closed_loop(peer: &Peer, connections: usize, length: Duratio
 }
 
 /// One client posts at a pace; the accepted ids with the time of their post.
-pub(crate) async fn at_pace(peer: &Peer, posts: usize, pace: Duration, prefix: &str) -> Vec<(String, Instant)> {
+pub(crate) async fn at_pace(
+    peer: &Peer,
+    posts: usize,
+    pace: Duration,
+    prefix: &str,
+) -> Vec<(String, Instant)> {
     let (outbound, make) = (Outbound::default(), peer.request());
     let mut sent = Vec::new();
     for number in 0..posts {

@@ -19,6 +19,8 @@ use load::{at_pace, closed_loop, percentile};
 use peer::{Kind, Peer};
 use sink::Sink;
 
+/// Rounds of the throughput and latency measurements.
+const ROUNDS: usize = 3;
 /// Connections of the throughput measurement.
 const CONNECTIONS: usize = 16;
 /// Posts of the latency measurement, this far apart.
@@ -45,22 +47,23 @@ fn main() -> Result<(), Failure> {
     }
 }
 
-/// Two rounds over the three, each peer's better one, so that another program's burst does not decide.
+/// Rounds over the three, one after the other; the ratios are those of the median round, so that a burst of another
+/// program does not decide.
 async fn compare(length: Duration, kills: u64) -> Result<(), Failure> {
-    let mut results: Vec<(Kind, Value)> = Vec::new();
-    for kind in [Kind::Floor, Kind::Ours, Kind::Alertmanager, Kind::Ours, Kind::Floor] {
-        if !kind.is_there() {
-            println!("{}: not installed, left out (Debian: prometheus-alertmanager)", kind.name());
-            continue;
-        }
-        let measured = measure(kind, length).await?;
-        println!("{:<13} {measured}", kind.name());
-        match results.iter_mut().find(|(known, _)| *known == kind) {
-            Some((_, known)) if rate(known) >= rate(&measured) => {}
-            Some((_, known)) => *known = measured,
-            None => results.push((kind, measured)),
+    let mut rounds: Vec<(Kind, Vec<Value>)> =
+        [Kind::Floor, Kind::Ours, Kind::Alertmanager].map(|kind| (kind, Vec::new())).into();
+    rounds.retain(|(kind, _)| kind.is_there());
+    for _ in 0..ROUNDS {
+        for (kind, all) in &mut rounds {
+            let measured = measure(*kind, length).await?;
+            println!("{:<13} {measured}", kind.name());
+            all.push(measured);
         }
     }
+    let rates: Vec<(Kind, Vec<f64>)> =
+        rounds.iter().map(|(kind, all)| (*kind, all.iter().map(rate).collect())).collect();
+    let mut results: Vec<(Kind, Value)> =
+        rounds.into_iter().filter_map(|(kind, all)| Some((kind, median(all)?))).collect();
     for (kind, result) in &mut results {
         let lost = loss(*kind).await?;
         println!("{:<13} receiver dead, SIGKILL, restart: {lost}", kind.name());
@@ -70,8 +73,15 @@ async fn compare(length: Duration, kills: u64) -> Result<(), Failure> {
     }
     let killed = random_kills(kills).await?;
     println!("{:<13} {kills} random SIGKILLs: {killed}", Kind::Ours.name());
-    report(&results, &killed);
+    report(&results, &rates, &killed);
     Ok(())
+}
+
+/// The round with the median rate.
+fn median(mut all: Vec<Value>) -> Option<Value> {
+    all.sort_by(|a, b| rate(a).total_cmp(&rate(b)));
+    let middle = all.len() / 2;
+    all.into_iter().nth(middle)
 }
 
 fn rate(result: &Value) -> f64 {
@@ -87,20 +97,25 @@ async fn measure(kind: Kind, length: Duration) -> Result<Value, Failure> {
     let load = closed_loop(&peer, CONNECTIONS, length, "t").await;
     let delivered = sink.count();
     // What is still on its way must not disturb the next measurement.
-    sink.wait_quiet(Duration::from_secs(30)).await;
+    sink.wait_quiet(Duration::from_secs(60)).await;
     sink.clear();
     let sent = at_pace(&peer, POSTS, PACE, "l").await;
     sink.wait_for(POSTS, Duration::from_secs(20)).await;
     let arrived = sink.arrivals();
     let mut ms: Vec<f64> = sent
         .iter()
-        .filter_map(|(id, at)| arrived.iter().find(|(known, _)| known == id).map(|(_, then)| then.duration_since(*at).as_secs_f64() * 1000.0))
+        .filter_map(|(id, at)| {
+            arrived
+                .iter()
+                .find(|(known, _)| known == id)
+                .map(|(_, then)| then.duration_since(*at).as_secs_f64() * 1000.0)
+        })
         .collect();
     let memory = peer.memory();
     peer.kill();
     Ok(json!({
         "accepted_per_s": load.accepted as f64 / load.took.as_secs_f64(),
-        "delivered_meanwhile": delivered,
+        "delivered_meanwhile": delivered, "accepted_meanwhile": load.accepted,
         "refused": load.refused,
         "post_p50_ms": load.percentile(50.0), "post_p99_ms": load.percentile(99.0),
         "to_webhook_p50_ms": percentile(&mut ms, 50.0), "to_webhook_p95_ms": percentile(&mut ms, 95.0),
@@ -123,7 +138,9 @@ async fn loss(kind: Kind) -> Result<Value, Failure> {
     sink.wait_for(sent.len().max(1), Duration::from_secs(60)).await;
     let (unique, duplicates) = sink.unique();
     peer.kill();
-    Ok(json!({ "accepted": sent.len(), "delivered": unique, "duplicates": duplicates, "took_s": began.elapsed().as_secs_f64() }))
+    Ok(
+        json!({ "accepted": sent.len(), "delivered": unique, "duplicates": duplicates, "took_s": began.elapsed().as_secs_f64() }),
+    )
 }
 
 /// The hub is killed at random instants while four clients post; everything that was accepted must arrive.
@@ -146,8 +163,11 @@ async fn random_kills(kills: u64) -> Result<Value, Failure> {
     Ok(json!({ "kills": kills, "accepted": accepted.len(), "lost": lost, "duplicates": duplicates }))
 }
 
-fn report(results: &[(Kind, Value)], killed: &Value) {
-    println!("\n{:<14}{:>12}{:>12}{:>12}{:>14}{:>14}{:>9}  after death", "", "accepted/s", "p50 ms", "p99 ms", "webhook p50", "webhook p95", "MB");
+fn report(results: &[(Kind, Value)], rates: &[(Kind, Vec<f64>)], killed: &Value) {
+    println!(
+        "\n{:<14}{:>12}{:>12}{:>12}{:>14}{:>14}{:>9}  after death",
+        "", "accepted/s", "p50 ms", "p99 ms", "webhook p50", "webhook p95", "MB"
+    );
     for (kind, result) in results {
         let number = |name: &str| result[name].as_f64().unwrap_or(f64::NAN);
         let loss = &result["loss"];
@@ -164,14 +184,22 @@ fn report(results: &[(Kind, Value)], killed: &Value) {
             loss["accepted"],
         );
     }
-    let of = |wanted: Kind| results.iter().find(|(kind, _)| *kind == wanted).map(|(_, result)| rate(result));
-    let ratio = |other: Kind| of(Kind::Ours).zip(of(other)).map(|(ours, other)| ours / other);
+    let of = |wanted: Kind| rates.iter().find(|(kind, _)| *kind == wanted).map(|(_, all)| all.clone());
+    let ratio = |other: Kind| {
+        let mut ratios: Vec<f64> =
+            of(Kind::Ours)?.into_iter().zip(of(other)?).map(|(ours, other)| ours / other).collect();
+        Some(percentile(&mut ratios, 50.0))
+    };
     for (other, bar) in [(Kind::Floor, 0.7), (Kind::Alertmanager, 5.0)] {
         if let Some(ratio) = ratio(other) {
             println!("accepted/s, ours : {} = {ratio:.2} (bar ≥ {bar})", other.name());
         }
     }
     println!("random SIGKILLs: {killed} (bar: 0 lost, duplicates ≤ kills)");
-    let all: serde_json::Map<String, Value> = results.iter().map(|(kind, result)| (kind.name().to_owned(), result.clone())).collect();
-    println!("{}", json!({ "notify": all, "vs_floor": ratio(Kind::Floor), "vs_alertmanager": ratio(Kind::Alertmanager), "kills": killed }));
+    let all: serde_json::Map<String, Value> =
+        results.iter().map(|(kind, result)| (kind.name().to_owned(), result.clone())).collect();
+    println!(
+        "{}",
+        json!({ "notify": all, "vs_floor": ratio(Kind::Floor), "vs_alertmanager": ratio(Kind::Alertmanager), "kills": killed })
+    );
 }

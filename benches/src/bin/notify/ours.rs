@@ -14,8 +14,16 @@ pub(crate) async fn serve(home: &str, port: &str, sink: &str) -> Result<(), Fail
          [notify.channel.webhook.sink]\nurl = \"{sink}\"\n[notify.delivery]\nfirst-wait = \"100ms\"\nbreaker-open = \"500ms\"\n"
     );
     files::replace(&paths.config(), config.as_bytes(), 0o600)?;
-    let loaded = sanctum_settings::load(&paths.config(), &CATALOGUE).map_err(|problems| problems.to_string())?;
-    let plan = Plan { catalogue: &CATALOGUE, paths, loaded, names: Vec::new(), clock: Clock::system(), begins: true };
+    let loaded =
+        sanctum_settings::load(&paths.config(), &CATALOGUE).map_err(|problems| problems.to_string())?;
+    let plan = Plan {
+        catalogue: &CATALOGUE,
+        paths,
+        loaded,
+        names: Vec::new(),
+        clock: Clock::system(),
+        begins: true,
+    };
     let _running = start(plan).await.map_err(|error| sanctum_kernel::Chain(&error).to_string())?;
     std::future::pending::<()>().await;
     Ok(())

@@ -29,7 +29,8 @@ impl Kind {
 
     pub(crate) fn is_there(self) -> bool {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        self != Self::Alertmanager || std::env::split_paths(&path).any(|dir| dir.join("prometheus-alertmanager").exists())
+        self != Self::Alertmanager
+            || std::env::split_paths(&path).any(|dir| dir.join("prometheus-alertmanager").exists())
     }
 }
 
@@ -48,7 +49,9 @@ pub(crate) type Make = Arc<dyn Fn(&str) -> Outgoing + Send + Sync>;
 impl Peer {
     pub(crate) fn new(kind: Kind, sink: &str) -> Result<Self, Failure> {
         // On a disk, because a file system in memory has no fsync to wait for.
-        let home = tempfile::Builder::new().prefix("notify-bench").tempdir_in(std::env::current_dir()?.join("target"))?;
+        let home = tempfile::Builder::new()
+            .prefix("notify-bench")
+            .tempdir_in(std::env::current_dir()?.join("target"))?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         Ok(Self { kind, home, port, sink: sink.to_owned(), child: None })
     }
@@ -64,12 +67,22 @@ impl Peer {
                 );
                 sanctum_kernel::files::replace(&home.join("am.yml"), config.as_bytes(), 0o600)?;
                 let mut command = Command::new("prometheus-alertmanager");
-                command.args([format!("--config.file={home_text}/am.yml"), format!("--storage.path={home_text}/data"), format!("--web.listen-address=127.0.0.1:{port}"), "--cluster.listen-address=".to_owned()]);
+                command.args([
+                    format!("--config.file={home_text}/am.yml"),
+                    format!("--storage.path={home_text}/data"),
+                    format!("--web.listen-address=127.0.0.1:{port}"),
+                    "--cluster.listen-address=".to_owned(),
+                ]);
                 command
             }
             kind => {
                 let mut command = Command::new(std::env::current_exe()?);
-                command.args([if kind == Kind::Ours { "--serve-ours" } else { "--serve-floor" }, &home_text, &port, &self.sink]);
+                command.args([
+                    if kind == Kind::Ours { "--serve-ours" } else { "--serve-floor" },
+                    &home_text,
+                    &port,
+                    &self.sink,
+                ]);
                 command
             }
         };
@@ -82,7 +95,13 @@ impl Peer {
         let url = format!("http://127.0.0.1:{port}{path}");
         let until = Instant::now() + Duration::from_secs(20);
         while Instant::now() < until {
-            let ask = Outgoing { method: "GET", url: url.clone(), headers: Vec::new(), body: Vec::new(), timeout: Duration::from_secs(1) };
+            let ask = Outgoing {
+                method: "GET",
+                url: url.clone(),
+                headers: Vec::new(),
+                body: Vec::new(),
+                timeout: Duration::from_secs(1),
+            };
             if Outbound::default().send(ask).await.is_ok_and(|answer| answer.is_success()) {
                 return Ok(());
             }
@@ -93,17 +112,31 @@ impl Peer {
 
     pub(crate) fn request(&self) -> Make {
         let (kind, port) = (self.kind, self.port);
-        let token = read_token(&Paths::new(self.home.path()), "cli", "notify").map(|token| token.expose_secret().to_owned()).unwrap_or_default();
+        let token = read_token(&Paths::new(self.home.path()), "cli", "notify")
+            .map(|token| token.expose_secret().to_owned())
+            .unwrap_or_default();
         Arc::new(move |id| {
             let (path, body) = match kind {
-                Kind::Alertmanager => ("/api/v2/alerts", json!([{ "labels": { "alertname": "bench", "severity": "warning", "id": format!("id={id}") }, "annotations": { "message": "body" } }])),
-                _ => ("/notify", json!({ "source": "bench", "severity": "error", "title": "t", "message": format!("id={id} body") })),
+                Kind::Alertmanager => (
+                    "/api/v2/alerts",
+                    json!([{ "labels": { "alertname": "bench", "severity": "warning", "id": format!("id={id}") }, "annotations": { "message": "body" } }]),
+                ),
+                _ => (
+                    "/notify",
+                    json!({ "source": "bench", "severity": "error", "title": "t", "message": format!("id={id} body") }),
+                ),
             };
             let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
             if kind == Kind::Ours {
                 headers.push(("authorization".to_owned(), format!("Bearer {token}")));
             }
-            Outgoing { method: "POST", url: format!("http://127.0.0.1:{port}{path}"), headers, body: body.to_string().into_bytes(), timeout: Duration::from_secs(30) }
+            Outgoing {
+                method: "POST",
+                url: format!("http://127.0.0.1:{port}{path}"),
+                headers,
+                body: body.to_string().into_bytes(),
+                timeout: Duration::from_secs(30),
+            }
         })
     }
 
@@ -130,7 +163,8 @@ impl Peer {
         let Some(child) = &self.child else { return f64::NAN };
         let text = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<f64>().ok()).map_or(f64::NAN, |kb| kb / 1024.0)
+        line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<f64>().ok())
+            .map_or(f64::NAN, |kb| kb / 1024.0)
     }
 
     /// SIGKILL.

@@ -1,5 +1,6 @@
 //! The worker of one channel: its failure, or its silence, is nobody else's.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,11 @@ const FINISH: Duration = Duration::from_secs(3);
 /// A look at the rows at least this often, so that nothing depends on a nudge.
 const LOOK: SignedDuration = SignedDuration::from_secs(30);
 
+/// How many rows are taken at once, as a multiple of what may be in flight.
+const BATCH: usize = 8;
+/// The least time between two looks while many callers wait to be answered.
+const PACE: SignedDuration = SignedDuration::from_millis(100);
+
 /// What may happen next.
 enum Turn {
     Stopped,
@@ -40,6 +46,9 @@ struct Worker<'a> {
     ended: Vec<Done>,
     writing: Option<BoxFuture<'static, Result<News, StoreError>>>,
     probe: Option<i64>,
+    looked: Timestamp,
+    /// Taken from the rows, waiting for room.
+    taken: VecDeque<Message>,
 }
 
 /// Runs until stopped.
@@ -57,6 +66,8 @@ pub(crate) async fn run(
         ended: Vec::new(),
         writing: None,
         probe: None,
+        looked: Timestamp::UNIX_EPOCH,
+        taken: VecDeque::new(),
     };
     let mut wake = worker.look().await;
     loop {
@@ -67,6 +78,10 @@ pub(crate) async fn run(
             Turn::Written(outcome) => worker.written(outcome),
             Turn::Look => wake = worker.look().await,
         }
+        if !worker.taken.is_empty() && !worker.line.with(|breaker| breaker.is_closed()) {
+            worker.put_back().await;
+        }
+        worker.fill();
         worker.write();
     }
     worker.finish().await;
@@ -75,7 +90,7 @@ pub(crate) async fn run(
 
 impl Worker<'_> {
     async fn turn(&mut self, handed: &mut mpsc::Receiver<Message>, stop: &Stop, wake: Timestamp) -> Turn {
-        let room = self.flying.len() < self.line.channel.abilities().at_once;
+        let room = self.room() > 0;
         let writing = self.writing.is_some();
         let written = async {
             match &mut self.writing {
@@ -97,7 +112,17 @@ impl Worker<'_> {
     async fn look(&mut self) -> Timestamp {
         let now = self.hub.now();
         let later = now + LOOK;
-        let room = self.line.channel.abilities().at_once.saturating_sub(self.flying.len());
+        if !self.taken.is_empty() {
+            // The last of them asks again.
+            return later;
+        }
+        let room = if self.room() > 0 { self.line.channel.abilities().at_once * BATCH } else { 0 };
+        // In a rush, many messages are taken at a time and not each as it comes.
+        let soon = self.looked + PACE;
+        if self.hub.is_busy() && self.looked <= now && now < soon {
+            return soon;
+        }
+        self.looked = now;
         let (most, probe) = match self.line.with(|breaker| breaker.may(now)) {
             May::All => (room, false),
             May::Probe => (1, true),
@@ -126,15 +151,47 @@ impl Worker<'_> {
                 }
                 None => return later,
             }
+            for message in taken {
+                self.launch(message);
+            }
+            return next.unwrap_or(later).min(later);
         }
         let full = taken.len() == most;
-        for message in taken {
-            self.launch(message);
-        }
-        if full && !probe {
+        self.taken.extend(taken);
+        self.fill();
+        if full && self.taken.is_empty() {
             self.line.nudge.nudge();
         }
         next.unwrap_or(later).min(later)
+    }
+
+    fn room(&self) -> usize {
+        self.line.channel.abilities().at_once.saturating_sub(self.flying.len())
+    }
+
+    /// Launches what was taken as far as there is room; the last of it looks for more.
+    fn fill(&mut self) {
+        while self.room() > 0
+            && let Some(message) = self.taken.pop_front()
+        {
+            self.launch(message);
+            if self.taken.is_empty() {
+                self.line.nudge.nudge();
+            }
+        }
+    }
+
+    /// What was taken and not begun waits as rows again: the channel is left alone, or the service stops.
+    async fn put_back(&mut self) {
+        let deliveries: Vec<i64> = self.taken.drain(..).map(|message| message.delivery).collect();
+        let back = move |tx: &sanctum_store::Transaction<'_>| {
+            let mut back =
+                tx.prepare_cached("UPDATE deliveries SET state=min(tries, 1)*2, started=NULL WHERE id=?1")?;
+            deliveries.iter().try_for_each(|delivery| back.execute([delivery]).map(drop))
+        };
+        if let Err(error) = self.hub.db.write(back).await {
+            tracing::warn!(%error, "messages could not be put back; they are resumed at the next start");
+        }
     }
 
     /// A message begun by its acceptance; if the channel is left alone since, it waits as a row like the others.
@@ -142,13 +199,8 @@ impl Worker<'_> {
         if self.line.with(|breaker| breaker.is_closed()) {
             return self.launch(message);
         }
-        let delivery = message.delivery;
-        let back = move |tx: &sanctum_store::Transaction<'_>| {
-            tx.prepare_cached("UPDATE deliveries SET state=0, started=NULL WHERE id=?1")?.execute([delivery])
-        };
-        if let Err(error) = self.hub.db.write(back).await {
-            tracing::warn!(%error, "a message could not be put back; it is resumed at the next start");
-        }
+        self.taken.push_back(message);
+        self.put_back().await;
     }
 
     fn launch(&mut self, mut message: Message) {
@@ -227,6 +279,9 @@ impl Worker<'_> {
     }
 
     async fn finish(mut self) {
+        if !self.taken.is_empty() {
+            self.put_back().await;
+        }
         let end = tokio::time::timeout(FINISH, async {
             while let Some(done) = self.flying.next().await {
                 self.ended.push(done);

@@ -57,6 +57,24 @@ async fn a_snooze_hides_and_tells_again() {
 }
 
 #[tokio::test]
+async fn a_snooze_that_somebody_has_acknowledged_ends_quietly() {
+    let hook = Hook::open().await;
+    let house = house(NOON, &phone(&hook)).await;
+    let said = say(&house, notice("error", "n")).await;
+    until(&house, &said["id"], "shown", |life| all(life, "phone", "delivered")).await;
+    let path = |what: &str| format!("/notifications/{}/{what}", said["id"]);
+    let later = json!({ "who": "ann", "until": "2026-11-18T12:00:00Z" });
+    assert_eq!(house.send("notify", "POST", &path("snooze"), &later).await.0, 200);
+    let (_, before) = house.send("notify", "POST", &path("ack"), &json!({ "who": "ann" })).await;
+    house.clock().step(SignedDuration::from_hours(1));
+    let after =
+        until(&house, &said["id"], "the end of the snooze", |life| life["snoozed_until"].is_null()).await;
+    let count = |life: &Value| life["deliveries"].as_array().unwrap().len();
+    assert_eq!(count(&after), count(&before), "{after}");
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn banners_are_followed_as_they_come_and_go() {
     let house = house(NOON, "").await;
     let mut events = Client::new(house.transport("notify")).events(None).await.unwrap();
@@ -133,6 +151,7 @@ async fn the_spool_is_taken_in_exactly_once() {
     };
     let put =
         |name: &str, bytes: &[u8]| sanctum_kernel::files::replace(&dir.join(name), bytes, 0o600).unwrap();
+    put("0.json", b"\xff\xfe not text");
     put("1.json", &spooled("While you were out"));
     put("2.json", b"{ not json");
     let first = stopped.start().await;
@@ -146,8 +165,8 @@ async fn the_spool_is_taken_in_exactly_once() {
     };
     let all = found(&first, 1).await;
     assert_eq!(all[0]["accepted"], "2026-11-18T10:46:00Z", "with the time it was said");
-    sanctum_testkit::eventually("the bad file aside", PATIENCE, async || {
-        dir.join("2.json.bad").exists().then_some(())
+    sanctum_testkit::eventually("the bad files aside", PATIENCE, async || {
+        ["0.json.bad", "2.json.bad"].iter().all(|name| dir.join(name).exists()).then_some(())
     })
     .await;
     // As if the hub had died between the commit and the removal.
