@@ -182,6 +182,27 @@ fn keep_time(shared: &Shared, engine: &Engine, config: &Config, ledger: &Ledger,
         .await;
         Ok(())
     });
+    keep_changes(shared, engine);
+    let (canaries, every, visible) = (engine.clone(), config.canary.0, config.canary_visible.0);
+    let (clock, keep, ledger) = (shared.clock.clone(), config.keep.0, ledger.clone());
+    shared.tasks.spawn("canary", OnError::Log, move |stop| async move {
+        while stop.or(tokio::time::sleep(every)).await.is_some() {
+            let flown = stop.or(Trace::start().scope(canaries.canary(visible))).await;
+            if let Some(Err(refusal)) = flown {
+                tracing::warn!(error = %refusal.0, "a canary could not be sent");
+            }
+            let before =
+                jiff::SignedDuration::try_from(keep).ok().and_then(|keep| clock.now().checked_sub(keep).ok());
+            if let Some(Err(error)) = stop.or(async { Some(ledger.prune(before?).await) }).await.flatten() {
+                tracing::warn!(error = %Chain(&error), "old steps could not be forgotten");
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Rounds at the moments at which the intention changes by itself.
+fn keep_changes(shared: &Shared, engine: &Engine) {
     let (clock, changes) = (shared.clock.clone(), engine.clone());
     shared.tasks.spawn("changes by themselves", OnError::Stop, |stop| async move {
         let mut view = changes.follow();
@@ -207,22 +228,6 @@ fn keep_time(shared: &Shared, engine: &Engine, config: &Config, ledger: &Ledger,
                     // The round shows a new view; until then there is nothing to wait for.
                     if stop.or(view.changed()).await.is_none() { break }
                 }
-            }
-        }
-        Ok(())
-    });
-    let (canaries, every, visible) = (engine.clone(), config.canary.0, config.canary_visible.0);
-    let (clock, keep, ledger) = (shared.clock.clone(), config.keep.0, ledger.clone());
-    shared.tasks.spawn("canary", OnError::Log, move |stop| async move {
-        while stop.or(tokio::time::sleep(every)).await.is_some() {
-            let flown = stop.or(Trace::start().scope(canaries.canary(visible))).await;
-            if let Some(Err(refusal)) = flown {
-                tracing::warn!(error = %refusal.0, "a canary could not be sent");
-            }
-            let before =
-                jiff::SignedDuration::try_from(keep).ok().and_then(|keep| clock.now().checked_sub(keep).ok());
-            if let Some(Err(error)) = stop.or(async { Some(ledger.prune(before?).await) }).await.flatten() {
-                tracing::warn!(error = %Chain(&error), "old steps could not be forgotten");
             }
         }
         Ok(())

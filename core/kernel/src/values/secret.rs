@@ -40,8 +40,7 @@ impl SecretRef {
 
     /// The secret itself, without the white space around it.
     pub fn resolve(&self, paths: &Paths) -> Result<SecretString, SecretError> {
-        let secret = files::read(&paths.secrets().join(&self.0))
-            .map_err(|source| self.unread(source))?;
+        let secret = files::read(&paths.secrets().join(&self.0)).map_err(|source| self.unread(source))?;
         let secret = secret.trim();
         if secret.is_empty() { Err(SecretError::Empty(self.clone())) } else { Ok(secret.to_owned().into()) }
     }
