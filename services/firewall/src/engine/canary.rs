@@ -1,5 +1,6 @@
 //! The canary: a block for an address that nobody has, through the whole path, read back.
 
+use sanctum_api::Problem;
 use sanctum_api::firewall::{Happening, Kind, Verdict};
 use sanctum_api::notify::Severity;
 use sanctum_http::Refusal;
@@ -21,6 +22,13 @@ impl Engine {
         // A locally administered address of one device: nobody bought it, and no group has it.
         octets[0] = 0x02;
         let mac = Mac(octets);
+        // A second one would take the first one's place on the router, and the first would look undelivered.
+        let Ok(_alone) = self.canaries.try_lock() else {
+            return Err(Refusal(
+                Problem::conflict("a canary is on its way already")
+                    .hint("wait for it: `sanctum firewall status`"),
+            ));
+        };
         Trace::current().scope(self.fly(mac, visible)).await
     }
 
@@ -66,6 +74,7 @@ impl Core {
         let left = matches!(self.setup.backend.look(mac).await, Ok(Some(_)));
         let ms = took.as_millis();
         let detail = match (verdict, left) {
+            _ if self.off => "enforcement is switched off: nothing was sent to the router".to_owned(),
             (Verdict::Applied, false) => {
                 format!("a block for {mac} was visible on the router after {ms} ms and is gone again")
             }
@@ -76,24 +85,25 @@ impl Core {
             _ => format!("a block for {mac} was not visible on the router within {ms} ms"),
         };
         let well = verdict == Verdict::Applied && !left;
-        let shared = &self.setup.shared;
-        if well {
-            shared.well.set("canary", Status::Well, detail.clone());
-        } else {
-            shared.well.set_hint(
-                "canary",
-                Status::Unwell,
-                detail.clone(),
-                "blocks may not reach the router: see `sanctum firewall status`",
-            );
-            self.tell(
-                Severity::Error,
-                "A test block did not reach the router",
-                &detail,
-                "firewall-canary",
-                false,
-            );
+        // Switched off by a person, it proves nothing; that it is off is said elsewhere.
+        if !self.off {
+            self.say_canary(well, &detail);
         }
         Ok(self.happen(Kind::Canary, None, detail, Some(verdict), None))
+    }
+    /// Tells of a canary that was lost, and of the first that came through after it.
+    fn say_canary(&mut self, well: bool, detail: &str) {
+        let (shared, key) = (&self.setup.shared, "firewall-canary");
+        let was_lost = std::mem::replace(&mut self.canary_lost, !well);
+        if well {
+            shared.well.set("canary", Status::Well, detail);
+            if was_lost {
+                self.tell(Severity::Info, "Test blocks reach the router again", detail, key, true);
+            }
+        } else {
+            let hint = "blocks may not reach the router: see `sanctum firewall status`";
+            shared.well.set_hint("canary", Status::Unwell, detail, hint);
+            self.tell(Severity::Error, "A test block did not reach the router", detail, key, false);
+        }
     }
 }

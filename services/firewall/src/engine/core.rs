@@ -68,6 +68,8 @@ pub(crate) struct Core {
     pub(super) held: Option<super::drift::Held>,
     pub(super) leaving: BTreeMap<Mac, Instant>,
     pub(super) canary: Option<Mac>,
+    /// The last canary did not come through.
+    pub(super) canary_lost: bool,
     pub(super) counted: BTreeMap<Mac, u64>,
     pub(super) off: bool,
     pub(super) drift: Option<String>,
@@ -94,6 +96,7 @@ impl Core {
             held: None,
             leaving: BTreeMap::new(),
             canary: None,
+            canary_lost: false,
             counted: BTreeMap::new(),
             off: false,
             drift: None,

@@ -32,6 +32,7 @@ pub(crate) struct Engine {
     jobs: mpsc::Sender<Job>,
     view: watch::Receiver<Arc<View>>,
     nudge: Nudge,
+    canaries: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The other end: the loop that owns the core.
@@ -45,7 +46,8 @@ impl Engine {
     /// A handle and its loop; `signals` are what the router tells.
     pub(crate) fn new(core: Core, signals: mpsc::Receiver<Signal>) -> (Self, Loop) {
         let (sender, jobs) = mpsc::channel(QUEUE);
-        let engine = Self { jobs: sender, view: core.view(), nudge: core.nudge.clone() };
+        let engine =
+            Self { jobs: sender, view: core.view(), nudge: core.nudge.clone(), canaries: Arc::default() };
         (engine, Loop { core, jobs, signals })
     }
 
@@ -101,6 +103,10 @@ impl Loop {
                 Some(signal) = self.signals.recv() => {
                     Trace::start().scope(self.core.signal(signal)).await;
                     self.keep().await;
+                    // Arrivals come first, but a flood of them (made-up addresses) must not keep the curfew waiting.
+                    if let Ok(job) = self.jobs.try_recv() {
+                        job(&mut self.core).await;
+                    }
                 }
                 Some(job) = self.jobs.recv() => job(&mut self.core).await,
                 () = tokio::time::sleep_until(departure) => {

@@ -66,12 +66,7 @@ impl Core {
 
     /// Lifts whatever block the device has: a person's, the rules', or a newcomer's own.
     pub(crate) async fn unblock(&mut self, id: &str) -> Result<Device, Refusal> {
-        let record = self.record(id)?;
-        record.by_hand = None;
-        if !record.is_known() {
-            record.device.standing = Standing::Known;
-        }
-        self.touch(id);
+        // First what may be refused, so that a refusal has changed nothing.
         if self.setup.desired.blocks.contains_key(id) {
             let mut desired = self.setup.desired.clone();
             desired.blocks.remove(id);
@@ -80,6 +75,12 @@ impl Core {
             self.setup.ledger.write(entry).await.map_err(|error| refused_store(&error))?;
             self.setup.desired = desired;
         }
+        let record = self.record(id)?;
+        record.by_hand = None;
+        if !record.is_known() {
+            record.device.standing = Standing::Known;
+        }
+        self.touch(id);
         self.round().await;
         self.shown_device(id)
     }

@@ -183,3 +183,30 @@ async fn switched_off_it_changes_nothing_and_says_so() {
     assert_eq!(packets(&house, XBOX).await, (0, 5));
     house.stop().await;
 }
+
+#[tokio::test]
+async fn who_left_while_nobody_watched_arrives_anew() {
+    let house = started("").await;
+    desire(&house, 1, json!({ "xbox": curfew() }), "allow", None).await;
+    join(&house, XBOX).await;
+    until(&house, "xbox", "the console", |device| device.online).await;
+    // The simulated network forgets everybody when it stops.
+    let house = house.stop().await.start().await;
+    until(&house, "xbox", "that it left", |device| !device.online).await;
+    let mut heard = Heard::from_now(&house).await;
+    join(&house, XBOX).await;
+    let joined = heard.next("joined").await;
+    assert_eq!(heard.next("attempt").await.trace_id, joined.trace_id);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_canary_in_a_house_that_is_switched_off_is_no_alarm() {
+    let house = started("").await;
+    client(&house).off(true).await.unwrap();
+    let canary = client(&house).canary().await.unwrap();
+    assert_eq!(canary.verdict, Some(Verdict::Unknown));
+    assert!(canary.detail.contains("switched off"), "{}", canary.detail);
+    assert_eq!(house.get("firewall", "/health").await.1["parts"]["canary"], json!(null));
+    house.stop().await;
+}
