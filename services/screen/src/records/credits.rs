@@ -44,8 +44,8 @@ impl Records {
             .await
     }
 
-    /// Spends unspent credits of the day (one, or all) on the act that `act` makes of their minutes. Credit rows, act
-    /// and the answer under `key` are one transaction.
+    /// Spends unspent credits of the day (one, or all) on the act that `act` makes of their minutes. Credit rows and act
+    /// are one transaction; the answer is kept after it.
     pub(crate) async fn redeem(
         &self,
         (person, day): (String, Date),
