@@ -34,7 +34,6 @@ pub(crate) fn percentile(values: &mut [f64], p: f64) -> f64 {
 }
 
 /// Each connection posts again as soon as it has its answer.
-#[expect(clippy::disallowed_methods, reason = "a benchmark is no service")]
 pub(crate) async fn closed_loop(peer: &Peer, connections: usize, length: Duration, prefix: &str) -> Load {
     let began = Instant::now();
     let mut clients = tokio::task::JoinSet::new();

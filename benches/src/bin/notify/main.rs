@@ -88,6 +88,7 @@ fn rate(result: &Value) -> f64 {
     result["accepted_per_s"].as_f64().unwrap_or_default()
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a count of a few seconds")]
 async fn measure(kind: Kind, length: Duration) -> Result<Value, Failure> {
     let sink = Sink::open().await?;
     let mut peer = Peer::new(kind, &sink.url())?;
@@ -97,7 +98,7 @@ async fn measure(kind: Kind, length: Duration) -> Result<Value, Failure> {
     let load = closed_loop(&peer, CONNECTIONS, length, "t").await;
     let delivered = sink.count();
     // What is still on its way must not disturb the next measurement.
-    sink.wait_quiet(Duration::from_secs(60)).await;
+    sink.wait_quiet(Duration::from_mins(1)).await;
     sink.clear();
     let sent = at_pace(&peer, POSTS, PACE, "l").await;
     sink.wait_for(POSTS, Duration::from_secs(20)).await;
@@ -135,7 +136,7 @@ async fn loss(kind: Kind) -> Result<Value, Failure> {
     sink.clear();
     peer.start().await?;
     let began = Instant::now();
-    sink.wait_for(sent.len().max(1), Duration::from_secs(60)).await;
+    sink.wait_for(sent.len().max(1), Duration::from_mins(1)).await;
     let (unique, duplicates) = sink.unique();
     peer.kill();
     Ok(
@@ -155,7 +156,7 @@ async fn random_kills(kills: u64) -> Result<Value, Failure> {
         accepted.extend(peer.load_until_killed(until, &format!("k{round}x")).await);
     }
     peer.start().await?;
-    sink.wait_for_all(&accepted, Duration::from_secs(120)).await;
+    sink.wait_for_all(&accepted, Duration::from_mins(2)).await;
     let arrived: std::collections::BTreeSet<String> = sink.arrivals().into_iter().map(|(id, _)| id).collect();
     let lost = accepted.iter().filter(|id| !arrived.contains(*id)).count();
     let (_, duplicates) = sink.unique();

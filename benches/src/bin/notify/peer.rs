@@ -88,8 +88,7 @@ impl Peer {
         };
         self.child = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
         let path = match self.kind {
-            Kind::Ours => "/ready",
-            Kind::Floor => "/ready",
+            Kind::Ours | Kind::Floor => "/ready",
             Kind::Alertmanager => "/-/ready",
         };
         let url = format!("http://127.0.0.1:{port}{path}");
@@ -141,7 +140,6 @@ impl Peer {
     }
 
     /// Four clients post until the hub is killed after `length`; the ids that were accepted.
-    #[expect(clippy::disallowed_methods, reason = "a benchmark is no service")]
     pub(crate) async fn load_until_killed(&mut self, length: Duration, prefix: &str) -> Vec<String> {
         let mut clients = tokio::task::JoinSet::new();
         for client in 0..4 {
