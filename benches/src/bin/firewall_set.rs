@@ -82,7 +82,7 @@ mod linux {
                 return Err(format!("{mac} was let through and is still there").into());
             }
             blocks.push(blocked);
-            looks.push(all - blocked);
+            looks.push(all.saturating_sub(blocked));
             both.push(all);
         }
         let rows =
@@ -122,7 +122,10 @@ mod linux {
     }
 
     fn address(n: u32) -> Mac {
-        let [a, b, c, d] = n.to_be_bytes();
-        Mac([0x02, 0x5f, a, b, c, d])
+        let mut mac = [0x02, 0x5f, 0, 0, 0, 0];
+        for (byte, part) in mac.iter_mut().skip(2).zip(n.to_be_bytes()) {
+            *byte = part;
+        }
+        Mac(mac)
     }
 }
