@@ -5,10 +5,11 @@ use sanctum_api::Problem;
 use sanctum_api::screen::{Homework, Status, Undone};
 use sanctum_http::{Json, Refusal, State};
 use sanctum_kernel::{Applied, Trace};
+use sanctum_store::StoreError;
 use serde::Deserialize;
 
 use super::{author, end, look, minutes, person, reason, target, unkept};
-use crate::engine::{Act, Deed, Target};
+use crate::engine::{Act, Deed, Target, over};
 use crate::hub::Hub;
 use crate::records::NewAct;
 
@@ -96,12 +97,23 @@ async fn done(hub: &Hub, act: Act) -> Result<Json<Status>, Refusal> {
 }
 
 pub(super) async fn undo(State(hub): State<Hub>) -> Result<Json<Undone>, Refusal> {
-    let undone = hub.records.undo(hub.shared.clock.now()).await.map_err(unkept)?;
-    let act = undone.ok_or_else(|| {
+    let act = take_back(&hub).await.map_err(unkept)?.ok_or_else(|| {
         Problem::conflict("there is nothing to take back")
             .hint("`sanctum screen status` shows what is in force")
     })?;
     hub.changed();
     let at = hub.words().wall(act.from);
     Ok(Json(Undone { says: format!("{}, of {at}", crate::words::act(&act)) }))
+}
+
+/// Takes the last act back that is not over.
+async fn take_back(hub: &Hub) -> Result<Option<Act>, StoreError> {
+    let world = hub.world().await?;
+    for (id, act) in hub.records.recent_acts(world.now).await? {
+        let lasts = over(&act, &world.policy, &world.ledger).is_some_and(|over| over > world.now);
+        if lasts && hub.records.undo(id, world.now).await? {
+            return Ok(Some(act));
+        }
+    }
+    Ok(None)
 }

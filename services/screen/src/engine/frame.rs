@@ -144,6 +144,35 @@ fn end_of(act: &Act, policy: &Policy, ledger: &Ledger, subject: &Subject) -> Tim
     nights.iter().map(|night| night.unlock).find(|unlock| *unlock > act.from).unwrap_or(Timestamp::MAX)
 }
 
+/// When nothing of an act is left for any device it concerns; `None` if it concerns none. The ledger knows the act.
+pub fn over(act: &Act, policy: &Policy, ledger: &Ledger) -> Option<Timestamp> {
+    let stranger = policy.newcomer();
+    let ruled = |subject: &&Subject| {
+        !matches!(
+            subject.tier,
+            sanctum_kernel::house::DeviceTier::Personal | sanctum_kernel::house::DeviceTier::Exempt
+        )
+    };
+    let subjects = policy.subjects.values().chain([&stranger]).filter(ruled);
+    subjects
+        .filter(|subject| act.target.covers(subject))
+        .map(|subject| last_effect(act, policy, ledger, subject))
+        .max()
+}
+
+/// When an act is over for this device: minutes are over when the night that got them is at the moved bedtime, or at
+/// the end of what they opened, and not before the day whose limit they raise.
+fn last_effect(act: &Act, policy: &Policy, ledger: &Ledger, subject: &Subject) -> Timestamp {
+    if act.deed.minutes().is_none() {
+        return end_of(act, policy, ledger, subject);
+    }
+    let frame = Frame::of(policy, ledger, subject, act.from);
+    let Some(moved) = frame.night(act.from) else { return act.from };
+    let opened = moved.opens.iter().rfind(|(_, _, by)| *by == act).map(|(_, to, _)| *to);
+    let tomorrow = frame.days.get(1).map(|(_, start)| *start);
+    opened.unwrap_or(moved.lock).max(tomorrow.unwrap_or(act.from))
+}
+
 fn days(policy: &Policy, at: Timestamp) -> Vec<(Date, Timestamp)> {
     let today = policy.tz.to_datetime(at).date();
     (0..=AFTER)

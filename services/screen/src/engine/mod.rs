@@ -18,7 +18,7 @@ mod scenes;
 
 pub use decide::{Rule, Ruling, Stretch, allowed_from, decide, newcomers, next_change, next_lock, timeline};
 pub use explain::explain;
-pub use frame::Frame;
+pub use frame::{Frame, over};
 pub use ledger::{Act, Deed, Guest, Ledger, Pass, Target};
 pub use night::{Night, NightKind, describe};
 pub use policy::{Hours, Policy, Subject, WindDown};

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use sanctum_kernel::trace::TraceId;
-use sanctum_store::{Connection, OptionalExtension, Row, SqlError, StoreError, Transaction, params};
+use sanctum_store::{Connection, Row, SqlError, StoreError, Transaction, params};
 
 use super::{Records, instant, maybe_instant, ms};
 use crate::engine::{Act, Deed, Target};
@@ -21,18 +21,32 @@ impl Records {
         self.db.write(move |tx| insert(tx, &new)).await
     }
 
-    /// Takes the last act back that is not over; `None` if there is none. A redemption's credits can be spent again.
-    pub(crate) async fn undo(&self, now: Timestamp) -> Result<Option<Act>, StoreError> {
+    /// Acts that may still be in force, the newest first. Which of them are over is the engine's to say.
+    pub(crate) async fn recent_acts(&self, now: Timestamp) -> Result<Vec<(i64, Act)>, StoreError> {
+        self.db
+            .read(move |db| {
+                let sql = format!(
+                    "SELECT {COLUMNS},id FROM act WHERE undone IS NULL AND at>=?1 AND (until IS NULL OR until>?2) ORDER BY id DESC"
+                );
+                let mut statement = db.prepare_cached(&sql)?;
+                let rows = statement.query_map(params![ms(now) - super::LOOK_BACK_MS, ms(now)], |row| Ok((row.get(8)?, read(row)?)))?;
+                rows.collect()
+            })
+            .await
+    }
+
+    /// Takes an act back; `false` if somebody was faster. A redemption's credits can be spent again.
+    pub(crate) async fn undo(&self, id: i64, now: Timestamp) -> Result<bool, StoreError> {
         self.db
             .write(move |tx| {
-                let sql = format!(
-                    "SELECT {COLUMNS},id FROM act WHERE undone IS NULL AND at>=?1 AND (until IS NULL OR until>?2) ORDER BY id DESC LIMIT 1"
-                );
-                let last = tx.query_row(&sql, params![ms(now) - super::LOOK_BACK_MS, ms(now)], |row| Ok((read(row)?, row.get::<_, i64>(8)?))).optional()?;
-                let Some((act, id)) = last else { return Ok(None) };
-                tx.execute("UPDATE act SET undone=?2 WHERE id=?1", params![id, ms(now)])?;
-                tx.execute("DELETE FROM redemption WHERE act=?1", [id])?;
-                Ok(Some(act))
+                let taken = tx.execute(
+                    "UPDATE act SET undone=?2 WHERE id=?1 AND undone IS NULL",
+                    params![id, ms(now)],
+                )? == 1;
+                if taken {
+                    tx.execute("DELETE FROM redemption WHERE act=?1", [id])?;
+                }
+                Ok(taken)
             })
             .await
     }

@@ -65,6 +65,23 @@ async fn a_warning_comes_before_bedtime_and_moves_with_it() {
 }
 
 #[tokio::test]
+async fn what_is_over_is_not_taken_back() {
+    let house = house("2026-11-18T20:00:00").start().await;
+    let act = |action: Value| json!({ "target": "ava", "action": action, "author": "mum", "reason": "" });
+    post(&house, "/screen/override", act(json!("curfew"))).await;
+    post(&house, "/screen/override", act(json!({ "extend": { "minutes": 30 } }))).await;
+    // The moved bedtime has passed: the minutes are used up, and the curfew of before lasts until the morning.
+    house.clock().set(at("2026-11-18T22:30:00"));
+    let undone = post(&house, "/screen/undo", json!(null)).await;
+    assert_eq!(undone["says"], "curfew now for ava, by mum, of 20:00");
+    post(&house, "/screen/override", act(json!("curfew"))).await;
+    house.clock().set(at("2026-11-19T15:00:00"));
+    let (code, refused) = house.send("screen", "POST", "/screen/undo", &json!(null)).await;
+    assert_eq!((code, &refused["title"]), (409, &json!("there is nothing to take back")));
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn credits_are_earned_up_to_a_cap_and_spent_once() {
     let house = house("2026-11-18T17:00:00").start().await;
     for preset in ["chores", "reading", "exercise"] {
