@@ -32,16 +32,16 @@ pub(crate) async fn round(hub: &Hub, now: Timestamp) -> Result<Option<Timestamp>
         .filter(|date| date.weekday() == day);
     let moments = days.map(at).collect::<Result<Vec<_>, _>>()?;
     if let Some(due) = moments.iter().rev().find(|due| **due <= now && now.duration_since(**due) < LATEST) {
-        send(hub, *due, now).await?;
+        send(hub, *due).await?;
     }
     Ok(moments.into_iter().find(|next| *next > now))
 }
 
-async fn send(hub: &Hub, due: Timestamp, now: Timestamp) -> Result<(), Failure> {
+async fn send(hub: &Hub, due: Timestamp) -> Result<(), Failure> {
     let key = format!("digest-{}", due.as_second());
     // A house that was not there in that week has nothing to tell.
     let moved_in = hub.records.get("moved-in").await?.and_then(|text| text.parse::<Timestamp>().ok());
-    if moved_in.is_none_or(|moved_in| moved_in >= due) || !hub.records.claim(key.clone(), now).await? {
+    if moved_in.is_none_or(|moved_in| moved_in >= due) || hub.records.is_posted(key.clone()).await? {
         return Ok(());
     }
     let digest = week(hub, due).await?;

@@ -27,7 +27,7 @@ pub(crate) async fn round(hub: &Hub, world: &World) -> Result<Option<Timestamp>,
             continue;
         };
         let key = format!("warning-{whose}-{}-{due}", lock.as_second());
-        if hub.records.claim(key.clone(), world.now).await? {
+        if !hub.records.is_posted(key.clone()).await? {
             send(hub, world.now, &key, (&whose, lock), &devices.join(", ")).await?;
         }
     }

@@ -106,17 +106,6 @@ impl Records {
         self.db.read(holidays).await
     }
 
-    /// Says that this warning is being sent; `false` if it was before.
-    pub(crate) async fn claim(&self, key: String, now: Timestamp) -> Result<bool, StoreError> {
-        self.db
-            .write(move |tx| {
-                Ok(tx
-                    .execute("INSERT OR IGNORE INTO warning(key,at) VALUES(?1,?2)", params![key, ms(now)])?
-                    == 1)
-            })
-            .await
-    }
-
     /// What this service did in a story.
     pub(crate) async fn story(&self, trace: TraceId) -> Result<Vec<Moment>, StoreError> {
         let (violations, told) = self

@@ -30,6 +30,15 @@ impl Records {
         self.db.write(move |tx| insert(tx, &letter, None)).await
     }
 
+    /// Whether a letter with this key was ever put into the outbox.
+    pub(crate) async fn is_posted(&self, key: String) -> Result<bool, StoreError> {
+        self.db
+            .read(move |db| {
+                db.query_row("SELECT EXISTS(SELECT 1 FROM outbox WHERE key=?1)", [key], |row| row.get(0))
+            })
+            .await
+    }
+
     /// Letters that wait, the oldest first.
     pub(crate) async fn waiting(&self, most: u32) -> Result<Vec<Outgoing>, StoreError> {
         self.db

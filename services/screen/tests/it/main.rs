@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod disk;
 mod enforce;
 mod family;
 mod story;
