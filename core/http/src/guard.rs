@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sanctum_api::Problem;
+use sanctum_kernel::metrics::{Counter, Family};
 use sanctum_kernel::trace::{hex, random};
 use sanctum_kernel::{Peers, Right, Trace};
 use tracing::Instrument;
@@ -62,9 +63,36 @@ pub(crate) struct Door {
     pub(crate) peers: Peers,
     pub(crate) right: Right,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) meter: Meter,
 }
 
-pub(crate) async fn door(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+/// Requests of one service, by route, method and class of status.
+#[derive(Debug, Clone)]
+pub(crate) struct Meter {
+    pub(crate) requests: Family<Labels, Counter>,
+    pub(crate) route: &'static str,
+}
+
+/// Names and values; a house has few routes, so that they are few.
+pub(crate) type Labels = Vec<(&'static str, String)>;
+
+impl Meter {
+    fn count(&self, method: &Method, response: &Response) {
+        let status = response.status().as_u16().to_string();
+        let labels =
+            vec![("method", method.to_string()), ("route", self.route.to_owned()), ("status", status)];
+        self.requests.get_or_create(&labels).inc();
+    }
+}
+
+pub(crate) async fn door(State(door): State<Door>, request: Request, next: Next) -> Response {
+    let (meter, method) = (door.meter.clone(), request.method().clone());
+    let response = admit(door, request, next).await;
+    meter.count(&method, &response);
+    response
+}
+
+async fn admit(door: Door, mut request: Request, next: Next) -> Response {
     let token = bearer(&request);
     let caller = token.and_then(|token| door.peers.admit(token));
     match caller {

@@ -11,12 +11,13 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, on};
 use jiff::Timestamp;
 use sanctum_api::Health;
+use sanctum_kernel::metrics::{Counter, Family};
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::well::Status;
 use sanctum_kernel::{Right, Spec};
 use schemars::JsonSchema;
 
-use crate::guard::{self, Door, Hosts};
+use crate::guard::{self, Door, Hosts, Labels, Meter};
 use crate::openapi::Document;
 use crate::{Json, StatusCode};
 
@@ -115,11 +116,15 @@ pub struct Routes<S> {
     document: Document,
     shared: Shared,
     spec: &'static Spec,
+    requests: Family<Labels, Counter>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
     pub fn new(spec: &'static Spec, shared: &Shared) -> Self {
-        Self { router: Router::new(), document: Document::new(spec), shared: shared.clone(), spec }
+        let requests = Family::default();
+        let help = "Requests by route, method and status";
+        shared.metrics.with(|registry| registry.register("http_requests", help, Family::clone(&requests)));
+        Self { router: Router::new(), document: Document::new(spec), shared: shared.clone(), spec, requests }
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "a declaration is handed over, not lent")]
@@ -128,7 +133,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     pub fn on<H: Handler<T, S>, T: 'static>(mut self, op: Op, handler: H) -> Self {
         self.document.add(&op);
         let timeout = (!op.is_stream()).then_some(TIMEOUT);
-        let door = Door { peers: self.shared.peers.clone(), right: op.right, timeout };
+        let meter = Meter { requests: Family::clone(&self.requests), route: op.path };
+        let door = Door { peers: self.shared.peers.clone(), right: op.right, timeout, meter };
         let filter = MethodFilter::try_from(op.method.clone()).unwrap_or(MethodFilter::GET);
         let route = on(filter, handler)
             .layer(DefaultBodyLimit::max(op.limit))
@@ -170,7 +176,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let mut document = routes.document;
         let openapi = document.render();
         let describe = Op::get("/openapi.json", "This description").right(Right::Open);
-        let door = Door { peers: shared.peers.clone(), right: Right::Open, timeout: Some(TIMEOUT) };
+        let meter = Meter { requests: Family::clone(&routes.requests), route: describe.path };
+        let door = Door { peers: shared.peers.clone(), right: Right::Open, timeout: Some(TIMEOUT), meter };
         let serve = on(MethodFilter::GET, async move || {
             ([(header::CONTENT_TYPE, "application/json")], openapi.to_string())
         });

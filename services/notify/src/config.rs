@@ -105,7 +105,8 @@ pub struct Row {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Roles {
-    /// What a person carries; if absent, every channel of the kinds `ntfy` and `webpush`.
+    /// What a person carries; if absent, every channel of the kinds `ntfy` and `webpush`, or without any of those
+    /// every `signal`, else every `email`, else every `webhook`: a house that can reach somebody does.
     pub phone: Option<Vec<String>>,
     /// What a browser shows; if absent, `["dashboard"]`.
     pub dashboard: Option<Vec<String>>,
@@ -122,7 +123,11 @@ impl Roles {
     pub(crate) fn play(&self, role: &str, channels: &Channels) -> Option<Vec<String>> {
         let of = |given: &Option<Vec<String>>, default: Vec<String>| Some(given.clone().unwrap_or(default));
         match role {
-            "phone" => of(&self.phone, channels.of_kinds(&["ntfy", "webpush"])),
+            "phone" => {
+                let reach: [&[&str]; 4] = [&["ntfy", "webpush"], &["signal"], &["email"], &["webhook"]];
+                let best = reach.iter().map(|kinds| channels.of_kinds(kinds)).find(|names| !names.is_empty());
+                of(&self.phone, best.unwrap_or_default())
+            }
             "dashboard" => of(&self.dashboard, vec!["dashboard".to_owned()]),
             "speakers" => of(&self.speakers, Vec::new()),
             "signal" => of(&self.signal, channels.of_kinds(&["signal"])),

@@ -22,6 +22,12 @@ async fn live_ready_and_well_are_three_answers_that_need_no_token() {
     }
     let (_, health) = house.get("echo", "/health").await;
     assert_eq!((&health["status"], &health["ready"]), (&json!("well"), &json!(true)));
+    let metrics = house.raw("echo", "GET", "/metrics", &[], Vec::new()).await;
+    let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
+    assert!(
+        metrics.contains("sanctum_echo_http_requests_total{method=\"GET\",route=\"/live\",status=\"200\"} 1"),
+        "{metrics}"
+    );
     let (_, document) = house.get("echo", "/openapi.json").await;
     assert!(document["paths"]["/say"]["post"]["requestBody"].is_object(), "{document:#}");
     house.stop().await;
