@@ -57,6 +57,18 @@ async fn the_table_is_as_the_page_says() {
 }
 
 #[tokio::test]
+async fn a_house_with_only_a_webhook_still_reaches_somebody() {
+    let hook = Hook::open().await;
+    let config = format!("[notify.channel.webhook.pager]\nurl = \"{}\"\n", hook.url());
+    let house = house(NIGHT, &config).await;
+    let (_, answer) = house.get("notify", "/explain?severity=error&source=screen").await;
+    let told: Vec<&str> =
+        answer["told"].as_array().unwrap().iter().map(|one| one["channel"].as_str().unwrap()).collect();
+    assert_eq!(told, ["pager", "dashboard"], "{answer}");
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn warnings_of_the_night_come_as_one_in_the_morning() {
     let hook = Hook::open().await;
     let house = house(NIGHT, &phone(&hook)).await;
