@@ -3,24 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use sanctum_api::firewall::{Device, Standing};
 use sanctum_api::notify::{Action, Severity};
 use sanctum_api::screen::Pass;
 use sanctum_kernel::house::DeviceTier;
 use sanctum_kernel::{Failure, Stop, Trace, reconcile::reconcile};
-use tokio::time::Instant;
 
 use crate::hub::Hub;
 use crate::records::{Letter, Sighting};
 
 const EVERY: Duration = Duration::from_mins(1);
-/// Between two looks that are further apart the machine slept or the firewall was away: nobody is charged for it.
-const LONGEST: Duration = Duration::from_secs(150);
+/// Looks that come closer together are one.
+const SHORTEST: SignedDuration = SignedDuration::from_secs(30);
+/// Between two looks that are further apart the machine slept, its clock was set, or the firewall was away: nobody is
+/// charged for it.
+const LONGEST: SignedDuration = SignedDuration::from_secs(150);
 
 /// Bytes of a device when it was looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    at: Option<Instant>,
+    at: Option<Timestamp>,
     bytes: BTreeMap<String, u64>,
 }
 
@@ -39,8 +42,11 @@ pub(crate) async fn watch(hub: Hub, stop: Stop) -> Result<(), Failure> {
         let (hub, counters) = (hub.clone(), counters.clone());
         async move {
             let devices = hub.firewall.devices().await?;
-            let online =
-                counters.lock().await.count(&devices, Instant::now(), hub.rules.config.limits.active_bytes);
+            let online = counters.lock().await.count(
+                &devices,
+                hub.shared.clock.now(),
+                hub.rules.config.limits.active_bytes,
+            );
             charge(&hub, online).await?;
             take(&hub, devices).await
         }
@@ -51,17 +57,20 @@ pub(crate) async fn watch(hub: Hub, stop: Stop) -> Result<(), Failure> {
 
 impl Counters {
     /// A device counts if it moved enough bytes a minute. The first look, and one after a counter went back, count nothing.
-    pub(crate) fn count(&mut self, devices: &[Device], now: Instant, active_bytes: u64) -> Online {
+    pub(crate) fn count(&mut self, devices: &[Device], now: Timestamp, active_bytes: u64) -> Online {
         let passed = self.at.map(|at| now.duration_since(at));
         // Nudged looks come close together: their bytes belong to the next whole one.
-        if passed.is_some_and(|passed| passed < EVERY / 2) {
+        if passed.is_some_and(|passed| !passed.is_negative() && passed < SHORTEST) {
             return Online::default();
         }
         self.at = Some(now);
         let bytes: BTreeMap<String, u64> =
             devices.iter().map(|device| (device.id.clone(), device.bytes)).collect();
         let before = std::mem::replace(&mut self.bytes, bytes);
-        let Some(passed) = passed.filter(|passed| *passed <= LONGEST) else { return Online::default() };
+        let Some(passed) = passed.filter(|passed| SHORTEST <= *passed && *passed <= LONGEST) else {
+            return Online::default();
+        };
+        let passed = passed.unsigned_abs();
         let enough = u128::from(active_bytes) * passed.as_millis() / EVERY.as_millis();
         let moved =
             |device: &&Device| before.get(&device.id).and_then(|before| device.bytes.checked_sub(*before));

@@ -12,4 +12,5 @@ mod enforce;
 mod family;
 mod story;
 mod stubs;
+mod usage;
 mod world;
