@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use sanctum_api::transport::{Method, Request};
 use sanctum_api::{CallError, Event, Events, Problem, Transport};
@@ -22,6 +22,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 /// A stream of events that is silent for this long is dead: the keep-alive comes every 15 s.
 const SILENCE: Duration = Duration::from_secs(45);
+/// A problem that is longer than this, in bytes, is none.
+const LARGEST_PROBLEM: usize = 64 * 1024;
 
 /// The way to `callee` for whoever `peers` belongs to.
 pub fn connect(peers: &Peers, callee: &str) -> Result<Arc<dyn Transport>, NoPeer> {
@@ -98,12 +100,10 @@ impl Http {
         };
         if !response.status().is_success() {
             let status = response.status().as_u16();
-            let body = response
-                .into_body()
-                .collect()
-                .await
-                .map(http_body_util::Collected::to_bytes)
-                .unwrap_or_default();
+            // The refusal stands without its words: they may not come, or never end.
+            let words = Limited::new(response.into_body(), LARGEST_PROBLEM).collect();
+            let body = tokio::time::timeout(TIMEOUT, words).await.ok().and_then(Result::ok);
+            let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let problem = serde_json::from_slice(&body)
                 .unwrap_or_else(|_| Problem::new(status, "unknown", format!("status {status}")));
             return Err(CallError::Refused { service: self.name.clone(), problem: Box::new(problem) });

@@ -23,6 +23,8 @@ pub enum StoreError {
     Open { path: PathBuf, reason: String },
     #[error("a statement failed on `{}`: {reason}", path.display())]
     Statement { path: PathBuf, reason: String },
+    #[error("a job on `{}` panicked, and nothing of it was kept", .0.display())]
+    Panicked(PathBuf),
     #[error("the store has stopped")]
     Stopped,
 }

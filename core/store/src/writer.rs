@@ -1,6 +1,7 @@
 //! The one thread that writes, committing whatever has gathered while it waited for the disk.
 
 use std::os::unix::fs::MetadataExt;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -46,7 +47,7 @@ impl Writer {
         let path = self.path.clone();
         let job: Job = Box::new(move |transaction| {
             let outcome = match transaction {
-                Ok(transaction) => work(transaction).map_err(|error| StoreError::of(&path, &error)),
+                Ok(transaction) => guarded(&path, || work(transaction)),
                 Err(error) => Err(error.clone()),
             };
             let stays = outcome.is_ok();
@@ -61,6 +62,18 @@ impl Writer {
         self.jobs.send(job).await.map_err(|_| StoreError::Stopped)?;
         answer.await.unwrap_or(Err(StoreError::Stopped))
     }
+}
+
+/// A job that panics answers an error and is rolled back; the thread and the others of its group go on.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, rusqlite::Error>) -> Result<T, StoreError> {
+    // Nothing of a half-done job is seen again: its savepoint is rolled back, and what it captured is dropped.
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(work));
+    let outcome = outcome.map_err(|_| {
+        let error = StoreError::Panicked(path.to_owned());
+        tracing::error!(%error, "its changes are rolled back");
+        error
+    });
+    outcome?.map_err(|error| StoreError::of(path, &error))
 }
 
 /// Which file a path leads to: SQLite writes on into one that has been removed, and what it commits there is lost.
@@ -147,6 +160,22 @@ mod tests {
         let count =
             db.read(|c| c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))).await.unwrap();
         assert_eq!(count, 2);
+    }
+
+    #[tokio::test]
+    async fn a_panicking_job_leaves_the_thread_and_the_others_of_its_group_alone() {
+        let (_dir, db) = db();
+        let insert = |x: i64| db.write(move |tx| tx.execute("INSERT INTO t VALUES(?1)", [x]));
+        let panics = db.write::<(), _>(|tx| {
+            tx.execute("INSERT INTO t VALUES(7)", [])?;
+            panic!("a job that goes wrong")
+        });
+        let (a, b, c) = tokio::join!(insert(1), panics, insert(2));
+        assert!(matches!(b, Err(StoreError::Panicked(_))), "{b:?}");
+        assert_eq!([a.is_ok(), c.is_ok(), insert(3).await.is_ok()], [true, true, true]);
+        let kept =
+            db.read(|c| c.query_row("SELECT group_concat(x) FROM t", [], |row| row.get::<_, String>(0)));
+        assert_eq!(kept.await.unwrap(), "1,2,3");
     }
 
     #[tokio::test]

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use echo::CATALOGUE;
 use futures_util::StreamExt;
+use sanctum_kernel::Peer;
 use sanctum_testkit::{House, eventually};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn house() -> House {
     House::new(&CATALOGUE).config("[echo]\ngreeting = \"hello\"\n").start().await
@@ -185,4 +187,29 @@ async fn a_port_in_use_names_the_service_the_port_and_the_way_out() {
         "{why}"
     );
     assert!(why.contains(&format!("pid {}", std::process::id())), "who holds it: {why}");
+}
+
+#[tokio::test]
+async fn a_refusal_without_an_end_is_a_refusal_all_the_same() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let endless = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // An answer before the question would be another error.
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        let head = b"HTTP/1.1 503 Busy\r\nconnection: close\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
+        stream
+    };
+    let peer = Peer { name: "babbler".to_owned(), addr, token: "t".to_owned().into() };
+    let transport = sanctum_http::transport(peer);
+    let refused = async {
+        match transport.events("/events".to_owned(), None).await {
+            Err(sanctum_api::CallError::Refused { problem, .. }) => problem.status,
+            other => panic!("{:?}", other.map(drop)),
+        }
+    };
+    let both = tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(refused, endless).0 });
+    assert_eq!(both.await.expect("the words are read no further than they may be"), 503);
 }
