@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use sanctum_api::Event;
 use sanctum_api::firewall::{Device, Happening, Kind, Verdict};
 use sanctum_api::notify::Severity;
@@ -21,12 +23,21 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
 /// A join of a blocked device is followed by an `attempt` with its verdict; without one the row is written all the same.
 const VERDICT_WITHIN: Duration = Duration::from_millis(1500);
-/// A stranger is asked for at the firewall no longer than this.
+/// A device is asked for at the firewall no longer than this.
 const LOOK_UP: Duration = Duration::from_secs(2);
+/// A stranger is noticed tens of milliseconds before the packet that says its name (measured); so long it is waited for.
+const NAME_WITHIN: Duration = Duration::from_millis(250);
+const NAME_AGAIN: Duration = Duration::from_millis(30);
 
 /// Runs until stopped.
 pub(crate) async fn follow(hub: Hub, stop: Stop) -> Result<(), Failure> {
-    let mut follower = Follower { last: hub.records.get("last-event").await?, joins: BTreeMap::new(), hub };
+    let mut follower = Follower {
+        last: hub.records.get("last-event").await?,
+        joins: BTreeMap::new(),
+        nameless: BTreeMap::new(),
+        naming: FuturesUnordered::new(),
+        hub,
+    };
     let mut pause = FIRST_PAUSE;
     while !stop.is_requested() {
         match stop.or(follower.connection()).await {
@@ -48,6 +59,9 @@ struct Follower {
     last: Option<String>,
     /// Joins of blocked devices that wait for their verdict.
     joins: BTreeMap<String, (Instant, Happening)>,
+    /// Attempts of strangers that wait for their name. The event before them is the last one until they are written.
+    nameless: BTreeMap<String, Happening>,
+    naming: FuturesUnordered<BoxFuture<'static, (String, Option<Device>)>>,
 }
 
 impl Follower {
@@ -75,6 +89,7 @@ impl Follower {
                     Some(event) => self.event(event?).await?,
                 },
                 () = timer => self.overdue().await?,
+                Some((id, seen)) = self.naming.next() => self.named(&id, seen).await?,
             }
         }
     }
@@ -91,10 +106,43 @@ impl Follower {
             }
         }
         if let Some(id) = event.id {
-            self.last = Some(id.clone());
+            self.last = Some(id);
+            self.remember().await?;
+        }
+        Ok(())
+    }
+
+    async fn remember(&mut self) -> Result<(), Failure> {
+        if let Some(id) = self.last.clone().filter(|_| self.nameless.is_empty()) {
             self.hub.records.set("last-event", id).await?;
         }
         Ok(())
+    }
+
+    /// A stranger that is neither named nor greeted yet gets the time to say its name; other events go on.
+    async fn attempt(&mut self, device: String, happening: Happening) -> Result<(), Failure> {
+        if self.hub.rules.house.device.contains_key(&device) {
+            return violation(&self.hub, &device, &happening, None).await;
+        }
+        if let Some(waiting) = self.nameless.get_mut(&device) {
+            waiting.verdict = happening.verdict.or(waiting.verdict);
+            return Ok(());
+        }
+        self.nameless.insert(device.clone(), happening);
+        let hub = self.hub.clone();
+        self.naming.push(Box::pin(async move {
+            let seen = name_of(&hub, &device).await;
+            (device, seen)
+        }));
+        Ok(())
+    }
+
+    /// The wait for a stranger's name is over.
+    async fn named(&mut self, device: &str, seen: Option<Device>) -> Result<(), Failure> {
+        let Some(happening) = self.nameless.get(device).cloned() else { return Ok(()) };
+        violation(&self.hub, device, &happening, seen).await?;
+        self.nameless.remove(device);
+        self.remember().await
     }
 
     async fn happened(&mut self, happening: Happening) -> Result<(), Failure> {
@@ -106,6 +154,7 @@ impl Follower {
         };
         match happening.kind {
             Kind::Joined => {
+                self.named(&device, None).await?;
                 self.hub.records.close_violations(device.clone(), Some(happening.trace_id)).await?;
                 if !self.hub.look(|state| state.devices.contains_key(&device)) {
                     self.hub.watch.nudge();
@@ -116,10 +165,11 @@ impl Follower {
             }
             Kind::Attempt => {
                 self.joins.remove(&device);
-                violation(&self.hub, &device, &happening).await?;
+                self.attempt(device, happening).await?;
             }
             Kind::Left => {
                 self.joins.remove(&device);
+                self.named(&device, None).await?;
                 self.hub.records.close_violations(device, None).await?;
             }
             // Who lifts a block at the firewall lifts what the rules want there: they are compared at once.
@@ -137,8 +187,9 @@ impl Follower {
         for device in due {
             if let Some((_, mut happening)) = self.joins.remove(&device) {
                 let seen = look_up(&self.hub, &device, true).await;
-                happening.verdict = seen.and_then(|device| device.block).map(|block| block.verdict);
-                violation(&self.hub, &device, &happening).await?;
+                happening.verdict =
+                    seen.as_ref().and_then(|device| device.block.as_ref()).map(|block| block.verdict);
+                violation(&self.hub, &device, &happening, seen).await?;
             }
         }
         Ok(())
@@ -163,7 +214,7 @@ impl Follower {
                     verdict: Some(block.verdict),
                     noticed_by: None,
                 };
-                violation(&self.hub, &device.id, &happening).await?;
+                violation(&self.hub, &device.id.clone(), &happening, Some(device)).await?;
             }
         }
         Ok(())
@@ -191,12 +242,46 @@ async fn look_up(hub: &Inner, id: &str, afresh: bool) -> Option<Device> {
     asked.ok().and_then(Result::ok).or(known)
 }
 
-async fn violation(hub: &Hub, id: &str, happening: &Happening) -> Result<(), Failure> {
+/// A stranger as the firewall has it, as soon as it has shown who it may be.
+async fn name_of(hub: &Inner, id: &str) -> Option<Device> {
+    let mut seen = None;
+    let asking = async {
+        loop {
+            if let Ok(device) = hub.firewall.device(id).await {
+                let tells = device.resembles.is_some() || device.name != device.id;
+                seen = Some(device);
+                if tells {
+                    return;
+                }
+            }
+            tokio::time::sleep(NAME_AGAIN).await;
+        }
+    };
+    drop(tokio::time::timeout(NAME_WITHIN, asking).await);
+    seen
+}
+
+/// What people call a device that nobody has named.
+fn stranger(hub: &Inner, device: &Device) -> String {
+    let Some(like) = &device.resembles else { return device.name.clone() };
+    let known = hub.rules.house.device.get(&like.device).and_then(|known| known.name.clone());
+    let seen = || hub.look(|state| state.devices.get(&like.device).map(|known| known.name.clone()));
+    let known = known.or_else(seen).unwrap_or_else(|| like.device.clone());
+    let mac = device.macs.first().map_or_else(|| device.id.clone(), ToString::to_string);
+    hub.words().resembles(&known, &mac)
+}
+
+/// `seen` is the device as the firewall has it, if that was asked.
+async fn violation(hub: &Hub, id: &str, happening: &Happening, seen: Option<Device>) -> Result<(), Failure> {
     let config = hub.rules.house.device.get(id);
-    let seen = if config.is_some() { None } else { look_up(hub, id, false).await };
+    let seen = match (config, seen) {
+        (Some(_), _) => None,
+        (None, Some(seen)) => Some(seen),
+        (None, None) => look_up(hub, id, false).await,
+    };
     let name = config
         .and_then(|device| device.name.clone())
-        .or_else(|| seen.as_ref().map(|device| device.name.clone()));
+        .or_else(|| seen.as_ref().map(|device| stranger(hub, device)));
     let owner =
         config.and_then(|device| device.owner.clone()).or_else(|| seen.and_then(|device| device.owner));
     let rule =

@@ -125,6 +125,14 @@ impl Words {
         (title, message)
     }
 
+    /// A stranger that shows what a known device shows; its address may be made up.
+    pub(crate) fn resembles(&self, known: &str, mac: &str) -> String {
+        self.pick(
+            format!("A new device that looks like {known} ({mac})"),
+            format!("Un nouvel appareil qui ressemble à {known} ({mac})"),
+        )
+    }
+
     pub(crate) fn clock(&self, why: &str) -> Text {
         let title =
             self.pick("The clock cannot be right".to_owned(), "L’horloge ne peut pas être juste".to_owned());

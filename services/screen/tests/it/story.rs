@@ -1,11 +1,11 @@
 //! What is tried against the rules: a row, a message, one trace.
 
-use sanctum_api::firewall::{Kind, Verdict};
+use sanctum_api::firewall::{Kind, Resembles, Standing, Verdict};
 use sanctum_testkit::eventually;
 use serde_json::json;
 
 use crate::stubs::{hub, wall};
-use crate::world::{SOON, at, happening, house, trace, until_screen};
+use crate::world::{SOON, at, device, happening, house, trace, until_screen};
 
 #[tokio::test]
 async fn a_join_in_the_curfew_is_one_violation_and_one_message_in_one_story() {
@@ -47,6 +47,39 @@ async fn a_join_in_the_curfew_is_one_violation_and_one_message_in_one_story() {
     wall.lock().unwrap().say(&happening(Kind::Attempt, "xbox", moment, trace()));
     until_screen(&house, "/screen/violations", "the second", |rows| rows.as_array().unwrap().len() == 2)
         .await;
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_stranger_that_says_its_name_late_is_told_by_it_and_delays_nobody() {
+    let house = house("2026-11-19T02:47:00").start().await;
+    until_screen(&house, "/health", "the events to be followed", |health| {
+        health["parts"]["events"]["status"] == "well"
+    })
+    .await;
+    let id = "b6-c2-00-00-00-09";
+    let mut stranger = device(id, Standing::Automatic);
+    stranger.macs = vec!["b6:c2:00:00:00:09".parse().unwrap()];
+    let wall = wall(house.home());
+    wall.lock().unwrap().devices.insert(id.to_owned(), stranger);
+    let like = Resembles { device: "xbox".to_owned(), score: 0.9, because: "hostname".to_owned() };
+    wall.lock().unwrap().late = Some((2, like));
+    let moment = at("2026-11-19T02:47:03");
+    for device in [id, "tv"] {
+        wall.lock().unwrap().say(&happening(Kind::Attempt, device, moment, trace()));
+    }
+    // What came after the stranger is written while it is waited for.
+    let rows =
+        until_screen(&house, "/screen/violations", "both", |rows| rows.as_array().unwrap().len() == 2).await;
+    assert_eq!((&rows[0]["device"], &rows[1]["device"]), (&json!(id), &json!("tv")));
+    assert_eq!(rows[0]["name"], "A new device that looks like xbox (b6:c2:00:00:00:09)");
+    let hub = hub(house.home());
+    eventually("its message", SOON, async || {
+        let notices = hub.lock().unwrap().notices.clone();
+        let title = "A new device that looks like xbox (b6:c2:00:00:00:09) tried to get online at 02:47";
+        notices.iter().any(|(notice, _, _)| notice.title == title).then_some(())
+    })
+    .await;
     house.stop().await;
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use sanctum_api::Problem;
-use sanctum_api::firewall::{Desired, Device, Happening, Newcomers, Router};
+use sanctum_api::firewall::{Desired, Device, Happening, Newcomers, Resembles, Router};
 use sanctum_api::notify::{Accepted, Notice};
 use sanctum_http::{
     Feed, HeaderMap, Json, LastEventId, Op, Path as Id, Refusal, Response, Routes, State, events, serve,
@@ -50,6 +50,8 @@ pub(crate) struct Wall {
     pub(crate) forgotten: Option<&'static str>,
     /// A person has switched enforcement off.
     pub(crate) off: bool,
+    /// What the devices show only when one has been asked for so many times more.
+    pub(crate) late: Option<(u32, Resembles)>,
     pub(crate) feed: Option<Feed>,
 }
 
@@ -192,7 +194,16 @@ async fn devices(State(wall): State<Standing<Wall>>) -> Result<Json<Vec<Device>>
 
 async fn device(State(wall): State<Standing<Wall>>, Id(id): Id<String>) -> Result<Json<Device>, Refusal> {
     behave(&wall).await?;
-    let found = wall.state.lock().unwrap().devices.get(&id).cloned();
+    let mut wall = wall.state.lock().unwrap();
+    match wall.late.take() {
+        Some((0, like)) => {
+            if let Some(device) = wall.devices.get_mut(&id) {
+                device.resembles = Some(like);
+            }
+        }
+        late => wall.late = late.map(|(left, like)| (left - 1, like)),
+    }
+    let found = wall.devices.get(&id).cloned();
     found.map(Json).ok_or_else(|| Refusal(Problem::not_found("device", id)))
 }
 
