@@ -9,7 +9,7 @@ use sanctum_kernel::Trace;
 use super::{author, minutes, person, unkept};
 use crate::engine::{Act, Deed, Frame, Target};
 use crate::hub::{Hub, World};
-use crate::records::{Earning, NewAct};
+use crate::records::{Earning, NewAct, Redemption, Spent};
 
 fn cap(hub: &Hub) -> u32 {
     crate::rules::minutes(hub.rules.config.credits.cap)
@@ -78,10 +78,7 @@ pub(super) async fn redeem(
         .filter(|key| !key.is_empty())
         .map(str::to_owned);
     let asked = serde_json::to_string(&said).unwrap_or_default();
-    if let Some(answer) = first_answer(&hub, key.as_deref(), &asked).await? {
-        return Ok(Json(answer));
-    }
-    let world = hub.world().await.map_err(unkept)?;
+    let mut world = hub.world().await.map_err(unkept)?;
     let person = person(&hub, "person", &said.person)?;
     let author = author(said.author.as_deref().unwrap_or(&person))?;
     let (now, trace, whom) = (world.now, Trace::current().id(), person.clone());
@@ -96,36 +93,26 @@ pub(super) async fn redeem(
         };
         NewAct { act, trace }
     };
-    let before = bedtime(&world, &person);
     let day = hub.rules.tz.to_datetime(now).date();
-    let minutes = hub.records.redeem((person.clone(), day), said.credit, act).await.map_err(unkept)??;
-    hub.changed();
-    let after = bedtime(&hub.world().await.map_err(unkept)?, &person);
-    let says = says(&hub, now, minutes, before, after);
-    let answer = Redeemed {
-        minutes,
-        says,
-        bedtime: after.map(|(lock, _)| lock),
-        left: balance(&hub, &person, now).await?.left,
-        person,
-    };
-    if let Some(key) = key {
-        let body = serde_json::to_string(&answer).unwrap_or_default();
-        hub.records.keep_answer(key, now, asked, body).await.map_err(unkept)?;
-    }
-    Ok(Json(answer))
-}
-
-/// What was answered to this key before; another request under the same key is refused.
-async fn first_answer(hub: &Hub, key: Option<&str>, asked: &str) -> Result<Option<Redeemed>, Refusal> {
-    let Some(key) = key else { return Ok(None) };
-    match hub.records.answered(key.to_owned()).await.map_err(unkept)? {
-        Some((before, body)) if before == asked => Ok(serde_json::from_str(&body).ok()),
-        Some(_) => {
-            Err(Problem::new(422, "key-reused", "this idempotency key was used for another request").into())
+    let wanted =
+        Redemption { person: person.clone(), day, only: said.credit, key: key.map(|key| (key, asked)), now };
+    let speaker = hub.clone();
+    let answer = move |spent: Spent| {
+        let before = bedtime(&world, &person);
+        world.ledger = spent.ledger;
+        world.ledger.holidays.extend(speaker.rules.listed.keys().copied());
+        let after = bedtime(&world, &person);
+        Redeemed {
+            minutes: spent.minutes,
+            says: says(&speaker, now, spent.minutes, before, after),
+            bedtime: after.map(|(lock, _)| lock),
+            left: spent.left,
+            person,
         }
-        None => Ok(None),
-    }
+    };
+    let answer = hub.records.redeem(wanted, act, answer).await.map_err(unkept)??;
+    hub.changed();
+    Ok(Json(answer))
 }
 
 /// Tonight's bedtime of a person's first device, and until when the curfew is open if it has begun.

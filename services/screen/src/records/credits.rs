@@ -4,10 +4,13 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use sanctum_api::Problem;
 use sanctum_api::screen::{Balance, Credit};
-use sanctum_store::{Connection, OptionalExtension, SqlError, StoreError, params};
+use sanctum_store::{Connection, OptionalExtension, SqlError, StoreError, Transaction, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::acts::{NewAct, insert};
 use super::{Records, instant, ms};
+use crate::engine::Ledger;
 
 /// A credit that is about to be written.
 #[derive(Debug, Clone)]
@@ -21,6 +24,28 @@ pub(crate) struct Earning {
     pub(crate) reason: String,
     /// The most a person can earn in a day, in minutes.
     pub(crate) cap: u32,
+}
+
+/// Credits that somebody wants to spend.
+#[derive(Debug, Clone)]
+pub(crate) struct Redemption {
+    pub(crate) person: String,
+    pub(crate) day: Date,
+    /// One credit; all of the day if absent.
+    pub(crate) only: Option<i64>,
+    /// The request's key with what it asks.
+    pub(crate) key: Option<(String, String)>,
+    pub(crate) now: Timestamp,
+}
+
+/// What a redemption did.
+#[derive(Debug)]
+pub(crate) struct Spent {
+    pub(crate) minutes: u32,
+    /// Minutes of today that are not spent.
+    pub(crate) left: u32,
+    /// With the new act; without the configuration's own holidays.
+    pub(crate) ledger: Ledger,
 }
 
 impl Records {
@@ -44,36 +69,49 @@ impl Records {
             .await
     }
 
-    /// Spends unspent credits of the day (one, or all) on the act that `act` makes of their minutes. Credit rows and act
-    /// are one transaction; the answer is kept after it.
-    pub(crate) async fn redeem(
+    /// Spends unspent credits of the day (one, or all) on the act that `act` makes of their minutes, and keeps what
+    /// `answer` says of it under the request's key: credit rows, act and answer are one transaction. A request under a
+    /// key that was answered gets the first answer, however close behind it comes.
+    pub(crate) async fn redeem<T>(
         &self,
-        (person, day): (String, Date),
-        only: Option<i64>,
+        asked: Redemption,
         act: impl FnOnce(u32) -> NewAct + Send + 'static,
-    ) -> Result<Result<u32, Problem>, StoreError> {
+        answer: impl FnOnce(Spent) -> T + Send + 'static,
+    ) -> Result<Result<T, Problem>, StoreError>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+    {
         self.db
             .write(move |tx| {
-                let mut unspent = tx.prepare_cached(
-                    "SELECT id,minutes FROM credit WHERE day=?1 AND person=?2 AND (?3 IS NULL OR id=?3) \
-                     AND id NOT IN (SELECT credit FROM redemption) ORDER BY id",
-                )?;
-                let rows = unspent.query_map(params![day.to_string(), person, only], |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get::<_, u32>(1)?))
-                })?;
-                let credits = rows.collect::<Result<Vec<_>, _>>()?;
-                if credits.is_empty() {
-                    return Ok(Err(nothing_left(tx, &person, day, only)?));
+                let Redemption { person, day, only, key, now } = asked;
+                if let Some((key, asked)) = &key
+                    && let Some((before, body)) = answered(tx, key)?
+                {
+                    let other = || {
+                        Problem::new(422, "key-reused", "this idempotency key was used for another request")
+                    };
+                    let first = || serde_json::from_str(&body).map_err(|_| SqlError::InvalidQuery);
+                    return if before == *asked { first().map(Ok) } else { Ok(Err(other())) };
                 }
-                let minutes = credits.iter().map(|(_, minutes)| minutes).sum();
-                let new = act(minutes);
-                let id = insert(tx, &new)?;
-                let mut spend =
-                    tx.prepare_cached("INSERT INTO redemption(credit,act,at) VALUES(?1,?2,?3)")?;
-                for (credit, _) in &credits {
-                    spend.execute(params![credit, id, ms(new.act.from)])?;
+                let minutes = match spend(tx, &person, day, only, act)? {
+                    Ok(minutes) => minutes,
+                    Err(problem) => return Ok(Err(problem)),
+                };
+                let left = credits(tx, &person, day)?
+                    .iter()
+                    .filter(|credit| !credit.redeemed)
+                    .map(|credit| credit.minutes)
+                    .sum();
+                let answer = answer(Spent { minutes, left, ledger: super::ledger(tx, now)? });
+                if let Some((key, asked)) = key {
+                    let body = serde_json::to_string(&answer).map_err(|_| SqlError::InvalidQuery)?;
+                    tx.execute("DELETE FROM answer WHERE at<?1", [ms(now) - super::LOOK_BACK_MS])?;
+                    tx.execute(
+                        "INSERT INTO answer(key,at,asked,body) VALUES(?1,?2,?3,?4)",
+                        params![key, ms(now), asked, body],
+                    )?;
                 }
-                Ok(Ok(minutes))
+                Ok(Ok(answer))
             })
             .await
     }
@@ -120,37 +158,41 @@ impl Records {
             })
             .await
     }
+}
 
-    /// The first answer to a request with this key, with what was asked then.
-    pub(crate) async fn answered(&self, key: String) -> Result<Option<(String, String)>, StoreError> {
-        self.db
-            .read(move |db| {
-                db.query_row("SELECT asked,body FROM answer WHERE key=?1", [key], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })
-                .optional()
-            })
-            .await
-    }
+/// The first answer to a request with this key, with what was asked then.
+fn answered(db: &Connection, key: &str) -> Result<Option<(String, String)>, SqlError> {
+    let sql = "SELECT asked,body FROM answer WHERE key=?1";
+    db.query_row(sql, [key], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+}
 
-    pub(crate) async fn keep_answer(
-        &self,
-        key: String,
-        now: Timestamp,
-        asked: String,
-        body: String,
-    ) -> Result<(), StoreError> {
-        self.db
-            .write(move |tx| {
-                tx.execute("DELETE FROM answer WHERE at<?1", [ms(now) - super::LOOK_BACK_MS])?;
-                tx.execute(
-                    "INSERT OR IGNORE INTO answer(key,at,asked,body) VALUES(?1,?2,?3,?4)",
-                    params![key, ms(now), asked, body],
-                )
-                .map(drop)
-            })
-            .await
+/// Minutes of the credits that were spent, or why there are none.
+fn spend(
+    tx: &Transaction<'_>,
+    person: &str,
+    day: Date,
+    only: Option<i64>,
+    act: impl FnOnce(u32) -> NewAct,
+) -> Result<Result<u32, Problem>, SqlError> {
+    let mut unspent = tx.prepare_cached(
+        "SELECT id,minutes FROM credit WHERE day=?1 AND person=?2 AND (?3 IS NULL OR id=?3) \
+         AND id NOT IN (SELECT credit FROM redemption) ORDER BY id",
+    )?;
+    let rows = unspent.query_map(params![day.to_string(), person, only], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, u32>(1)?))
+    })?;
+    let credits = rows.collect::<Result<Vec<_>, _>>()?;
+    if credits.is_empty() {
+        return Ok(Err(nothing_left(tx, person, day, only)?));
     }
+    let minutes = credits.iter().map(|(_, minutes)| minutes).sum();
+    let new = act(minutes);
+    let id = insert(tx, &new)?;
+    let mut spend = tx.prepare_cached("INSERT INTO redemption(credit,act,at) VALUES(?1,?2,?3)")?;
+    for (credit, _) in &credits {
+        spend.execute(params![credit, id, ms(new.act.from)])?;
+    }
+    Ok(Ok(minutes))
 }
 
 fn credits(db: &Connection, person: &str, day: Date) -> Result<Vec<Credit>, SqlError> {

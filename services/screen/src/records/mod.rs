@@ -18,7 +18,7 @@ use sanctum_kernel::trace::TraceId;
 use sanctum_store::{Db, OptionalExtension, Row, SqlError, StoreError, params};
 
 pub(crate) use acts::NewAct;
-pub(crate) use credits::Earning;
+pub(crate) use credits::{Earning, Redemption, Spent};
 pub(crate) use guests::Sighting;
 pub(crate) use outbox::{Letter, Outgoing};
 pub(crate) use violations::{Seen, Written};
@@ -45,19 +45,7 @@ impl Records {
         now: Timestamp,
         listed: impl IntoIterator<Item = Date>,
     ) -> Result<Ledger, StoreError> {
-        let mut ledger = self
-            .db
-            .read(move |db| {
-                let since = ms(now) - LOOK_BACK_MS;
-                Ok(Ledger {
-                    acts: acts::load(db, since, ms(now))?,
-                    holidays: holidays(db)?.into_iter().map(|(date, _, _)| date).collect(),
-                    guests: guests::load(db)?,
-                    device_minutes: usage::load(db, "device", since)?,
-                    person_minutes: usage::load(db, "person", since)?,
-                })
-            })
-            .await?;
+        let mut ledger = self.db.read(move |db| ledger(db, now)).await?;
         ledger.holidays.extend(listed);
         Ok(ledger)
     }
@@ -140,6 +128,17 @@ impl Records {
         story.sort_by_key(|moment| moment.at);
         Ok(story)
     }
+}
+
+fn ledger(db: &sanctum_store::Connection, now: Timestamp) -> Result<Ledger, SqlError> {
+    let since = ms(now) - LOOK_BACK_MS;
+    Ok(Ledger {
+        acts: acts::load(db, since, ms(now))?,
+        holidays: holidays(db)?.into_iter().map(|(date, _, _)| date).collect(),
+        guests: guests::load(db)?,
+        device_minutes: usage::load(db, "device", since)?,
+        person_minutes: usage::load(db, "person", since)?,
+    })
 }
 
 fn holidays(db: &sanctum_store::Connection) -> Result<Vec<(Date, String, String)>, SqlError> {

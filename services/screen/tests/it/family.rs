@@ -144,6 +144,26 @@ async fn a_repeated_redemption_returns_the_first_answer() {
 }
 
 #[tokio::test]
+async fn retries_that_overtake_each_other_get_one_answer() {
+    let house = house("2026-11-18T17:00:00").start().await;
+    post(&house, "/screen/credit", json!({ "person": "ava", "preset": "chores", "author": "mum" })).await;
+    let headers = [("content-type", "application/json"), ("idempotency-key", "tap-1")];
+    let redeem = || {
+        let body = json!({ "person": "ava" }).to_string().into_bytes();
+        house.raw("screen", "POST", "/screen/credit/redeem", &headers, body)
+    };
+    let (a, b, c, d) = tokio::join!(redeem(), redeem(), redeem(), redeem());
+    for answer in [&a, &b, &c, &d] {
+        assert_eq!((answer.status, &answer.body), (200, &a.body));
+    }
+    assert!(String::from_utf8_lossy(&a.body).contains("22:00 instead of 21:30"));
+    post(&house, "/screen/undo", json!(null)).await;
+    let (code, _) = house.send("screen", "POST", "/screen/undo", &json!(null)).await;
+    assert_eq!(code, 409, "it was redeemed once");
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn homework_ends_by_itself() {
     let house = house("2026-11-18T16:00:00").start().await;
     post(&house, "/screen/homework", json!({ "person": "ava", "author": "mum" })).await;
