@@ -16,7 +16,7 @@ use crate::doubt::Doubt;
 use crate::enforce::{enforce, wanted};
 use crate::engine::{Ruling, newcomers};
 use crate::hub::{Hub, World};
-use crate::records::Letter;
+use crate::records::{KEEP, Letter};
 use crate::{digest, warn};
 
 /// A wall clock that moved by more against the monotonic one was stepped, or the machine slept.
@@ -32,8 +32,15 @@ const REMEMBER: SignedDuration = SignedDuration::from_mins(5);
 /// Runs until stopped. The latch goes with the first round, whatever came of it.
 pub(crate) async fn keep(hub: Hub, latch: Latch, stop: Stop) -> Result<(), Failure> {
     let seen = hub.records.get("seen").await?.and_then(|text| text.parse::<Timestamp>().ok());
-    let mut keeper =
-        Keeper { hub, doubt: Doubt::new(seen), remembered: seen, rulings: None, retry: FIRST_RETRY };
+    let mut keeper = Keeper {
+        hub,
+        doubt: Doubt::new(seen),
+        remembered: seen,
+        rulings: None,
+        retry: FIRST_RETRY,
+        pruned: None,
+        believed: seen,
+    };
     let mut latch = Some(latch);
     while !stop.is_requested() {
         // Taken before the round: a step while it works would otherwise go unnoticed.
@@ -59,6 +66,10 @@ struct Keeper {
     remembered: Option<Timestamp>,
     rulings: Option<BTreeMap<String, Ruling>>,
     retry: Duration,
+    /// The day on which the old was removed last.
+    pruned: Option<jiff::civil::Date>,
+    /// What the clock showed at the time before.
+    believed: Option<Timestamp>,
 }
 
 impl Keeper {
@@ -81,6 +92,7 @@ impl Keeper {
         self.hub.shared.well.set("rules", Status::Well, format!("{} devices", world.policy.subjects.len()));
         let warning = warn::round(&self.hub, &world).await?;
         let digest = digest::round(&self.hub, now).await?;
+        self.prune(now).await?;
         let soon = if enforced == Applied::Applied {
             self.retry = FIRST_RETRY;
             None
@@ -90,6 +102,27 @@ impl Keeper {
         };
         let latest = now.checked_add(LONGEST)?;
         Ok([change, warning, digest, soon].into_iter().flatten().fold(latest, Timestamp::min))
+    }
+
+    /// Once at the start and once a day; what cannot be removed now is tried again with the next round.
+    async fn prune(&mut self, now: Timestamp) -> Result<(), Failure> {
+        let day = |at: Timestamp| self.hub.rules.tz.to_datetime(at).date();
+        // A clock that is years ahead is not doubted, and what it takes for old would be gone for good: a year is
+        // counted from where it stood a day or a run before, so a mistake that is put right by then removes nothing.
+        let believed = self.believed.map_or(now, |believed| now.min(believed));
+        let (today, before) = (day(now), believed.checked_sub(KEEP)?);
+        if self.pruned != Some(today) {
+            match self.hub.records.prune(before, day(before)).await {
+                Ok(rows) => {
+                    tracing::debug!(rows, "what is older than a year is removed");
+                    self.pruned = Some(today);
+                    self.believed = Some(now);
+                }
+                // The rules are enforced all the same.
+                Err(error) => tracing::warn!(%error, "what is older than a year could not be removed"),
+            }
+        }
+        Ok(())
     }
 
     /// Computes every ruling, tells followers if one changed, and returns the next change.

@@ -4,6 +4,7 @@ mod acts;
 mod credits;
 mod guests;
 mod outbox;
+mod prune;
 mod requests;
 mod schema;
 mod usage;
@@ -21,6 +22,7 @@ pub(crate) use acts::NewAct;
 pub(crate) use credits::{Earning, Redemption, Spent};
 pub(crate) use guests::Sighting;
 pub(crate) use outbox::{Letter, Outgoing};
+pub(crate) use prune::KEEP;
 pub(crate) use violations::{Seen, Written};
 
 use crate::engine::Ledger;
