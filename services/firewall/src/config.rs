@@ -28,6 +28,10 @@ pub struct Config {
     pub attempt_silence: Period,
     /// How long the steps of a story are kept.
     pub keep: Period,
+    /// Services of your own and the domains they speak through (`valheim = ["valheimgame.com"]`), for a router that
+    /// blocks by domain (`nftables`); a name that is known already gets these domains as well. A domain stands for
+    /// everything below it.
+    pub services: BTreeMap<String, Vec<String>>,
     /// Settings of the nftables router.
     pub nftables: nftables::Config,
     /// Settings of the simulated router.
@@ -45,6 +49,7 @@ impl Default for Config {
             away: Period::secs(30),
             attempt_silence: Period::mins(10),
             keep: Period::hours(24 * 90),
+            services: BTreeMap::new(),
             nftables: nftables::Config::default(),
             simulated: simulated::Config::default(),
         }
@@ -74,6 +79,20 @@ impl Config {
                 Complaint::new(&["canary-visible"], "a canary may take as long as the time to the next one")
                     .hint("keep it well below `canary`, such as `40s`"),
             );
+        }
+        for (name, domains) in &self.services {
+            if domains.is_empty() {
+                complaints.push(
+                    Complaint::new(&["services", name], "no domain is named: nothing could be blocked")
+                        .hint("write its domains, such as `[\"example.org\"]`"),
+                );
+            }
+            for domain in domains.iter().filter(|domain| !crate::services::is_domain(domain)) {
+                complaints.push(
+                    Complaint::new(&["services", name], format!("`{domain}` is not a domain"))
+                        .hint("write it without a scheme, a star or a path, such as `example.org`"),
+                );
+            }
         }
         for (key, message) in self.kinds().check(self.backend) {
             complaints.push(Complaint::new(&[self.backend.word(), key], message));

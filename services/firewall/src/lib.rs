@@ -4,12 +4,14 @@ mod api;
 pub mod backend;
 mod config;
 mod dhcp;
+mod dns;
 mod engine;
 mod identity;
 mod ledger;
 mod meters;
 mod plan;
 mod record;
+mod services;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +33,7 @@ use crate::backend::{Backend, Kind, Signal};
 use crate::engine::{Core, Engine, Loop, Setup};
 use crate::ledger::Ledger;
 use crate::meters::Meters;
+use crate::services::Services;
 
 pub use crate::config::Config;
 
@@ -78,7 +81,7 @@ impl Service for Firewall {
 
     async fn build(mut cx: Context<Config>) -> Result<Self, Failure> {
         let listener = cx.listener("http")?;
-        let backend = cx.config.kinds().open(cx.config.backend)?;
+        let backend = cx.config.kinds().open(cx.config.backend, Services::with(&cx.config.services))?;
         let ledger = Ledger::open(&cx.shared.paths).map_err(StoreError::hinted)?;
         let feed = Feed::new(&cx.shared.clock);
         let setup = Setup {

@@ -39,11 +39,31 @@ pub(crate) fn address(wanted: &Cut, found: Option<&Evidence>, leaked: u64, rules
         return Judged::new(Verdict::Leaking, format!("{leaked} packets passed although it is blocked"));
     }
     if found.cut != *wanted && found.cut != Cut::All {
+        if let (Cut::Services(wanted), Cut::Services(found)) = (wanted, &found.cut)
+            && !wanted.is_subset(found)
+        {
+            let missing: Vec<&str> = wanted.difference(found).map(String::as_str).collect();
+            return Judged::new(
+                Verdict::Missing,
+                format!("the router does not block {}", missing.join(", ")),
+            );
+        }
         return Judged::new(Verdict::Missing, "the router blocks less than it should");
     }
-    match found.dropped {
-        0 => Judged::new(Verdict::Applied, "in force; nothing was sent yet"),
-        dropped => Judged::new(Verdict::Proven, format!("{dropped} packets dropped, 0 passed")),
+    match (found.dropped, found.learnt) {
+        (0, None) => Judged::new(Verdict::Applied, "in force; nothing was sent yet"),
+        (0, Some(0)) => {
+            Judged::new(Verdict::Applied, "in force; no address of these services was seen in the DNS yet")
+        }
+        (0, Some(known)) => Judged::new(
+            Verdict::Applied,
+            format!("in force for {known} addresses seen in the DNS; nothing was sent yet"),
+        ),
+        (dropped, Some(known)) => Judged::new(
+            Verdict::Proven,
+            format!("{dropped} packets dropped, 0 passed to {known} addresses seen in the DNS"),
+        ),
+        (dropped, None) => Judged::new(Verdict::Proven, format!("{dropped} packets dropped, 0 passed")),
     }
 }
 
@@ -78,7 +98,7 @@ mod tests {
     use super::*;
 
     fn found(whole: bool, dropped: u64) -> Evidence {
-        Evidence { cut: Cut::All, whole, dropped, leaked: 0 }
+        Evidence { cut: Cut::All, whole, dropped, leaked: 0, learnt: None }
     }
 
     #[test]

@@ -13,6 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::services::Services;
+
 macro_rules! backends {
     ($($(#[doc = $doc:literal])+ $kind:ident),+ $(,)?) => {
         $(pub mod $kind;)+
@@ -37,8 +39,8 @@ macro_rules! backends {
 
         impl Kinds {
             /// Opens the router of this kind.
-            pub(crate) fn open(&self, kind: Kind) -> Result<Arc<dyn Backend>, Hinted> {
-                match kind { $(Kind::$kind => $kind::open(&self.$kind)),+ }
+            pub(crate) fn open(&self, kind: Kind, services: Services) -> Result<Arc<dyn Backend>, Hinted> {
+                match kind { $(Kind::$kind => $kind::open(&self.$kind, services)),+ }
             }
 
             /// What is wrong with the settings of this kind: a key and a message.
@@ -78,7 +80,8 @@ pub enum BackendError {
 /// What a router can do, honestly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// It can cut off single services.
+    /// It can cut off single services. `nftables` does by the addresses that the DNS answers: what a device learns
+    /// elsewhere (DNS over HTTPS, a VPN) it does not see.
     pub per_service: bool,
     /// It can close itself to strangers before they send.
     pub gate: bool,
@@ -88,6 +91,8 @@ pub struct Capabilities {
     pub bytes: bool,
     /// It tells of arrivals by itself; otherwise it is asked.
     pub push: bool,
+    /// What it cannot do although it can do the rest, in words.
+    pub limits: &'static [&'static str],
 }
 
 impl Capabilities {
@@ -103,7 +108,9 @@ impl Capabilities {
         let of = |can: bool| {
             all.iter().filter(|(able, _)| *able == can).map(|(_, word)| (*word).to_owned()).collect()
         };
-        (of(true), of(false))
+        let mut cannot: Vec<String> = of(false);
+        cannot.extend(self.limits.iter().map(|limit| (*limit).to_owned()));
+        (of(true), cannot)
     }
 }
 
@@ -142,6 +149,8 @@ pub struct Evidence {
     pub dropped: u64,
     /// Packets that passed a tripwire although it is blocked.
     pub leaked: u64,
+    /// Addresses of blocked services that are cut off because they were learnt; `None` if the router does not learn.
+    pub learnt: Option<usize>,
 }
 
 /// Whether the router's rules are the ones we made.
@@ -222,6 +231,11 @@ pub enum Signal {
 /// A router. Nothing it says about a change is believed: every change is followed by `look` or `observe`.
 pub trait Backend: Send + Sync + Debug {
     fn capabilities(&self) -> Capabilities;
+
+    /// The services it knows by name; `None` if it takes any name.
+    fn services(&self) -> Option<BTreeSet<String>> {
+        None
+    }
 
     /// Who is here now.
     fn devices(&self) -> Work<'_, Vec<Seen>>;

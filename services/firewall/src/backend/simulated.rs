@@ -35,7 +35,7 @@ impl Config {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every kind is opened the same way, and others can fail")]
-pub(crate) fn open(config: &Config) -> Result<Arc<dyn Backend>, Hinted> {
+pub(crate) fn open(config: &Config, _: crate::services::Services) -> Result<Arc<dyn Backend>, Hinted> {
     Ok(Arc::new(Simulated::new(config.services)))
 }
 
@@ -151,7 +151,7 @@ impl State {
 
     fn block(&mut self, cuts: &BTreeMap<Mac, Cut>) {
         for (mac, cut) in cuts {
-            let fresh = || Held { evidence: Evidence { cut: cut.clone(), whole: true, dropped: 0, leaked: 0 }, read: false };
+            let fresh = || Held { evidence: Evidence { cut: cut.clone(), whole: true, dropped: 0, leaked: 0, learnt: None }, read: false };
             self.cuts.entry(*mac).or_insert_with(fresh).evidence.cut = cut.clone();
         }
     }
@@ -165,7 +165,7 @@ impl State {
 
 impl Backend for Simulated {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { per_service: self.services, gate: true, evidence: true, bytes: true, push: true }
+        Capabilities { per_service: self.services, gate: true, evidence: true, bytes: true, push: true, limits: &[] }
     }
 
     fn devices(&self) -> Work<'_, Vec<Seen>> {

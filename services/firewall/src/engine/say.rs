@@ -51,6 +51,7 @@ impl Core {
 
     pub(crate) async fn put_block(&mut self, id: &str, block: Block) -> Result<Device, Refusal> {
         check_block("", &block)?;
+        self.check_names(&block)?;
         if block.until.is_some_and(|until| until <= self.now()) {
             let until = block.until.map(|until| until.to_string()).unwrap_or_default();
             return Err(Problem::field("until", until, "a moment in the future").into());
@@ -270,6 +271,18 @@ impl Core {
         self.off = off;
         self.held = None;
         self.round().await;
+    }
+
+    /// A person learns at once that a name means nothing to this router. What the rules want is taken all the same:
+    /// one unknown name must not keep every other block away; its own is `missing`, and closed fully after the grace.
+    fn check_names(&self, block: &Block) -> Result<(), Refusal> {
+        let (Some(known), Scope::Services(names)) = (self.setup.backend.services(), &block.scope) else {
+            return Ok(());
+        };
+        let Some(unknown) = names.iter().find(|name| !known.contains(*name)) else { return Ok(()) };
+        let known: Vec<String> = known.into_iter().collect();
+        let problem = Problem::field("scope.services", unknown, known.join(", "));
+        Err(problem.hint("a name of your own goes with its domains into `[firewall.services]`").into())
     }
 
     fn record(&mut self, id: &str) -> Result<&mut Record, Refusal> {

@@ -101,7 +101,7 @@ impl Lab {
         lab
     }
 
-    fn name(&self, part: &str) -> String {
+    pub(crate) fn name(&self, part: &str) -> String {
         format!("{}{part}", self.stem)
     }
 

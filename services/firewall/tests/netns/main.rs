@@ -1,4 +1,4 @@
-//! The nftables router in network namespaces of its own. Needs root, `ip`, `nft` and `udhcpc`: without them these
+//! The nftables router in network namespaces of its own. Needs root, `ip`, `nft`, `udhcpc` and `dnsmasq`: without them these
 //! tests fail and say so.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -11,5 +11,7 @@ mod joins;
 mod lab;
 #[cfg(target_os = "linux")]
 mod sabotage;
+#[cfg(target_os = "linux")]
+mod services;
 #[cfg(target_os = "linux")]
 mod traffic;

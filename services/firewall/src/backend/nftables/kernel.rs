@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use rustix::net::netlink::NETFILTER;
 use sanctum_kernel::Mac;
@@ -37,6 +39,8 @@ const MARK_MASK: u16 = 21;
 const DORMANT: u32 = 1;
 /// Elements in one batch: far below the 64 KiB that an attribute can hold, and small enough for any send buffer.
 const BATCH: usize = 1000;
+/// An address of a device inside a concatenation: six bytes and two of nothing.
+const PART: usize = 8;
 
 /// A counter of one element.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,15 +57,34 @@ pub(super) struct Element {
     pub key: Vec<u8>,
     /// What a map holds under it.
     pub value: Option<[u8; 4]>,
+    /// When the kernel forgets it by itself; never if `None`.
+    pub timeout: Option<Duration>,
 }
 
 impl Element {
     pub(super) fn of(family: u8, set: &'static str, mac: Mac) -> Self {
-        Self { family, set, key: mac.0.to_vec(), value: None }
+        Self { family, set, key: mac.0.to_vec(), value: None, timeout: None }
     }
 
     pub(super) fn mark(mac: Mac) -> Self {
-        Self { family: INET, set: "devmark", key: mac.0.to_vec(), value: Some(ruleset::mark(mac).to_ne_bytes()) }
+        Self { family: INET, set: "devmark", key: mac.0.to_vec(), value: Some(ruleset::mark(mac).to_ne_bytes()), timeout: None }
+    }
+
+    /// A device and an address it is cut off from; in a concatenation every part fills whole words.
+    pub(super) fn pair(family: u8, mac: Mac, address: IpAddr) -> Self {
+        let mut key = mac.0.to_vec();
+        key.resize(PART, 0);
+        let set = match address {
+            IpAddr::V4(v4) => {
+                key.extend(v4.octets());
+                "svc4"
+            }
+            IpAddr::V6(v6) => {
+                key.extend(v6.octets());
+                "svc6"
+            }
+        };
+        Self { family, set, key, value: None, timeout: None }
     }
 
     fn write(&self, list: &mut Builder) {
@@ -69,6 +92,10 @@ impl Element {
             element.nest(1, |key| key.attr(1, &self.key));
             if let Some(value) = &self.value {
                 element.nest(2, |data| data.attr(1, value));
+            }
+            if let Some(timeout) = self.timeout {
+                let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+                element.attr(4, &millis.to_be_bytes());
             }
         });
     }
@@ -113,19 +140,28 @@ impl Kernel {
         self.delete(&[Element::of(INET, "blocked", mac), Element::of(BRIDGE, "blocked", mac)])
     }
 
+    /// Adds elements with timeouts, and lets those that are there begin anew: kernels before 6.12 ignore the timeout
+    /// of one that is there already.
+    pub(super) fn renew(&mut self, elements: &[Element]) -> io::Result<()> {
+        match self.transact(&[(DELETE_ELEMENT, 0, elements), (NEW_ELEMENT, CREATE, elements)]) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => self.add(elements),
+            other => other,
+        }
+    }
+
     /// Adds elements; those that are there already stay. Each batch is one transaction.
     pub(super) fn add(&mut self, elements: &[Element]) -> io::Result<()> {
-        elements.chunks(BATCH).try_for_each(|batch| self.transact(NEW_ELEMENT, CREATE, batch))
+        elements.chunks(BATCH).try_for_each(|batch| self.transact(&[(NEW_ELEMENT, CREATE, batch)]))
     }
 
     /// Deletes elements; those that are not there are no error.
     pub(super) fn delete(&mut self, elements: &[Element]) -> io::Result<()> {
         for batch in elements.chunks(BATCH) {
-            match self.transact(DELETE_ELEMENT, 0, batch) {
+            match self.transact(&[(DELETE_ELEMENT, 0, batch)]) {
                 // One that is not there refuses the whole transaction: then each on its own.
                 Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
                     for element in batch {
-                        match self.transact(DELETE_ELEMENT, 0, std::slice::from_ref(element)) {
+                        match self.transact(&[(DELETE_ELEMENT, 0, std::slice::from_ref(element))]) {
                             Err(error) if error.raw_os_error() != Some(libc::ENOENT) => return Err(error),
                             _ => {}
                         }
@@ -137,20 +173,23 @@ impl Kernel {
         Ok(())
     }
 
-    fn transact(&mut self, kind: u16, flags: u16, elements: &[Element]) -> io::Result<()> {
-        let mut runs: Vec<(&Element, Vec<&Element>)> = Vec::new();
-        for element in elements {
-            match runs.last_mut() {
-                Some((first, run)) if first.family == element.family && first.set == element.set => run.push(element),
-                _ => runs.push((element, vec![element])),
+    /// Changes of these kinds, with these flags, as one transaction.
+    fn transact(&mut self, changes: &[(u16, u16, &[Element])]) -> io::Result<()> {
+        let mut runs: Vec<(u16, u16, &Element, Vec<&Element>)> = Vec::new();
+        for (kind, flags, elements) in changes {
+            for element in *elements {
+                match runs.last_mut() {
+                    Some((of, _, first, run)) if of == kind && first.family == element.family && first.set == element.set => run.push(element),
+                    _ => runs.push((*kind, *flags, element, vec![element])),
+                }
             }
         }
         let count = u32::try_from(runs.len()).unwrap_or(u32::MAX);
         let begin = self.0.next(count + 2);
         let mut request = Builder::default();
         request.message(BATCH_BEGIN, REQUEST, begin, &head(0, NFTABLES), |_| {});
-        for (seq, (first, run)) in (begin + 1..).zip(&runs) {
-            request.message(kind, REQUEST | ACK | flags, seq, &head(first.family, 0), |body| {
+        for (seq, (kind, flags, first, run)) in (begin + 1..).zip(&runs) {
+            request.message(*kind, REQUEST | ACK | flags, seq, &head(first.family, 0), |body| {
                 body.text(1, TABLE);
                 body.text(2, first.set);
                 body.nest(3, |list| run.iter().for_each(|element| element.write(list)));
@@ -162,12 +201,17 @@ impl Kernel {
 
     /// The counter of one element; `None` if the element, its set or its table is not there.
     pub(super) fn get(&mut self, family: u8, set: &'static str, mac: Mac) -> io::Result<Option<Count>> {
+        self.find(&Element::of(family, set, mac))
+    }
+
+    /// The counter of one element with any key; `None` if it is not there.
+    pub(super) fn find(&mut self, element: &Element) -> io::Result<Option<Count>> {
         let seq = self.0.next(1);
         let mut request = Builder::default();
-        request.message(GET_ELEMENT, REQUEST, seq, &head(family, 0), |body| {
+        request.message(GET_ELEMENT, REQUEST, seq, &head(element.family, 0), |body| {
             body.text(1, TABLE);
-            body.text(2, set);
-            body.nest(3, |list| Element::of(family, set, mac).write(list));
+            body.text(2, element.set);
+            body.nest(3, |list| element.write(list));
         });
         match self.0.one(&request, seq, |message| elements(message).next().map(|(_, count)| count)) {
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
@@ -194,6 +238,23 @@ impl Kernel {
     pub(super) fn macs(&mut self, family: u8, set: &str) -> io::Result<Option<BTreeMap<Mac, Count>>> {
         let found = self.all(family, set)?;
         Ok(found.map(|found| found.into_iter().filter_map(|(key, count)| Some((Mac(*key.first_chunk()?), count))).collect()))
+    }
+
+    /// The devices and addresses of both sets of one family.
+    pub(super) fn pairs(&mut self, family: u8) -> io::Result<BTreeSet<(Mac, IpAddr)>> {
+        let mut pairs = BTreeSet::new();
+        for set in ["svc4", "svc6"] {
+            let found = self.all(family, set)?.unwrap_or_default();
+            pairs.extend(found.keys().filter_map(|key| {
+                let mac = Mac(*key.first_chunk()?);
+                let address = match key.get(PART..)? {
+                    v4 if v4.len() == 4 => IpAddr::from(*v4.first_chunk::<4>()?),
+                    v6 => IpAddr::from(*v6.first_chunk::<16>()?),
+                };
+                Some((mac, address))
+            }));
+        }
+        Ok(pairs)
     }
 
     /// The rules of our table in one family, in their order; `None` if the table is not there or asleep.

@@ -5,6 +5,8 @@ mod kernel;
 #[cfg(target_os = "linux")]
 mod lan;
 #[cfg(target_os = "linux")]
+mod learnt;
+#[cfg(target_os = "linux")]
 mod packet;
 #[cfg(target_os = "linux")]
 mod router;
@@ -28,6 +30,8 @@ pub use ruleset::bare;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use crate::services::Services;
 
 /// What removes everything of ours and nothing else; works with the service down, and twice.
 pub const RECOVERY: &str =
@@ -58,7 +62,7 @@ impl Config {
             let hint = sanctum_kernel::hint(&hinted).map(|(hint, _)| hint).unwrap_or_default();
             format!("{hinted}: {hint}")
         };
-        open(self).map(drop).map_err(why)
+        open(self, Services::default()).map(drop).map_err(why)
     }
 
     pub(crate) fn check(&self) -> Vec<(&'static str, String)> {
@@ -90,7 +94,7 @@ fn is_range(text: &str) -> bool {
 
 /// Without Linux there is no nftables.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn open(_: &Config) -> Result<std::sync::Arc<dyn super::Backend>, sanctum_kernel::chain::Hinted> {
+pub(crate) fn open(_: &Config, _: Services) -> Result<std::sync::Arc<dyn super::Backend>, sanctum_kernel::chain::Hinted> {
     Err(sanctum_kernel::chain::Hinted::new(
         sanctum_kernel::exit::CONFIG,
         "nftables exists on Linux only",

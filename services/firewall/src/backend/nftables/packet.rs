@@ -1,4 +1,4 @@
-//! A socket that sees DHCP requests on one interface, and waiting for sockets: the only unsafe code of this service.
+//! Sockets that see DHCP requests and answers of the DNS on one interface, and waiting for sockets: the only unsafe code of this service.
 
 #![expect(unsafe_code, reason = "no safe wrapper binds a packet socket or attaches a filter to it")]
 
@@ -29,6 +29,29 @@ const FILTER: [(u16, u8, u8, u32); 17] = [
     (0x06, 0, 0, 0),         // drop
 ];
 
+/// What goes out to the LAN (`SKF_AD_PKTTYPE` is `PACKET_OUTGOING`) as UDP from port 53, unfragmented, untagged: no
+/// device can make another's answers up by sending them.
+const ANSWERS: [(u16, u8, u8, u32); 18] = [
+    (0x20, 0, 0, 0xffff_f004), // ld: the packet's type
+    (0x15, 0, 15, 4),        // outgoing? else drop
+    (0x28, 0, 0, 12),        // ldh [12]: the EtherType
+    (0x15, 0, 7, 0x0800),    // IPv4? else 11
+    (0x30, 0, 0, 23),        // ldb [23]: its protocol
+    (0x15, 0, 11, 17),       // UDP? else drop
+    (0x28, 0, 0, 20),        // ldh [20]: flags and fragment offset
+    (0x45, 9, 0, 0x1fff),    // a later fragment? drop
+    (0xb1, 0, 0, 14),        // ldx 4 * ([14] & 15): the header's length
+    (0x48, 0, 0, 14),        // ldh [x + 14]: the source port
+    (0x15, 5, 6, 53),        // the DNS server's? keep, else drop
+    (0x15, 0, 5, 0x86dd),    // IPv6? else drop
+    (0x30, 0, 0, 20),        // ldb [20]: the next header
+    (0x15, 0, 3, 17),        // UDP? else drop
+    (0x28, 0, 0, 54),        // ldh [54]: the source port
+    (0x15, 0, 1, 53),        // the DNS server's? else drop
+    (0x06, 0, 0, 0x0004_0000), // keep it whole
+    (0x06, 0, 0, 0),         // drop
+];
+
 /// The socket; reading it does not wait.
 #[derive(Debug)]
 pub(super) struct Packets(OwnedFd);
@@ -36,6 +59,15 @@ pub(super) struct Packets(OwnedFd);
 impl Packets {
     /// Hears every DHCP request that reaches the interface with this index.
     pub(super) fn open(index: u32) -> io::Result<Self> {
+        Self::filtered(index, FILTER)
+    }
+
+    /// Hears every answer of a DNS server that leaves the interface with this index.
+    pub(super) fn answers(index: u32) -> io::Result<Self> {
+        Self::filtered(index, ANSWERS)
+    }
+
+    fn filtered<const N: usize>(index: u32, filter: [(u16, u8, u8, u32); N]) -> io::Result<Self> {
         let protocol = u16::try_from(libc::ETH_P_ALL).unwrap_or(3).to_be();
         let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         // Protocol 0: nothing is received before the filter is attached and the interface bound.
@@ -47,8 +79,8 @@ impl Packets {
             }
             OwnedFd::from_raw_fd(fd)
         };
-        let mut program = FILTER.map(|(code, jt, jf, k)| libc::sock_filter { code, jt, jf, k });
-        let filter = libc::sock_fprog { len: 17, filter: program.as_mut_ptr() };
+        let mut program = filter.map(|(code, jt, jf, k)| libc::sock_filter { code, jt, jf, k });
+        let filter = libc::sock_fprog { len: u16::try_from(N).unwrap_or(0), filter: program.as_mut_ptr() };
         let length = |bytes: usize| libc::socklen_t::try_from(bytes).unwrap_or(0);
         // SAFETY: `filter` and the program it points to outlive the call, which copies them.
         let done = unsafe {

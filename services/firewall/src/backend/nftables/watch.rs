@@ -1,4 +1,5 @@
-//! Hearing arrivals: one socket for the bridges' tables and neighbours, one per bridge for DHCP, one for the rules.
+//! Hearing arrivals: one socket for the bridges' tables and neighbours, one for the rules, and per bridge one for DHCP
+//! and one for answers of the DNS.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -16,7 +17,7 @@ use super::packet::{Packets, wait_for};
 use super::socket::Netlink;
 use super::wire::{attr, messages, text};
 use crate::backend::{By, Seen, Signal};
-use crate::dhcp;
+use crate::{dhcp, dns};
 
 /// `RTMGRP_NEIGH`: bridges' tables and neighbours.
 const NEIGHBOURS: u32 = 4;
@@ -27,12 +28,17 @@ const GENERATION: u16 = 10 << 8 | 15;
 /// A frame with the largest DHCP message that fits into Ethernet.
 const FRAME: usize = 2048;
 
+/// What is done with an answer of the DNS.
+pub(super) type Learn = Box<dyn Fn(&dns::Answer) + Send + Sync>;
+
 /// The sockets, open from the moment this is made.
 pub(super) struct Watch {
     lan: Lan,
     neighbours: AsyncFd<Netlink>,
     rules: AsyncFd<Netlink>,
     packets: Vec<AsyncFd<Packets>>,
+    answers: Vec<AsyncFd<Packets>>,
+    learn: Learn,
     /// Ports of our own sockets: what they change is no news.
     ours: Vec<u32>,
     here: BTreeSet<Mac>,
@@ -47,13 +53,16 @@ struct Turn {
 }
 
 impl Watch {
-    pub(super) fn open(lan: &Lan, ours: Vec<u32>) -> io::Result<Self> {
+    pub(super) fn open(lan: &Lan, ours: Vec<u32>, learn: Learn) -> io::Result<Self> {
         let packets = lan.indexes.iter().map(|index| wait_for(Packets::open(*index)?));
+        let answers = lan.indexes.iter().map(|index| wait_for(Packets::answers(*index)?));
         Ok(Self {
             lan: lan.clone(),
             neighbours: wait_for(Netlink::listen(None, NEIGHBOURS)?)?,
             rules: wait_for(Netlink::listen(Some(NETFILTER), RULES)?)?,
             packets: packets.collect::<io::Result<_>>()?,
+            answers: answers.collect::<io::Result<_>>()?,
+            learn,
             ours,
             here: BTreeSet::new(),
         })
@@ -85,10 +94,14 @@ impl Watch {
 
     /// Waits until one of the sockets has something, and empties it.
     async fn turn(&mut self) -> io::Result<Turn> {
-        let Self { lan, neighbours, rules, packets, ours, .. } = self;
+        let Self { lan, neighbours, rules, packets, answers, learn, ours, .. } = self;
         tokio::select! {
             biased;
-            at = heard(packets) => Ok(frames(packets, at?)),
+            at = heard(packets) => Ok(requests(packets, at?)),
+            at = heard(answers) => {
+                frames(answers, at?, |frame| dns::read(frame).iter().for_each(&*learn));
+                Ok(Turn::default())
+            }
             ready = neighbours.readable_mut() => {
                 let mut ready = ready?;
                 let turn = drain(ready.get_inner_mut(), |bytes, signals| signals.extend(messages(bytes).filter_map(|message| lan.signal(&message))));
@@ -151,29 +164,32 @@ async fn heard(packets: &[AsyncFd<Packets>]) -> io::Result<usize> {
     .await
 }
 
+/// The DHCP requests that one packet socket heard.
+fn requests(packets: &[AsyncFd<Packets>], at: usize) -> Turn {
+    let mut turn = Turn::default();
+    frames(packets, at, |frame| {
+        turn.signals.extend(dhcp::read(frame).map(|heard| {
+            Signal::Seen(Seen { mac: heard.mac, by: By::Dhcp, address: heard.address, fingerprint: Some(heard.shown) })
+        }));
+    });
+    turn
+}
+
 /// Reads every frame of one packet socket. One that breaks (the bridge went away) is quiet: the bridges' tables
 /// still tell of every arrival.
-fn frames(packets: &[AsyncFd<Packets>], at: usize) -> Turn {
-    let mut turn = Turn::default();
-    let Some(socket) = packets.get(at) else { return turn };
+fn frames(packets: &[AsyncFd<Packets>], at: usize, mut read: impl FnMut(&[u8])) {
+    let Some(socket) = packets.get(at) else { return };
     let mut room = [0; FRAME];
     loop {
-        let read = socket.get_ref().take(&mut room).map(dhcp::read);
-        match read {
-            Ok(Some(heard)) => turn.signals.push(Signal::Seen(Seen {
-                mac: heard.mac,
-                by: By::Dhcp,
-                address: heard.address,
-                fingerprint: Some(heard.shown),
-            })),
-            Ok(None) => {}
+        match socket.get_ref().take(&mut room) {
+            Ok(frame) => read(frame),
             Err(error) => {
                 if error.kind() == io::ErrorKind::WouldBlock
                     && let Poll::Ready(Ok(mut guard)) = socket.poll_read_ready(&mut std::task::Context::from_waker(std::task::Waker::noop()))
                 {
                     guard.clear_ready();
                 }
-                return turn;
+                return;
             }
         }
     }
