@@ -32,7 +32,7 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn complaints() -> Vec<String> {
     let mut complaints = Vec::new();
     let mut files = Vec::new();
-    for dir in ["sanctum", "core", "services", "testkit", "xtask", "lab", "benches"] {
+    for dir in ["sanctum", "core", "wire", "services", "testkit", "xtask", "lab", "benches"] {
         sources(&root().join(dir), &mut files);
     }
     for file in &files {
@@ -157,14 +157,15 @@ fn package_rules(package: &Value) -> Vec<String> {
 }
 
 fn folder(manifest: &str) -> &str {
-    ["core", "services"].into_iter().find(|folder| manifest.contains(&format!("/{folder}/"))).unwrap_or("top")
+    ["core", "wire", "services"].into_iter().find(|folder| manifest.contains(&format!("/{folder}/"))).unwrap_or("top")
 }
 
-/// binary → services → http, store, api → kernel; host → kernel, settings, http.
+/// binary → services → http, store, api, wire → kernel; host → kernel, settings, http.
 fn may_depend(folder: &str, name: &str, on: &str) -> bool {
     let Some(on) = on.strip_prefix("sanctum-") else { return true };
     match (folder, name.strip_prefix("sanctum-").unwrap_or(name)) {
-        ("services", _) => ["kernel", "api", "http", "store"].contains(&on),
+        ("services", _) => ["kernel", "api", "http", "store", "llm"].contains(&on),
+        ("wire", _) => false,
         ("core", "kernel") => false,
         ("core", "api" | "settings" | "store") => on == "kernel",
         ("core", "http") => ["kernel", "api"].contains(&on),

@@ -4,6 +4,7 @@
 pub mod firewall;
 pub mod notify;
 pub mod problem;
+pub mod proxy;
 pub mod screen;
 pub mod story;
 pub mod supervise;

@@ -1,0 +1,1 @@
+//! Virtual keys: who calls, with which scopes, until when.

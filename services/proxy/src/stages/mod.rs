@@ -1,0 +1,1 @@
+//! Optional stages of the pipeline, each off by default.

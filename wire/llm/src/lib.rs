@@ -1,0 +1,14 @@
+//! The dialects of language models, without input or output: each is read into one neutral form and written from it.
+//!
+//! What one dialect says and another has no word for is never dropped in silence: whoever writes a dialect returns
+//! the [`Loss`]es beside the bytes.
+
+pub mod answer;
+pub mod codec;
+pub mod event;
+pub mod request;
+
+pub use answer::{Answer, Fault, FaultKind, Finish, Usage};
+pub use codec::{Codec, Decode, Dialect, Encode, Loss, Malformed, Written};
+pub use event::{Delta, Event, Opening};
+pub use request::{Cache, Choice, Effort, Format, Part, Raw, Reasoning, Request, Role, Source, Tool, Turn};
