@@ -36,6 +36,8 @@ impl StoreError {
             Some(ErrorCode::DiskFull) => Self::Full(path),
             Some(ErrorCode::ReadOnly) => Self::ReadOnly(path),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(path),
+            // SQLite knows a file system that became read-only under it only as a failure of the disk.
+            Some(ErrorCode::SystemIoFailure) if !takes_writes(&path) => Self::ReadOnly(path),
             Some(ErrorCode::CannotOpen) => Self::Open { path, reason: error.to_string() },
             _ => Self::Statement { path, reason: error.to_string() },
         }
@@ -44,6 +46,16 @@ impl StoreError {
     /// Whether it may go well later without anybody changing the request.
     pub const fn is_temporary(&self) -> bool {
         matches!(self, Self::Full(_) | Self::ReadOnly(_) | Self::Gone(_) | Self::Stopped)
+    }
+
+    /// The HTTP status of a request that failed because of it: 507 (RFC 4918 §11.5) for a full disk, 503 for what may
+    /// go well when it is sent again, 500 for the rest.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Full(_) => 507,
+            _ if self.is_temporary() => 503,
+            _ => 500,
+        }
     }
 
     /// What to do about it.
@@ -75,4 +87,19 @@ impl StoreError {
             None => Box::new(self),
         }
     }
+}
+
+/// Whether the database and its log can be opened for writing now; nothing is written.
+fn takes_writes(path: &std::path::Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    [path.as_os_str(), &log].iter().all(|file| {
+        let opened = std::fs::OpenOptions::new().write(true).open(file);
+        !opened.is_err_and(|error| {
+            matches!(
+                error.kind(),
+                std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied
+            )
+        })
+    })
 }
