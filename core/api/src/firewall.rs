@@ -236,6 +236,8 @@ pub enum Kind {
     Drift,
     /// The outcome of a canary.
     Canary,
+    /// So many new addresses at once that they are not recorded one by one: when it begins, and when it is over.
+    Flood,
 }
 
 impl Kind {
@@ -248,6 +250,7 @@ impl Kind {
             Self::Unblocked => "unblocked",
             Self::Drift => "drift",
             Self::Canary => "canary",
+            Self::Flood => "flood",
         }
     }
 }

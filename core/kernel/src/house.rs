@@ -48,10 +48,9 @@ impl House {
                         .push(Complaint::new(&path, format!("`{mac}` is a group address; no device has it")));
                 }
                 if let Some(other) = owners.insert(*mac, id) {
-                    complaints.push(
-                        Complaint::new(&path, format!("`{mac}` is already `{other}`"))
-                            .hint("an address belongs to one device"),
-                    );
+                    complaints.push(Complaint::new(&path, format!("`{mac}` is already `{other}`")).hint(
+                        format!("an address belongs to one device: remove it from `{other}` or from `{id}`"),
+                    ));
                 }
             }
         }

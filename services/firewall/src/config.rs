@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sanctum_kernel::{Complaint, House, Mac, Period};
+use sanctum_kernel::{Complaint, Period};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -62,8 +62,8 @@ impl Config {
     }
 
     /// Everything that is wrong and that no type can say.
-    pub(crate) fn complaints(&self, house: &House) -> Vec<Complaint> {
-        let mut complaints = twice(house);
+    pub(crate) fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
         for (key, period) in
             [("reconcile", self.reconcile), ("canary", self.canary), ("canary-visible", self.canary_visible)]
         {
@@ -99,24 +99,4 @@ impl Config {
         }
         complaints
     }
-}
-
-/// Two devices with one address: one complaint for each address.
-fn twice(house: &House) -> Vec<Complaint> {
-    let mut owner: BTreeMap<Mac, &str> = BTreeMap::new();
-    let mut complaints = Vec::new();
-    for (name, device) in &house.device {
-        for mac in &device.mac {
-            if let Some(other) = owner.insert(*mac, name).filter(|other| other != name) {
-                complaints.push(
-                    Complaint::new(
-                        &[],
-                        format!("`[device.{other}]` and `[device.{name}]` have the same address {mac}"),
-                    )
-                    .hint("an address belongs to one device: remove it from the other"),
-                );
-            }
-        }
-    }
-    complaints
 }

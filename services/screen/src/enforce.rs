@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use sanctum_api::CallError;
-use sanctum_api::firewall::{Block, Client, Desired, Newcomers};
+use sanctum_api::firewall::{Block, Client, Desired, Newcomers, Scope};
 use sanctum_kernel::{Applied, Chain};
 
 use crate::config::{Config, Mode};
@@ -53,6 +53,7 @@ pub(crate) async fn enforce(
     may_be_gone: impl Fn(&str) -> bool,
 ) -> (Applied, Option<String>) {
     let mut wanted = wanted.clone();
+    let mut nameless = None;
     let mut tries = 0;
     while tries < TRIES {
         let current = match firewall.desired().await {
@@ -60,7 +61,7 @@ pub(crate) async fn enforce(
             Err(error) => return (Applied::Unknown, Some(Chain(&error).to_string())),
         };
         if same(&current, &wanted) {
-            return (Applied::Applied, None);
+            return judged((Applied::Applied, None), nameless);
         }
         let next = Desired { version: current.version + 1, ..wanted.clone() };
         let put = firewall.put_desired(&next).await;
@@ -72,11 +73,19 @@ pub(crate) async fn enforce(
             Err(error)
                 if unknown(&error)
                     .is_some_and(|id| may_be_gone(id) && wanted.blocks.remove(id).is_some()) => {}
+            // Each name goes once: this ends as well.
+            Err(error) if nobody_knows(&error).is_some_and(|(id, name)| without(&mut wanted, id, name)) => {
+                nameless = error.problem().and_then(|problem| {
+                    let name = problem.value.as_deref()?;
+                    let hint = problem.hint.as_deref().unwrap_or_default();
+                    Some(format!("the router knows no service `{name}`; {hint}"))
+                });
+            }
             Err(error @ CallError::Refused { .. }) => {
                 return (Applied::NotApplied, Some(Chain(&error).to_string()));
             }
             // Whether a silent firewall acted is for reading back to say.
-            Ok(_) | Err(_) => return read_back(firewall, &wanted).await,
+            Ok(_) | Err(_) => return judged(read_back(firewall, &wanted).await, nameless),
         }
     }
     (Applied::NotApplied, Some("somebody else changes the firewall's rules all the time".to_owned()))
@@ -88,6 +97,35 @@ async fn read_back(firewall: &Client, wanted: &Desired) -> (Applied, Option<Stri
         Ok(_) => (Applied::NotApplied, Some("the firewall took the rules and shows others".to_owned())),
         Err(error) => (Applied::Unknown, Some(Chain(&error).to_string())),
     }
+}
+
+/// What was declared without a name that means nothing to the router is not all that the rules want.
+fn judged(seen: (Applied, Option<String>), nameless: Option<String>) -> (Applied, Option<String>) {
+    match (seen, nameless) {
+        ((Applied::Applied, _), Some(why)) => (Applied::NotApplied, Some(why)),
+        (seen, _) => seen,
+    }
+}
+
+/// The block and the name of a service in it that the firewall refuses: `blocks.` id `.scope.services`.
+fn nobody_knows(error: &CallError) -> Option<(&str, &str)> {
+    let problem = error.problem().filter(|problem| problem.status == 422)?;
+    let id = problem.field.as_deref()?.strip_prefix("blocks.")?.strip_suffix(".scope.services")?;
+    Some((id, problem.value.as_deref()?))
+}
+
+/// Takes a service out of a block, so that everything else holds. A block of which no name is left closes everything:
+/// too much is noticed, and too little is not.
+fn without(wanted: &mut Desired, id: &str, name: &str) -> bool {
+    let Some(block) = wanted.blocks.get_mut(id) else { return false };
+    let Scope::Services(names) = &mut block.scope else { return false };
+    let before = names.len();
+    names.retain(|other| other != name);
+    let taken = names.len() < before;
+    if names.is_empty() {
+        block.scope = Scope::All;
+    }
+    taken
 }
 
 /// The device that the firewall refuses because it does not know it: the field is `blocks.` and its id.

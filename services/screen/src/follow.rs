@@ -174,7 +174,7 @@ impl Follower {
             }
             // Who lifts a block at the firewall lifts what the rules want there: they are compared at once.
             Kind::Drift | Kind::Unblocked => self.hub.keeper.nudge(),
-            Kind::Blocked | Kind::Canary => {}
+            Kind::Blocked | Kind::Canary | Kind::Flood => {}
         }
         Ok(())
     }

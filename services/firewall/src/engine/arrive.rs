@@ -15,8 +15,8 @@ use crate::{identity, plan};
 
 /// Addresses kept of one device: its newest.
 const MOST_ADDRESSES: usize = 16;
-/// Devices nobody has named; a flood of made-up addresses must not fill the disk.
-const MOST_NEWCOMERS: usize = 4096;
+/// Devices nobody has named; those of years must not fill the disk.
+const MOST_NEWCOMERS: usize = 1024;
 
 impl Core {
     pub(super) async fn signal(&mut self, signal: Signal) {
@@ -57,6 +57,9 @@ impl Core {
 
     /// Makes a record for an address nobody has seen, standing as the policy of now says.
     fn newcomer(&mut self, mac: Mac) -> Option<String> {
+        if !self.takes_in(mac) {
+            return None;
+        }
         let now = self.now();
         let strangers = self.setup.records.values().filter(|record| !record.declared).count();
         if strangers >= MOST_NEWCOMERS && !self.forget_one() {
@@ -84,8 +87,7 @@ impl Core {
         else {
             return false;
         };
-        self.remove(&id);
-        self.index();
+        self.forget(&id);
         true
     }
 

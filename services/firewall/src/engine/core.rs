@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use sanctum_api::Moment;
 use sanctum_api::firewall::{BlockState, Desired, Device, Happening, Kind, Router, Verdict};
-use sanctum_http::Feed;
+use sanctum_http::{Feed, Refusal};
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::trace::TraceId;
 use sanctum_kernel::{Mac, Nudge, Status, Trace};
@@ -16,6 +16,7 @@ use sanctum_store::StoreError;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::refused_store;
 use crate::backend::{Backend, By};
 use crate::config::Config;
 use crate::ledger::{Entry, Ledger};
@@ -70,6 +71,7 @@ pub(crate) struct Core {
     pub(super) canary: Option<Mac>,
     /// The last canary did not come through.
     pub(super) canary_lost: bool,
+    pub(super) flood: super::flood::Flood,
     pub(super) counted: BTreeMap<Mac, u64>,
     pub(super) off: bool,
     pub(super) drift: Option<String>,
@@ -97,6 +99,7 @@ impl Core {
             leaving: BTreeMap::new(),
             canary: None,
             canary_lost: false,
+            flood: super::flood::Flood::default(),
             counted: BTreeMap::new(),
             off: false,
             drift: None,
@@ -199,16 +202,15 @@ impl Core {
         happening
     }
 
+    /// Whether nothing waits to be written down.
+    pub(super) fn is_kept(&self) -> bool {
+        self.dirty.is_empty() && self.gone.is_empty() && self.moments.is_empty()
+    }
+
     /// Shows the truth to readers and writes down what changed. What could not be written stays to be written.
     pub(super) async fn finish(&mut self) -> Result<(), StoreError> {
         self.show();
-        let records = &self.setup.records;
-        let entry = Entry {
-            devices: self.dirty.iter().filter_map(|id| records.get(id)).cloned().collect(),
-            gone: self.gone.clone(),
-            desired: None,
-            moments: self.moments.clone(),
-        };
+        let entry = self.unwritten(None);
         if entry.is_empty() {
             return Ok(());
         }
@@ -229,6 +231,45 @@ impl Core {
                 Err(error)
             }
         }
+    }
+
+    fn unwritten(&self, desired: Option<Desired>) -> Entry {
+        let records = &self.setup.records;
+        Entry {
+            devices: self.dirty.iter().filter_map(|id| records.get(id)).cloned().collect(),
+            gone: self.gone.clone(),
+            desired,
+            moments: self.moments.clone(),
+        }
+    }
+
+    /// Does all of `work` and writes it down, or leaves everything as it was: whether the work refuses half way or
+    /// the disk does.
+    pub(super) async fn whole<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Refusal> + Send,
+    ) -> Result<T, Refusal> {
+        let records = self.setup.records.clone();
+        let (desired, states) = (self.setup.desired.clone(), self.states.clone());
+        let (dirty, gone) = (self.dirty.clone(), self.gone.clone());
+        let outcome = match work(self) {
+            Ok(value) => {
+                let changed = (self.setup.desired != desired).then(|| self.setup.desired.clone());
+                let written = self.setup.ledger.write(self.unwritten(changed)).await;
+                written.map(|()| value).map_err(|error| refused_store(&error))
+            }
+            Err(refusal) => Err(refusal),
+        };
+        if outcome.is_ok() {
+            self.dirty.clear();
+            self.gone.clear();
+            self.moments.clear();
+        } else {
+            (self.setup.records, self.setup.desired, self.states) = (records, desired, states);
+            (self.dirty, self.gone) = (dirty, gone);
+            self.index();
+        }
+        outcome
     }
 
     fn show(&mut self) {

@@ -4,6 +4,7 @@ mod arrive;
 mod canary;
 mod core;
 mod drift;
+mod flood;
 mod round;
 mod say;
 
@@ -118,6 +119,10 @@ impl Loop {
     }
 
     async fn keep(&mut self) {
+        // In a flood most signs change nothing.
+        if self.core.is_kept() {
+            return;
+        }
         if let Err(error) = self.core.finish().await {
             tracing::error!(error = %Chain(&error), "what happened could not be kept; it is tried again");
         }
@@ -129,10 +134,17 @@ fn busy() -> Refusal {
 }
 
 fn not_kept(error: &sanctum_store::StoreError) -> Refusal {
-    let problem = Problem::new(503, "not-kept", "it is in force, but could not be written down")
+    let problem = Problem::new(error.status(), "not-kept", "it is in force, but could not be written down")
         .detail(error.to_string());
     Refusal(match error.hint() {
         Some(hint) => problem.hint(hint),
         None => problem,
     })
+}
+
+/// Nothing was changed.
+fn refused_store(error: &sanctum_store::StoreError) -> Refusal {
+    let Refusal(mut problem) = not_kept(error);
+    "it could not be written down, so nothing was changed".clone_into(&mut problem.title);
+    Refusal(problem)
 }

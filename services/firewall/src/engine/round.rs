@@ -20,6 +20,7 @@ impl Core {
     /// Looks at the whole truth and makes it so. May run at any time, and twice.
     pub(crate) async fn round(&mut self) {
         self.settle();
+        self.ebb();
         let per_service = self.per_service();
         let intent =
             plan::intent(&self.setup.records, &self.setup.desired, self.now(), per_service, self.canary);
@@ -321,6 +322,10 @@ impl Core {
     ) {
         let left = Mend::between(intent, after);
         let whole = left.is_empty() && after.rules == Rules::Whole;
+        // What was seen does not say why it stays so.
+        if let Some(error) = refused.filter(|_| !whole && !drifts.is_empty()) {
+            drifts.insert(0, Chain(error).to_string());
+        }
         if !whole && drifts.is_empty() {
             let macs: Vec<String> =
                 left.block.keys().chain(&left.unblock).take(MOST_NAMED).map(Mac::to_string).collect();
@@ -408,6 +413,7 @@ impl Core {
     /// Bytes since the last look, by device. A counter that went back began anew.
     fn usage(&mut self, seen: &Observation) {
         let mut touched = Vec::new();
+        self.counted.retain(|mac, _| seen.bytes.contains_key(mac));
         for (mac, count) in &seen.bytes {
             let before = self.counted.insert(*mac, *count);
             let more = count.checked_sub(before.unwrap_or(0)).unwrap_or(*count);
@@ -424,8 +430,10 @@ impl Core {
 
     /// Strangers that the gate stopped and that nobody noticed otherwise.
     async fn knock(&mut self, seen: &Observation) {
-        let unknown: Vec<Mac> =
-            seen.strangers.iter().filter(|mac| !self.by_mac.contains_key(*mac)).copied().collect();
+        // One who knocks for days is one stranger, and no news.
+        let news = seen.strangers.difference(&self.flood.knocked);
+        let unknown: Vec<Mac> = news.filter(|mac| !self.by_mac.contains_key(*mac)).copied().collect();
+        self.flood.knocked.clone_from(&seen.strangers);
         for mac in unknown {
             let seen = Seen { mac, by: By::Counter, address: None, fingerprint: None };
             Trace::start().scope(Box::pin(self.seen(seen))).await;

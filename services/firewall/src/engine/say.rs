@@ -1,6 +1,6 @@
 //! What people and rules say: the intended state, names, blocks by hand, imports.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sanctum_api::Problem;
 use sanctum_api::firewall::{Block, Desired, Device, Export, Kind, Naming, Scope, Standing};
@@ -8,7 +8,7 @@ use sanctum_http::Refusal;
 use sanctum_kernel::Mac;
 
 use super::core::Core;
-use super::not_kept;
+use super::refused_store;
 use crate::ledger::Entry;
 use crate::record::{Record, id_of};
 use crate::{identity, plan};
@@ -40,7 +40,9 @@ impl Core {
                 )
                 .into());
             }
-            check_block(&format!("blocks.{id}."), block)?;
+            let at = format!("blocks.{id}.");
+            check_block(&at, block)?;
+            self.check_names(&at, block)?;
         }
         let entry = Entry { desired: Some(desired.clone()), ..Entry::default() };
         self.setup.ledger.write(entry).await.map_err(|error| refused_store(&error))?;
@@ -51,7 +53,7 @@ impl Core {
 
     pub(crate) async fn put_block(&mut self, id: &str, block: Block) -> Result<Device, Refusal> {
         check_block("", &block)?;
-        self.check_names(&block)?;
+        self.check_names("", &block)?;
         if block.until.is_some_and(|until| until <= self.now()) {
             let until = block.until.map(|until| until.to_string()).unwrap_or_default();
             return Err(Problem::field("until", until, "a moment in the future").into());
@@ -86,7 +88,15 @@ impl Core {
         self.shown_device(id)
     }
 
+    /// What a person says of a device: all of it, or nothing.
     pub(crate) async fn name(&mut self, id: &str, naming: Naming) -> Result<Device, Refusal> {
+        let shown = self.whole(|core| core.named(id, naming)).await?;
+        self.round().await;
+        self.shown_device(&shown)
+    }
+
+    /// Returns the id of the device that it is now.
+    fn named(&mut self, id: &str, naming: Naming) -> Result<String, Refusal> {
         let record = self.record(id)?;
         if let Some(name) = &naming.name
             && (name.trim().is_empty() || name.len() > 100)
@@ -117,8 +127,7 @@ impl Core {
         if let Some(mac) = naming.apart {
             self.part(&shown, mac)?;
         }
-        self.round().await;
-        self.shown_device(&shown)
+        Ok(shown)
     }
 
     /// The addresses of `id` join the known device's.
@@ -150,7 +159,9 @@ impl Core {
         into.device.bytes += newcomer.device.bytes;
         into.device.last_seen = into.device.last_seen.max(newcomer.device.last_seen);
         into.device.addresses.extend(newcomer.device.addresses);
-        self.setup.desired.blocks.remove(id);
+        if self.setup.desired.blocks.remove(id).is_some() {
+            self.setup.desired.version += 1;
+        }
         self.touch(known);
         self.index();
         Ok(())
@@ -187,30 +198,19 @@ impl Core {
         Ok(())
     }
 
-    /// Takes over devices and intentions of an export. Two devices with one address are refused as a whole.
+    /// Takes over devices and intentions of an export: all of it, or nothing.
     pub(crate) async fn import(&mut self, export: Export) -> Result<Vec<Device>, Refusal> {
-        if export.format != 1 {
-            return Err(Problem::field("format", export.format.to_string(), "1").into());
-        }
-        let mut owners = std::collections::BTreeMap::new();
-        for (at, device) in export.devices.iter().enumerate() {
-            for mac in &device.macs {
-                let kept = self.by_mac.get(mac).filter(|id| {
-                    **id != device.id && self.setup.records.get(*id).is_some_and(|record| record.declared)
-                });
-                if let Some(other) = owners.insert(*mac, device.id.clone()).or(kept.cloned()) {
-                    return Err(Refusal(Problem {
-                        field: Some(format!("devices[{at}].macs")),
-                        value: Some(mac.to_string()),
-                        ..Problem::conflict(format!(
-                            "`{other}` and `{}` have the same address {mac}",
-                            device.id
-                        ))
-                        .hint("an address belongs to one device: remove it from the other")
-                    }));
-                }
-            }
-        }
+        self.check_export(&export)?;
+        self.whole(|core| {
+            core.imported(export);
+            Ok(())
+        })
+        .await?;
+        self.round().await;
+        Ok(self.setup.records.values().map(|record| self.device(record)).collect())
+    }
+
+    fn imported(&mut self, export: Export) {
         for device in export.devices {
             let others: Vec<String> = device
                 .macs
@@ -235,14 +235,58 @@ impl Core {
             self.touch(&id);
         }
         self.index();
-        let mut desired = export.desired;
-        desired.version = self.setup.desired.version + 1;
-        desired.blocks.retain(|id, _| self.setup.records.contains_key(id));
-        let entry = Entry { desired: Some(desired.clone()), ..Entry::default() };
-        self.setup.ledger.write(entry).await.map_err(|error| refused_store(&error))?;
-        self.setup.desired = desired;
-        self.round().await;
-        Ok(self.setup.records.values().map(|record| self.device(record)).collect())
+        let version = self.setup.desired.version + 1;
+        self.setup.desired = Desired { version, ..export.desired };
+    }
+
+    /// Everything that an export can be refused for, before anything of it is taken.
+    fn check_export(&self, export: &Export) -> Result<(), Refusal> {
+        if export.format != 1 {
+            return Err(Problem::field("format", export.format.to_string(), "1").into());
+        }
+        let mut owners = BTreeMap::new();
+        let mut ids = BTreeSet::new();
+        for (at, device) in export.devices.iter().enumerate() {
+            if device.id.is_empty() || device.id.len() > 100 || device.id.contains('/') {
+                let allowed = "1 to 100 characters without a slash";
+                return Err(Problem::field(format!("devices[{at}].id"), &device.id, allowed).into());
+            }
+            if !ids.insert(&device.id) {
+                return Err(Problem::field(format!("devices[{at}].id"), &device.id, "every id once").into());
+            }
+            for mac in &device.macs {
+                if mac.is_group() {
+                    let allowed = "an address of one device, not of a group";
+                    return Err(
+                        Problem::field(format!("devices[{at}].macs"), mac.to_string(), allowed).into()
+                    );
+                }
+                let kept = self.by_mac.get(mac).filter(|id| {
+                    **id != device.id && self.setup.records.get(*id).is_some_and(|record| record.declared)
+                });
+                if let Some(other) = owners.insert(*mac, device.id.clone()).or(kept.cloned()) {
+                    return Err(Refusal(Problem {
+                        field: Some(format!("devices[{at}].macs")),
+                        value: Some(mac.to_string()),
+                        ..Problem::conflict(format!(
+                            "`{other}` and `{}` have the same address {mac}",
+                            device.id
+                        ))
+                        .hint("an address belongs to one device: remove it from the other")
+                    }));
+                }
+            }
+        }
+        for (id, block) in &export.desired.blocks {
+            if !ids.contains(id) && !self.setup.records.contains_key(id) {
+                let field = format!("desired.blocks.{id}");
+                return Err(Problem::field(field, id, "a device of `devices` or of this house").into());
+            }
+            let at = format!("desired.blocks.{id}.");
+            check_block(&at, block)?;
+            self.check_names(&at, block)?;
+        }
+        Ok(())
     }
 
     /// Everything that was said, and what the router holds.
@@ -273,15 +317,14 @@ impl Core {
         self.round().await;
     }
 
-    /// A person learns at once that a name means nothing to this router. What the rules want is taken all the same:
-    /// one unknown name must not keep every other block away; its own is `missing`, and closed fully after the grace.
-    fn check_names(&self, block: &Block) -> Result<(), Refusal> {
+    /// A name that means nothing to this router is refused: taken, it would be a block that nobody makes.
+    fn check_names(&self, at: &str, block: &Block) -> Result<(), Refusal> {
         let (Some(known), Scope::Services(names)) = (self.setup.backend.services(), &block.scope) else {
             return Ok(());
         };
         let Some(unknown) = names.iter().find(|name| !known.contains(*name)) else { return Ok(()) };
         let known: Vec<String> = known.into_iter().collect();
-        let problem = Problem::field("scope.services", unknown, known.join(", "));
+        let problem = Problem::field(format!("{at}scope.services"), unknown, known.join(", "));
         Err(problem.hint("a name of your own goes with its domains into `[firewall.services]`").into())
     }
 
@@ -334,11 +377,4 @@ fn check_block(at: &str, block: &Block) -> Result<(), Refusal> {
         .into());
     }
     Ok(())
-}
-
-/// Nothing was changed.
-fn refused_store(error: &sanctum_store::StoreError) -> Refusal {
-    let Refusal(mut problem) = not_kept(error);
-    "it could not be written down, so nothing was changed".clone_into(&mut problem.title);
-    Refusal(problem)
 }

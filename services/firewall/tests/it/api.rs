@@ -93,6 +93,7 @@ async fn two_devices_with_one_address_are_refused() {
     let twice = "[device.other]\nmac = [\"60:45:bd:12:34:56\"]\ntier = \"gaming\"";
     let Err((_, why)) = made(twice).try_start().await else { panic!("it started") };
     assert!(why.contains("60:45:bd:12:34:56") && why.contains("other") && why.contains("xbox"), "{why}");
+    assert_eq!(why.matches("error: ").count(), 1, "it is complained of once: {why}");
     let house = started("").await;
     let mut export = client(&house).export().await.unwrap();
     let mut copy = export.devices[0].clone();
@@ -208,5 +209,43 @@ async fn a_canary_in_a_house_that_is_switched_off_is_no_alarm() {
     assert_eq!(canary.verdict, Some(Verdict::Unknown));
     assert!(canary.detail.contains("switched off"), "{}", canary.detail);
     assert_eq!(house.get("firewall", "/health").await.1["parts"]["canary"], json!(null));
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_refused_half_way_changes_nothing() {
+    let house = started("").await;
+    let id = STRANGER.replace(':', "-");
+    join(&house, STRANGER).await;
+    until(&house, &id, "the stranger", |device| device.online).await;
+    let before = client(&house).export().await.unwrap();
+    let ask =
+        json!({ "name": "Lea", "owner": "ava", "approved": true, "kind": "phone", "same_as": "nobody" });
+    let (status, problem) = house.send("firewall", "PUT", &format!("/devices/{id}"), &ask).await;
+    assert_eq!((status, problem["field"].as_str()), (422, Some("same_as")));
+    let ask = json!({ "same_as": "xbox", "apart": TABLET });
+    let (status, problem) = house.send("firewall", "PUT", &format!("/devices/{id}"), &ask).await;
+    assert_eq!((status, problem["field"].as_str()), (422, Some("apart")));
+    assert_eq!(client(&house).export().await.unwrap(), before, "a refused name leaves everything as it was");
+    for (field, wrong) in [
+        ("desired.blocks.toaster", json!({ "toaster": curfew() })),
+        (
+            "desired.blocks.xbox.scope.services",
+            json!({ "xbox": { "scope": { "services": [] }, "reason": "x" } }),
+        ),
+    ] {
+        let mut import = serde_json::to_value(&before).unwrap();
+        for device in import["devices"].as_array_mut().unwrap() {
+            device["name"] = json!("changed");
+        }
+        import["desired"]["blocks"] = wrong;
+        let (status, problem) = house.send("firewall", "POST", "/import", &import).await;
+        assert_eq!((status, problem["field"].as_str()), (422, Some(field)), "{problem}");
+        assert_eq!(
+            client(&house).export().await.unwrap(),
+            before,
+            "a refused import leaves everything as it was"
+        );
+    }
     house.stop().await;
 }

@@ -5,6 +5,7 @@
 mod api;
 mod disk;
 mod faults;
+mod flood;
 mod house;
 mod newcomers;
 mod property;

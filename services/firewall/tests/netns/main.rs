@@ -6,6 +6,8 @@
 #[cfg(target_os = "linux")]
 mod flows;
 #[cfg(target_os = "linux")]
+mod hung;
+#[cfg(target_os = "linux")]
 mod joins;
 #[cfg(target_os = "linux")]
 mod lab;

@@ -171,9 +171,7 @@ async fn story(State(hub): State<Hub>, Path(id): Path<String>) -> Result<Json<Ve
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 fn unkept(error: StoreError) -> Refusal {
     match error.hint() {
-        Some(hint) => Refusal(
-            Problem::new(if error.is_temporary() { 503 } else { 500 }, "store", error.to_string()).hint(hint),
-        ),
+        Some(hint) => Refusal(Problem::new(error.status(), "store", error.to_string()).hint(hint)),
         None => Refusal::inside(&error),
     }
 }

@@ -29,6 +29,39 @@ impl Small {
     }
 }
 
+/// An ext4 of its own in a file, where `chattr` can take every right to write away while a file is open.
+struct Disk {
+    at: PathBuf,
+    image: tempfile::NamedTempFile,
+}
+
+impl Disk {
+    fn mount(path: &Path) -> Self {
+        fs::create_dir_all(path).unwrap();
+        let image = tempfile::NamedTempFile::new().unwrap();
+        image.as_file().set_len(16 * 1024 * 1024).unwrap();
+        let file = image.path().display().to_string();
+        run(&["mkfs.ext4", "-q", "-F", &file]);
+        run(&["mount", "-o", "loop", &file, &path.display().to_string()]);
+        Self { at: path.to_owned(), image }
+    }
+
+    /// From now on, or no longer, every write to the database fails, as root as well.
+    fn read_only(&self, database: &str, on: bool) {
+        for end in ["", "-wal"] {
+            let file = self.at.join(format!("{database}{end}")).display().to_string();
+            run(&["chattr", if on { "+i" } else { "-i" }, &file]);
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        run(&["umount", "-l", &self.at.display().to_string()]);
+        assert!(self.image.path().exists(), "the image outlives its mount");
+    }
+}
+
 impl Drop for Small {
     fn drop(&mut self) {
         run(&["umount", "-l", &self.0.display().to_string()]);
@@ -84,7 +117,7 @@ async fn on_a_full_disk_an_act_is_refused_and_the_rules_can_still_be_read() {
     }
     let (code, problem) = refused.expect("a full disk is noticed");
     let says = |field: &str| problem[field].as_str().unwrap_or_default().to_owned();
-    assert_eq!(code, 503, "{problem}");
+    assert_eq!(code, 507, "{problem}");
     assert!(says("title").contains("disk is full") && says("title").contains("screen.db"), "{problem}");
     assert!(says("hint").contains("free some space"), "{problem}");
     for path in ["/screen/status", "/screen/credits", "/screen/explain?device=xbox"] {
@@ -121,4 +154,27 @@ async fn a_read_only_disk_or_database_is_named_at_the_start() {
     let house = stopped.start().await;
     assert_eq!(taken_back(&house).await.len(), 1, "nothing is lost");
     house.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_that_becomes_read_only_under_the_service_is_named_and_recovers() {
+    let stopped = house("2026-11-18T17:00:00");
+    let disk = Disk::mount(&stopped.paths().state());
+    let house = stopped.start().await;
+    assert_eq!(extend(&house, "before").await.0, 200);
+    disk.read_only("screen.db", true);
+    let (code, problem) = extend(&house, "meanwhile").await;
+    let says = |field: &str| problem[field].as_str().unwrap_or_default().to_owned();
+    assert_eq!(code, 503, "{problem}");
+    assert!(says("title").contains("read-only") && says("title").contains("screen.db"), "{problem}");
+    assert!(says("hint").contains("remount"), "{problem}");
+    for path in ["/screen/status", "/screen/credits", "/screen/explain?device=xbox"] {
+        assert_eq!(house.get("screen", path).await.0, 200, "{path}");
+    }
+    disk.read_only("screen.db", false);
+    eventually("the right to write", SOON, async || (extend(&house, "after").await.0 == 200).then_some(()))
+        .await;
+    let acts = taken_back(&house).await;
+    assert!(acts.len() == 2 && acts[0].contains("after") && acts[1].contains("before"), "{acts:?}");
+    drop(house.stop().await);
 }

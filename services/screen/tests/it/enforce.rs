@@ -198,3 +198,21 @@ async fn a_guest_whom_the_firewall_forgot_takes_nobody_elses_rules_away() {
     until_screen(&house, "/screen/status", "it to be said", |status| status["enforced"] == "applied").await;
     house.stop().await;
 }
+
+#[tokio::test]
+async fn a_service_the_router_does_not_know_keeps_no_other_block_away_and_is_said() {
+    let stopped = house("2026-11-18T22:00:00");
+    wall(stopped.paths().home()).lock().unwrap().nameless = Some("netflix");
+    let house = stopped.start().await;
+    let seen = until_desired(house.home(), "the curfew", |desired| desired.blocks.contains_key("tv")).await;
+    let Scope::Services(names) = &seen.blocks["tv"].scope else { panic!("{seen:?}") };
+    assert!(names.contains(&"youtube".to_owned()) && !names.contains(&"netflix".to_owned()), "{names:?}");
+    assert_eq!(seen.blocks["xbox"].scope, Scope::All, "everybody else's rules hold");
+    let status =
+        until_screen(&house, "/screen/status", "what is wrong", |status| status["enforced"] == "not-applied");
+    let detail = status.await["detail"].as_str().unwrap_or_default().to_owned();
+    assert!(detail.contains("`netflix`") && detail.contains("[firewall.services]"), "{detail}");
+    wall(house.home()).lock().unwrap().nameless = None;
+    until_screen(&house, "/screen/status", "the whole", |status| status["enforced"] == "applied").await;
+    house.stop().await;
+}

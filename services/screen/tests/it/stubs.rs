@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use sanctum_api::Problem;
-use sanctum_api::firewall::{Desired, Device, Happening, Newcomers, Resembles, Router};
+use sanctum_api::firewall::{Desired, Device, Happening, Newcomers, Resembles, Router, Scope};
 use sanctum_api::notify::{Accepted, Notice};
 use sanctum_http::{
     Feed, HeaderMap, Json, LastEventId, Op, Path as Id, Refusal, Response, Routes, State, events, serve,
@@ -48,6 +48,8 @@ pub(crate) struct Wall {
     pub(crate) sin: Sin,
     /// A device that is refused because it is not known any more.
     pub(crate) forgotten: Option<&'static str>,
+    /// The name of a service that means nothing to the router.
+    pub(crate) nameless: Option<&'static str>,
     /// A person has switched enforcement off.
     pub(crate) off: bool,
     /// What the devices show only when one has been asked for so many times more.
@@ -179,6 +181,13 @@ async fn put_desired(
     }
     if let Some(id) = wall.forgotten.filter(|id| new.blocks.contains_key(*id)) {
         return Err(Problem::field(format!("blocks.{id}"), id, "a device").into());
+    }
+    for (id, block) in &new.blocks {
+        let names = if let Scope::Services(names) = &block.scope { names.as_slice() } else { &[] };
+        if let Some(name) = names.iter().find(|name| wall.nameless == Some(name)) {
+            let problem = Problem::field(format!("blocks.{id}.scope.services"), name, "youtube, netflix");
+            return Err(problem.hint("its domains go into `[firewall.services]`").into());
+        }
     }
     wall.puts += 1;
     if wall.sin != Sin::Lies {

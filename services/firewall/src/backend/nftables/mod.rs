@@ -9,6 +9,8 @@ mod learnt;
 #[cfg(target_os = "linux")]
 mod packet;
 #[cfg(target_os = "linux")]
+mod program;
+#[cfg(target_os = "linux")]
 mod router;
 #[cfg(target_os = "linux")]
 mod rules;
@@ -28,6 +30,7 @@ pub(crate) use router::open;
 #[cfg(target_os = "linux")]
 pub use ruleset::bare;
 
+use sanctum_kernel::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -47,11 +50,14 @@ pub struct Config {
     pub prefixes: Vec<String>,
     /// The program that loads the rules, at start and for repair only.
     pub nft: String,
+    /// How long that program may take (ten thousand addresses load within a second); then it is stopped, nothing it
+    /// was asked for counts as done, and it is tried again.
+    pub patience: Period,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { lan: vec!["br-lan".to_owned()], prefixes: Vec::new(), nft: "nft".to_owned() }
+        Self { lan: vec!["br-lan".to_owned()], prefixes: Vec::new(), nft: "nft".to_owned(), patience: Period::secs(5) }
     }
 }
 
@@ -67,6 +73,9 @@ impl Config {
 
     pub(crate) fn check(&self) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
+        if self.patience.0.is_zero() {
+            wrong.push(("patience", "`patience` is zero: every load would be stopped; write a length of time such as `5s`".to_owned()));
+        }
         if self.lan.is_empty() {
             wrong.push(("lan", "no interface is named: nothing could be watched or blocked".to_owned()));
         }

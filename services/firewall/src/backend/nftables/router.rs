@@ -1,8 +1,7 @@
 //! The backend: intentions into elements, and what the kernel shows into evidence.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
-use std::process::{Command, Stdio};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -14,6 +13,7 @@ use super::Config;
 use super::kernel::{BRIDGE, Count, Element, INET, Kernel};
 use super::lan::Lan;
 use super::learnt::{Learnt, Pair};
+use super::program;
 use super::rules::{self, Print, Wrong};
 use super::ruleset;
 use super::socket::Netlink;
@@ -24,6 +24,9 @@ use crate::services::Services;
 
 /// Ending flows walks the kernel's table once per address; for more addresses the rules alone have to do.
 const MOST_FLUSHED: usize = 256;
+
+/// For how many times its patience an nft that hung is not tried again: every try keeps the engine waiting.
+const LEFT_ALONE: u32 = 3;
 
 /// EtherTypes of IPv4 and IPv6: the bridge's switch for strangers.
 const PACKETS: [[u8; 2]; 2] = [[0x08, 0x00], [0x86, 0xdd]];
@@ -49,6 +52,8 @@ struct Inner {
     learnt: Mutex<Learnt>,
     /// The rules as they were right after we loaded them.
     ours: Mutex<Option<[Vec<Print>; 2]>>,
+    /// When nft last hung, and what was said of it.
+    hung: Mutex<Option<(Instant, String)>>,
 }
 
 /// Opens the router, or says what is missing and the way out.
@@ -68,8 +73,9 @@ pub(crate) fn open(config: &Config, services: Services) -> Result<Arc<dyn Backen
         .because(error),
         _ => Hinted::new(exit::UNAVAILABLE, "the kernel has no nftables", "load the module `nf_tables`, or use a kernel that has it").because(error),
     })?;
-    let nft = Command::new(&config.nft).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if let Err(error) = nft {
+    // One that hangs is no reason not to start: the kernel may still hold the rules, and loading is tried again.
+    let nft = program::run(&config.nft, &["--version"], "", config.patience.0);
+    if let Err(error) = nft.or_else(|error| if is_there(&error) { Ok(String::new()) } else { Err(error) }) {
         return Err(Hinted::new(
             exit::UNAVAILABLE,
             format!("the program `{}` does not run", config.nft),
@@ -79,8 +85,13 @@ pub(crate) fn open(config: &Config, services: Services) -> Result<Arc<dyn Backen
     }
     let slow = Kernel::open().map_err(no_netlink)?;
     let (quick, slow, learnt) = (Mutex::new(quick), Mutex::new(slow), Mutex::new(Learnt::new(services)));
-    let inner = Inner { config: config.clone(), lan, quick, slow, learnt, ours: Mutex::default() };
+    let inner = Inner { config: config.clone(), lan, quick, slow, learnt, ours: Mutex::default(), hung: Mutex::default() };
     Ok(Arc::new(Nftables(Arc::new(inner))))
+}
+
+/// Whether the program was found: what it said is another matter.
+fn is_there(error: &io::Error) -> bool {
+    !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput)
 }
 
 impl Inner {
@@ -257,20 +268,20 @@ impl Inner {
         Ok(())
     }
 
-    /// Runs nft; its complaint is the error.
+    /// Runs nft; its complaint is the error. One that hung is left alone for a while: meanwhile the engine goes on
+    /// with everything that needs no nft.
     fn nft(&self, args: &[&str], input: &str) -> io::Result<String> {
-        let mut child =
-            Command::new(&self.config.nft).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        // Taken, so that it is closed before the child is waited for. nft reads everything before it writes.
-        if let Some(mut pipe) = child.stdin.take() {
-            pipe.write_all(input.as_bytes())?;
+        let alone = self.config.patience.0 * LEFT_ALONE;
+        if let Some((hung, why)) = lock(&self.hung).as_ref().filter(|(hung, _)| hung.elapsed() < alone) {
+            let left = alone.saturating_sub(hung.elapsed()).as_secs() + 1;
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("{why}; it is tried again in {left} s")));
         }
-        let output = child.wait_with_output()?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        Err(io::Error::other(complaint.lines().next().unwrap_or("nft failed and did not say why").to_owned()))
+        let outcome = program::run(&self.config.nft, args, input, self.config.patience.0);
+        *lock(&self.hung) = match &outcome {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Some((Instant::now(), error.to_string())),
+            _ => None,
+        };
+        outcome
     }
 }
 
