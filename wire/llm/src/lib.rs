@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod codec;
 pub mod event;
+mod json;
 pub mod request;
 
 pub use answer::{Answer, Fault, FaultKind, Finish, Usage};
