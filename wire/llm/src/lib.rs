@@ -6,8 +6,9 @@
 pub mod answer;
 pub mod codec;
 pub mod event;
-mod json;
+mod fields;
 pub mod request;
+mod write;
 
 pub use answer::{Answer, Fault, FaultKind, Finish, Usage};
 pub use codec::{Codec, Decode, Dialect, Encode, Loss, Malformed, Written};

@@ -101,6 +101,19 @@ impl<'a> Fields<'a> {
         self.raw(name).map(|raw| Self::of(raw, at)).transpose()
     }
 
+    /// An object as it stands.
+    pub(crate) fn object_raw(&mut self, name: &str) -> Result<Option<&'a RawValue>, Malformed> {
+        match self.raw(name) {
+            Some(raw) if !raw.get().starts_with('{') => Err(wrong(&self.at(name), raw, "an object")),
+            other => Ok(other),
+        }
+    }
+
+    /// Looks at a field without taking it.
+    pub(crate) fn peek(&self, name: &str) -> Option<&'a RawValue> {
+        self.fields.iter().rev().find(|(key, value)| key == name && value.get() != "null").map(|(_, value)| *value)
+    }
+
     pub(crate) fn list(&mut self, name: &str) -> Result<Option<Vec<&'a RawValue>>, Malformed> {
         self.typed(name, "a list")
     }
@@ -123,6 +136,11 @@ impl<'a> Fields<'a> {
     pub(crate) fn rest_at(self, into: &mut Vec<(String, Raw)>) {
         let at = self.at.clone();
         into.extend(self.rest().into_iter().map(|(name, value)| (format!("{at}.{name}"), value)));
+    }
+
+    /// Whether a field is there and not `null`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.peek(name).is_some()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
