@@ -4,11 +4,13 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "this crate exists for tests; a panic is how it fails"
 )]
 
 pub mod browser;
 mod house;
+pub mod provider;
 
 pub use house::{House, Stopped};
 pub use sanctum_kernel as kernel;
