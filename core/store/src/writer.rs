@@ -1,5 +1,6 @@
 //! The one thread that writes, committing whatever has gathered while it waited for the disk.
 
+use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -13,16 +14,56 @@ use crate::StoreError;
 const GROUP: usize = 512;
 /// Writers beyond this wait before they may submit: memory stays bounded.
 const QUEUE: usize = 4096;
+/// Ordinary jobs that go with a commit of jobs that go first: they get on, and hold nobody up for long.
+const BESIDE: usize = 4;
 
 /// Does the work inside the group's transaction, or learns why there is none. Says whether its changes may stay,
 /// and how to answer once the commit's outcome is known.
 type Job = Box<dyn FnOnce(Result<&Transaction<'_>, &StoreError>) -> (bool, Answer) + Send>;
 type Answer = Box<dyn FnOnce(Option<&StoreError>) + Send>;
 
+/// A job that goes before others, in the group's transaction itself: a savepoint for each would copy every page it
+/// touches once more. For that it must bear being done again.
+trait First: Send {
+    /// Whether its changes may stay.
+    fn work(&mut self, transaction: &Transaction<'_>) -> bool;
+    fn answer(self: Box<Self>, failed: Option<&StoreError>);
+}
+
+enum Submitted {
+    First(Box<dyn First>),
+    Later(Job),
+}
+
 #[derive(Debug)]
 pub(crate) struct Writer {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<Submitted>,
     path: PathBuf,
+}
+
+struct Repeatable<T, F> {
+    path: PathBuf,
+    work: F,
+    outcome: Result<T, StoreError>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> First for Repeatable<T, F>
+where
+    T: Send + 'static,
+    F: Fn(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
+{
+    fn work(&mut self, transaction: &Transaction<'_>) -> bool {
+        self.outcome = guarded(&self.path, || (self.work)(transaction));
+        self.outcome.is_ok()
+    }
+
+    fn answer(self: Box<Self>, failed: Option<&StoreError>) {
+        let outcome = failed.map_or(self.outcome, |error| Err(error.clone()));
+        if self.reply.send(outcome).is_err() {
+            tracing::debug!("nobody waits for this write any more");
+        }
+    }
 }
 
 impl Writer {
@@ -59,7 +100,18 @@ impl Writer {
             };
             (stays, Box::new(answer))
         });
-        self.jobs.send(job).await.map_err(|_| StoreError::Stopped)?;
+        self.jobs.send(Submitted::Later(job)).await.map_err(|_| StoreError::Stopped)?;
+        answer.await.unwrap_or(Err(StoreError::Stopped))
+    }
+
+    pub(crate) async fn submit_first<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Repeatable { path: self.path.clone(), work, outcome: Err(StoreError::Stopped), reply };
+        self.jobs.send(Submitted::First(Box::new(job))).await.map_err(|_| StoreError::Stopped)?;
         answer.await.unwrap_or(Err(StoreError::Stopped))
     }
 }
@@ -81,38 +133,88 @@ fn file_at(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
-fn run(path: &Path, mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
+fn run(path: &Path, mut connection: Connection, mut queue: mpsc::Receiver<Submitted>) {
     let opened = file_at(path);
-    while let Some(first) = queue.blocking_recv() {
-        let mut group = vec![first];
-        while group.len() < GROUP {
+    let mut waiting = VecDeque::new();
+    loop {
+        let mut first = Vec::new();
+        let mut sort = |job, waiting: &mut VecDeque<Job>| match job {
+            Submitted::First(job) => first.push(job),
+            Submitted::Later(job) => waiting.push_back(job),
+        };
+        if waiting.is_empty() {
+            let Some(job) = queue.blocking_recv() else { return };
+            sort(job, &mut waiting);
+        }
+        for _ in 0..GROUP {
             match queue.try_recv() {
-                Ok(job) => group.push(job),
+                Ok(job) => sort(job, &mut waiting),
                 Err(_) => break,
             }
         }
+        let most = if first.is_empty() { GROUP } else { BESIDE };
+        let group: Vec<Job> = waiting.drain(..most.min(waiting.len())).collect();
         if opened == file_at(path) {
-            commit(path, &mut connection, group);
+            commit(path, &mut connection, first, group);
         } else {
             let gone = StoreError::Gone(path.to_owned());
             tracing::error!(error = %gone, "nothing can be kept");
-            for job in group {
-                job(Err(&gone)).1(None);
-            }
+            refuse(first, group, &gone);
         }
     }
 }
 
-fn commit(path: &Path, connection: &mut Connection, group: Vec<Job>) {
-    let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
-        Ok(transaction) => transaction,
-        Err(error) => {
-            let error = StoreError::of(path, &error);
-            tracing::error!(%error, "a transaction could not be begun");
-            return group.into_iter().for_each(|job| job(Err(&error)).1(None));
+fn refuse(first: Vec<Box<dyn First>>, group: Vec<Job>, error: &StoreError) {
+    first.into_iter().for_each(|job| job.answer(Some(error)));
+    group.into_iter().for_each(|job| job(Err(error)).1(None));
+}
+
+fn begin<'c>(path: &Path, connection: &'c mut Connection) -> Result<Transaction<'c>, StoreError> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| {
+        let error = StoreError::of(path, &error);
+        tracing::error!(%error, "a transaction could not be begun");
+        error
+    })
+}
+
+fn commit(path: &Path, connection: &mut Connection, mut first: Vec<Box<dyn First>>, group: Vec<Job>) {
+    let mut apart = false;
+    if !first.is_empty() {
+        match begin(path, connection) {
+            Ok(transaction) if first.iter_mut().all(|job| job.work(&transaction)) => {
+                return finish(path, transaction, first.into_iter().map(answer).collect(), group);
+            }
+            // It is rolled back here, and each is done again by itself: who fails shall fail alone.
+            Ok(_) => apart = true,
+            Err(error) => return refuse(first, group, &error),
         }
+    }
+    let transaction = match begin(path, connection) {
+        Ok(transaction) => transaction,
+        Err(error) => return refuse(first, group, &error),
     };
-    let answers: Vec<Answer> = group.into_iter().map(|job| alone(path, &transaction, job)).collect();
+    let alone = |job: Box<dyn First>| alone(path, &transaction, again(job));
+    let answers = if apart { first.into_iter().map(alone).collect() } else { Vec::new() };
+    finish(path, transaction, answers, group);
+}
+
+fn answer(job: Box<dyn First>) -> Answer {
+    Box::new(move |failed| job.answer(failed))
+}
+
+fn again(mut job: Box<dyn First>) -> Job {
+    Box::new(move |transaction| match transaction {
+        Ok(transaction) => (job.work(transaction), answer(job)),
+        Err(error) => {
+            let error = error.clone();
+            (false, Box::new(move |failed| job.answer(Some(failed.unwrap_or(&error)))))
+        }
+    })
+}
+
+/// Runs the group after what is done already, commits, and answers.
+fn finish(path: &Path, transaction: Transaction<'_>, mut answers: Vec<Answer>, group: Vec<Job>) {
+    answers.extend(group.into_iter().map(|job| alone(path, &transaction, job)));
     let outcome = transaction.commit().map_err(|error| StoreError::of(path, &error));
     if let Err(error) = &outcome {
         tracing::error!(%error, "a commit failed");
@@ -176,6 +278,30 @@ mod tests {
         let kept =
             db.read(|c| c.query_row("SELECT group_concat(x) FROM t", [], |row| row.get::<_, String>(0)));
         assert_eq!(kept.await.unwrap(), "1,2,3");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_goes_first_fails_alone_as_well_and_shares_commits_with_the_rest() {
+        let (_dir, db) = db();
+        let mut all = tokio::task::JoinSet::new();
+        for x in 0..400_i64 {
+            let db = db.clone();
+            all.spawn(async move {
+                let insert = move |tx: &crate::Transaction<'_>| tx.execute("INSERT INTO t VALUES(?1)", [x / 2]);
+                let panics = move |tx: &crate::Transaction<'_>| {
+                    tx.execute("INSERT INTO t VALUES(?1)", [1000 + x])?;
+                    panic!("a job that goes wrong")
+                };
+                match x % 40 {
+                    7 => db.write_first::<usize, _>(panics).await,
+                    x if x % 3 == 0 => db.write(insert).await,
+                    _ => db.write_first(insert).await,
+                }
+            });
+        }
+        let kept = all.join_all().await.into_iter().filter(Result::is_ok).count();
+        let count = db.read(|c| c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)));
+        assert_eq!((kept, count.await.unwrap()), (200, 200_i64), "one of each pair, and nothing of what panicked");
     }
 
     #[tokio::test]
