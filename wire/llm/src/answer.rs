@@ -1,10 +1,12 @@
 //! What a model answers, in no dialect.
 
-use crate::{Part, Raw};
+use crate::{Dialect, Part, Raw};
 
 /// A whole answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
+    /// The dialect it was read from; decides which of `extra`, of the notes and of the opaque parts can be written again.
+    pub from: Dialect,
     pub id: String,
     pub model: String,
     /// Seconds since 1970, where the dialect says it.
@@ -15,7 +17,7 @@ pub struct Answer {
     pub stop_sequence: Option<String>,
     /// `None` when the provider said nothing about it.
     pub usage: Option<Usage>,
-    /// Top-level fields this form has no word for.
+    /// Fields this form has no word for, named as in [`crate::extra`].
     pub extra: Vec<(String, Raw)>,
 }
 
@@ -82,4 +84,19 @@ pub enum FaultKind {
     Overloaded,
     Timeout,
     Internal,
+}
+
+impl Usage {
+    /// What is known after a later report: it never takes back what an earlier one said.
+    #[must_use]
+    pub fn or(self, earlier: Self) -> Self {
+        Self {
+            input: self.input.max(earlier.input),
+            cached: self.cached.max(earlier.cached),
+            written_5m: self.written_5m.max(earlier.written_5m),
+            written_1h: self.written_1h.max(earlier.written_1h),
+            output: self.output.max(earlier.output),
+            reasoning: self.reasoning.max(earlier.reasoning),
+        }
+    }
 }

@@ -15,6 +15,19 @@ pub enum Dialect {
     Gemini,
 }
 
+impl Dialect {
+    pub const ALL: [Self; 4] = [Self::Chat, Self::Responses, Self::Messages, Self::Gemini];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::Gemini => "gemini",
+        }
+    }
+}
+
 /// Bytes of a dialect, and what could not be said in it.
 #[derive(Debug, Clone, Default)]
 pub struct Written {

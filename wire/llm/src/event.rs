@@ -68,4 +68,9 @@ pub enum Delta {
     /// A piece of the JSON text of a tool call's arguments, verbatim.
     Arguments(String),
     Refusal(String),
+    /// A citation or annotation of the text that is open: one JSON object in its dialect's words.
+    Note {
+        dialect: Dialect,
+        json: String,
+    },
 }

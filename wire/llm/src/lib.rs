@@ -5,9 +5,17 @@
 
 pub mod answer;
 pub mod codec;
+pub mod data_uri;
 pub mod event;
+pub mod extra;
+pub mod fault;
 mod fields;
+pub mod ids;
+pub mod json;
+pub mod read;
 pub mod request;
+pub mod sse;
+pub mod think;
 mod write;
 
 pub use answer::{Answer, Fault, FaultKind, Finish, Usage};

@@ -33,7 +33,7 @@ pub struct Request {
     pub format: Option<Format>,
     /// Who the end user is, as an opaque name.
     pub user: Option<String>,
-    /// Top-level fields this form has no word for, in their order.
+    /// Fields this form has no word for, in their order, named as in [`crate::extra`].
     pub extra: Vec<(String, Raw)>,
 }
 
@@ -43,7 +43,7 @@ pub struct Turn {
     pub parts: Vec<Part>,
     /// OpenAI's `name` of a participant.
     pub name: Option<String>,
-    /// Fields of the message itself this form has no word for.
+    /// Fields of the message this form has no word for, named as in [`crate::extra`].
     pub extra: Vec<(String, Raw)>,
 }
 
