@@ -9,4 +9,6 @@ mod writer;
 pub use db::Db;
 pub use error::StoreError;
 pub use rusqlite::Error as SqlError;
-pub use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, named_params, params};
+pub use rusqlite::{
+    Connection, OptionalExtension, Row, ToSql, Transaction, named_params, params, params_from_iter,
+};

@@ -287,7 +287,8 @@ mod tests {
         for x in 0..400_i64 {
             let db = db.clone();
             all.spawn(async move {
-                let insert = move |tx: &crate::Transaction<'_>| tx.execute("INSERT INTO t VALUES(?1)", [x / 2]);
+                let insert =
+                    move |tx: &crate::Transaction<'_>| tx.execute("INSERT INTO t VALUES(?1)", [x / 2]);
                 let panics = move |tx: &crate::Transaction<'_>| {
                     tx.execute("INSERT INTO t VALUES(?1)", [1000 + x])?;
                     panic!("a job that goes wrong")
@@ -301,7 +302,11 @@ mod tests {
         }
         let kept = all.join_all().await.into_iter().filter(Result::is_ok).count();
         let count = db.read(|c| c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)));
-        assert_eq!((kept, count.await.unwrap()), (200, 200_i64), "one of each pair, and nothing of what panicked");
+        assert_eq!(
+            (kept, count.await.unwrap()),
+            (200, 200_i64),
+            "one of each pair, and nothing of what panicked"
+        );
     }
 
     #[tokio::test]

@@ -55,7 +55,7 @@ impl After {
             permit.send(message);
         }
         for line in self.waiting.iter().filter_map(|name| hub.lines.get(name)) {
-            line.nudge.nudge();
+            line.wake();
         }
         if self.timers {
             hub.timers.nudge();
@@ -68,16 +68,16 @@ impl After {
 pub(crate) async fn accept(hub: &Arc<Hub>, incoming: Incoming) -> Result<Accepted, StoreError> {
     let _waiting = hub.accepting();
     let within = Arc::clone(hub);
-    let (accepted, after) = hub.db.write(move |tx| keep(tx, &within, incoming)).await?;
+    let (accepted, after) = hub.db.write_first(move |tx| keep(tx, &within, &incoming)).await?;
     after.run(hub);
     Ok(accepted)
 }
 
-/// The work of the transaction.
+/// The work of the transaction; it bears being done again after a rollback, because only rows decide.
 pub(crate) fn keep(
     tx: &Transaction<'_>,
     hub: &Hub,
-    incoming: Incoming,
+    incoming: &Incoming,
 ) -> Result<(Accepted, After), SqlError> {
     if let Some(key) = &incoming.key
         && let Some(answer) = answered(tx, key)?
@@ -86,9 +86,9 @@ pub(crate) fn keep(
     }
     let mut after = After::default();
     let accepted = if incoming.notice.resolved {
-        resolve::by_notice(tx, hub, &incoming, &mut after)?
+        resolve::by_notice(tx, hub, incoming, &mut after)?
     } else {
-        fire(tx, hub, &incoming, &mut after)?
+        fire(tx, hub, incoming, &mut after)?
     };
     if let Some(key) = &incoming.key {
         let answer = serde_json::to_string(&accepted).unwrap_or_default();
@@ -217,7 +217,7 @@ fn deliver(
     let permit = hub.lines.get(&send.channel).filter(|_| at_once).and_then(crate::hub::Line::claim);
     let now = hub.now();
     let mut insert = tx.prepare_cached(
-        "INSERT INTO deliveries(notification, channel, phase, manner, state, reason, created, due, started) VALUES(?1, ?2, 0, ?3, ?4, ?5, ?6, ?6, ?7)",
+        "INSERT INTO deliveries(notification, channel, phase, manner, state, reason, created, due, started, severity) VALUES(?1, ?2, 0, ?3, ?4, ?5, ?6, ?6, ?7, ?8)",
     )?;
     let state = if permit.is_some() { state::IN_FLIGHT } else { state::PENDING };
     let started = permit.is_some().then(|| now.as_microsecond());
@@ -228,7 +228,8 @@ fn deliver(
         state,
         send.reason,
         now.as_microsecond(),
-        started
+        started,
+        severity_number(incoming.notice.severity)
     ])?;
     let delivery = tx.last_insert_rowid();
     match permit {

@@ -1,8 +1,9 @@
 //! What the parts of the service share.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use sanctum_http::Feed;
@@ -28,10 +29,17 @@ pub(crate) struct Hub {
     pub(crate) timers: Nudge,
     pub(crate) recent: Mutex<Recent>,
     accepting: AtomicUsize,
+    /// How many callers have begun to wait since the start.
+    callers: AtomicU64,
+    /// When many waited last, in milliseconds since `started`; 0 is never.
+    rushed: AtomicU64,
+    started: Instant,
 }
 
-/// With this many callers waiting for an answer, keeping comes before telling.
+/// With this many callers waiting for an answer at once, keeping comes before telling…
 const MANY: usize = 8;
+/// …until so long after the last such moment, in milliseconds.
+const CALM: u64 = 100;
 
 /// One caller that waits; gone with this value.
 #[derive(Debug)]
@@ -52,6 +60,7 @@ pub(crate) struct Line {
     pub(crate) nudge: Nudge,
     pub(crate) breaker: Mutex<Breaker>,
     handoff: mpsc::Sender<Message>,
+    waiting: AtomicBool,
 }
 
 /// Messages begun but not yet taken by their worker; beyond that they wait as rows.
@@ -61,7 +70,30 @@ impl Line {
     pub(crate) fn new(built: Built, breaker: Breaker) -> (Self, mpsc::Receiver<Message>) {
         let (handoff, taken) = mpsc::channel(HANDOFF);
         let Built { name, kind, channel } = built;
-        (Self { name, kind, channel, nudge: Nudge::default(), breaker: Mutex::new(breaker), handoff }, taken)
+        (
+            Self {
+                name,
+                kind,
+                channel,
+                nudge: Nudge::default(),
+                breaker: Mutex::new(breaker),
+                handoff,
+                waiting: AtomicBool::new(false),
+            },
+            taken,
+        )
+    }
+
+    /// There are new rows; says so once until the worker looks at them.
+    pub(crate) fn wake(&self) {
+        if !self.waiting.swap(true, Ordering::AcqRel) {
+            self.nudge.nudge();
+        }
+    }
+
+    /// The worker looks at the rows now.
+    pub(crate) fn looks(&self) {
+        self.waiting.store(false, Ordering::Release);
     }
 
     /// A place in the worker's hands, if it has one and the channel is not left alone.
@@ -85,19 +117,35 @@ impl Hub {
         feed: Feed,
         lines: BTreeMap<String, Line>,
     ) -> Self {
-        let (timers, recent, accepting) = (Nudge::default(), Mutex::default(), AtomicUsize::new(0));
-        Self { rules, shared, db, feed, lines, timers, recent, accepting }
+        let (timers, recent, started) = (Nudge::default(), Mutex::default(), Instant::now());
+        let (accepting, callers, rushed) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        Self { rules, shared, db, feed, lines, timers, recent, accepting, callers, rushed, started }
     }
 
     /// A caller begins to wait.
     pub(crate) fn accepting(&self) -> Accepting<'_> {
-        self.accepting.fetch_add(1, Ordering::Relaxed);
+        self.callers.fetch_add(1, Ordering::Relaxed);
+        if self.accepting.fetch_add(1, Ordering::Relaxed) + 1 >= MANY {
+            self.rushed.store(self.millis(), Ordering::Relaxed);
+        }
         Accepting(&self.accepting)
     }
 
-    /// Whether so many callers wait that messages should: they are kept, and told a little later.
+    fn millis(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    /// Whether so many callers wait, or did a moment ago, that messages should: they are kept, and told at a share.
     pub(crate) fn is_busy(&self) -> bool {
-        self.accepting.load(Ordering::Relaxed) >= MANY
+        match self.rushed.load(Ordering::Relaxed) {
+            0 => false,
+            rushed => self.millis().saturating_sub(rushed) < CALM,
+        }
+    }
+
+    /// How many callers have come since the start.
+    pub(crate) fn callers(&self) -> u64 {
+        self.callers.load(Ordering::Relaxed)
     }
 
     pub(crate) fn recent<T>(&self, work: impl FnOnce(&mut Recent) -> T) -> T {

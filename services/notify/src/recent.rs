@@ -3,6 +3,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
+/// In a flood the window is shorter than it says: memory stays bounded (about 60 bytes each).
+const MOST: usize = 100_000;
+
 /// The beginning of an identity, and the newest notification that has it.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
@@ -21,7 +24,7 @@ impl Recent {
         let key = short(hash);
         self.newest.insert(key, id);
         self.ages.push_back((at, key, id));
-        while self.ages.front().is_some_and(|(at, ..)| *at < oldest) {
+        while self.ages.len() > MOST || self.ages.front().is_some_and(|(at, ..)| *at < oldest) {
             let Some((_, key, id)) = self.ages.pop_front() else { break };
             // What came again since is still young.
             if self.newest.get(&key) == Some(&id) {

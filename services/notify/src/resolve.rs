@@ -85,22 +85,22 @@ pub(crate) fn follow(
     word: &str,
     after: &mut After,
 ) -> Result<Vec<String>, SqlError> {
-    let mut fires = tx.prepare_cached("SELECT max(id), channel, manner FROM deliveries WHERE notification=?1 AND phase=0 AND state<>3 GROUP BY channel")?;
-    let fires: Vec<(i64, String, String)> = fires
-        .query_map([fire], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+    let mut fires = tx.prepare_cached("SELECT max(id), channel, manner, severity FROM deliveries WHERE notification=?1 AND phase=0 AND state<>3 GROUP BY channel")?;
+    let fires: Vec<(i64, String, String, i64)> = fires
+        .query_map([fire], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
         .collect::<Result<_, _>>()?;
     let mut channels = Vec::new();
     let now = hub.now().as_microsecond();
-    for (about, channel, manner) in fires {
+    for (about, channel, manner, severity) in fires {
         let shows = hub.lines.get(&channel).is_some_and(|line| line.channel.abilities().shows_acks);
         if phase == Phase::Acked && !shows {
             continue;
         }
         let reason = format!("{} follows {fire} wherever that was told", phase.word());
         let mut insert = tx.prepare_cached(
-            "INSERT INTO deliveries(notification, channel, phase, manner, state, reason, created, due, about, word) VALUES(?1, ?2, ?3, ?4, 0, ?5, ?6, ?6, ?7, ?8)",
+            "INSERT INTO deliveries(notification, channel, phase, manner, state, reason, created, due, about, word, severity) VALUES(?1, ?2, ?3, ?4, 0, ?5, ?6, ?6, ?7, ?8, ?9)",
         )?;
-        insert.execute(params![told, channel, phase.number(), manner, reason, now, about, word])?;
+        insert.execute(params![told, channel, phase.number(), manner, reason, now, about, word, severity])?;
         after.waiting.push(channel.clone());
         channels.push(channel);
     }

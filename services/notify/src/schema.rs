@@ -3,6 +3,9 @@
 //! There is no index over random values (identities, traces) on the way of an acceptance: each would cost a page of
 //! its own in every commit. They are indexed later, in batches; see `history` and `recent`.
 //!
+//! A delivery that waits is in exactly one index, the one of its state; a statement must name that state by its number,
+//! or SQLite reads the whole table (sqlite.org/partialindex.html §3.1). `plans` in the tests looks at that.
+//!
 //! Instants are microseconds since 1970. States of a delivery: 0 pending, 1 in flight, 2 failed (will be tried
 //! again), 3 dead, 4 delivered. Phases: 0 fire, 1 resolve, 2 acknowledged.
 
@@ -100,6 +103,15 @@ CREATE TABLE subscriptions(
 CREATE TABLE traces(trace TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(trace, id)) WITHOUT ROWID;
 CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(source, title, message, content='notifications', content_rowid='id');
+", "
+ALTER TABLE deliveries ADD COLUMN severity INTEGER NOT NULL DEFAULT 1;
+UPDATE deliveries SET severity=(SELECT severity FROM notifications n WHERE n.id=notification) WHERE state<4;
+DROP INDEX deliveries_open;
+CREATE INDEX deliveries_pending ON deliveries(channel, severity DESC) WHERE state=0;
+CREATE INDEX deliveries_flying ON deliveries(channel) WHERE state=1;
+CREATE INDEX deliveries_failed ON deliveries(channel, due) WHERE state=2;
+CREATE INDEX deliveries_dead ON deliveries(channel) WHERE state=3;
+CREATE INDEX deliveries_about ON deliveries(about) WHERE about IS NOT NULL;
 "];
 
 /// Bits of `notifications.flags`.

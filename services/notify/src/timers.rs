@@ -104,7 +104,7 @@ fn unfold(tx: &Transaction<'_>, hub: &Hub, fold: i64, now: Timestamp) -> Result<
         _ => format!("+{number} more this hour"),
     };
     let notice = summary(worst, title, &sources(&held), &held, &format!("fold {fold}"));
-    keep(tx, hub, Incoming::own(notice, now, Some(format!("fold:{fold}")))).map(|(_, after)| after)
+    keep(tx, hub, &Incoming::own(notice, now, Some(format!("fold:{fold}")))).map(|(_, after)| after)
 }
 
 /// `backup 30, cron 7`: the counts add up to all that was held back.
@@ -156,8 +156,8 @@ fn wake(tx: &Transaction<'_>, id: i64, now: Timestamp) -> Result<After, SqlError
     let micros = now.as_microsecond();
     tx.execute("UPDATE notifications SET snoozed=NULL WHERE id=?1", [id])?;
     tx.execute(
-        "INSERT INTO deliveries(notification, channel, phase, manner, state, reason, created, due)
-         SELECT notification, channel, 0, manner, 0, 'the snooze has ended', ?2, ?2 FROM deliveries WHERE id IN (
+        "INSERT INTO deliveries(notification, channel, phase, manner, state, reason, created, due, severity)
+         SELECT notification, channel, 0, manner, 0, 'the snooze has ended', ?2, ?2, severity FROM deliveries WHERE id IN (
            SELECT max(id) FROM deliveries WHERE notification=?1 AND phase=0 AND channel<>'dashboard' GROUP BY channel)
          AND (SELECT resolved IS NULL FROM notifications WHERE id=?1)
          AND NOT EXISTS(SELECT 1 FROM acks WHERE notification=?1)",
@@ -192,7 +192,7 @@ fn weekly(tx: &Transaction<'_>, hub: &Hub, now: Timestamp) -> Result<After, SqlE
         lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n")
     };
     let notice = summary(Severity::Info, format!("The week: {total} notifications"), &text, &[], "week");
-    keep(tx, hub, Incoming::own(notice, now, Some(format!("week:{}", now.as_second() / 86_400))))
+    keep(tx, hub, &Incoming::own(notice, now, Some(format!("week:{}", now.as_second() / 86_400))))
         .map(|(_, after)| after)
 }
 

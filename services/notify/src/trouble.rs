@@ -11,6 +11,7 @@ use crate::accept::{Incoming, accept};
 use crate::banners;
 use crate::decide::{Known, decide};
 use crate::dispatch::outcome::News;
+use crate::dispatch::queue;
 use crate::hub::Hub;
 use crate::rows;
 
@@ -186,19 +187,16 @@ pub(crate) async fn watch(hub: Arc<Hub>, stop: Stop) -> Result<(), Failure> {
 
 async fn look(hub: Arc<Hub>) -> Result<(), Failure> {
     let now = hub.now();
+    let names: Vec<String> = hub.lines.keys().cloned().collect();
     let oldest = hub.db.read(|db| {
-        let mut oldest = db.prepare_cached(
-            "SELECT channel, min(created) FROM deliveries WHERE state IN (0, 1, 2) GROUP BY channel",
-        )?;
-        let oldest: Result<Vec<(String, i64)>, SqlError> =
-            oldest.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect();
-        oldest
+        let of = |name: String| Ok((queue::oldest(db, &name)?, name));
+        names.into_iter().map(of).collect::<Result<Vec<_>, SqlError>>()
     });
     let oldest = oldest.await?;
     let old: Vec<&String> = oldest
         .iter()
-        .filter(|(_, created)| now.duration_since(rows::instant(*created)) > OLD)
-        .map(|(name, _)| name)
+        .filter(|(created, _)| created.is_some_and(|created| now.duration_since(created) > OLD))
+        .map(|(_, name)| name)
         .collect();
     let key = "notify/outbox";
     if let Some(name) = old.first() {

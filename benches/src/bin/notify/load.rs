@@ -13,9 +13,21 @@ pub(crate) struct Load {
     pub(crate) refused: u64,
     pub(crate) took: Duration,
     ms: Vec<f64>,
+    /// When each was accepted, since the beginning.
+    at: Vec<Duration>,
 }
 
 impl Load {
+    /// Accepted per second in each third of the load: whether it holds.
+    #[expect(clippy::cast_precision_loss, reason = "a count of a few seconds")]
+    pub(crate) fn thirds(&self, length: Duration) -> [f64; 3] {
+        let third = length / 3;
+        [1, 2, 3].map(|until| {
+            let within = |at: &&Duration| third * (until - 1) <= **at && **at < third * until;
+            (self.at.iter().filter(within).count() as f64 / third.as_secs_f64()).round()
+        })
+    }
+
     pub(crate) fn percentile(&self, p: f64) -> f64 {
         percentile(&mut self.ms.clone(), p)
     }
@@ -46,7 +58,10 @@ pub(crate) async fn closed_loop(peer: &Peer, connections: usize, length: Duratio
                 let id = format!("{prefix}{client}n{}", load.accepted + load.refused);
                 let sent = Instant::now();
                 match outbound.send(make(&id)).await {
-                    Ok(answer) if answer.is_success() => load.accepted += 1,
+                    Ok(answer) if answer.is_success() => {
+                        load.accepted += 1;
+                        load.at.push(began.elapsed());
+                    }
                     _ => load.refused += 1,
                 }
                 load.ms.push(sent.elapsed().as_secs_f64() * 1000.0);
@@ -59,6 +74,7 @@ pub(crate) async fn closed_loop(peer: &Peer, connections: usize, length: Duratio
         all.accepted += load.accepted;
         all.refused += load.refused;
         all.ms.extend(load.ms);
+        all.at.extend(load.at);
     }
     all.took = began.elapsed();
     all

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::{House, post, refuse, rules};
 use crate::accept::{inhibited, silence};
 use crate::decide::{Known, decide};
+use crate::dispatch::queue;
 use crate::history::{self, Search};
 use crate::matching::Subject;
 use crate::{banners, rows};
@@ -95,16 +96,12 @@ pub(crate) async fn channels(State(hub): State<House>) -> Answer<Vec<Channel>> {
                     .query_row([&name], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?)))
                     .optional()?;
                 let (success, last_error) = standing.unwrap_or_default();
-                let mut queued = db.prepare_cached(
-                    "SELECT count(*) FROM deliveries WHERE channel=?1 AND state IN (0, 1, 2)",
-                )?;
-                let queued: i64 = queued.query_row([&name], |row| row.get(0))?;
                 Ok(Channel {
+                    queued: queue::open(db, &name)?,
                     name,
                     kind: kind.to_owned(),
                     last_success: success.map(rows::instant),
                     last_error,
-                    queued: u64::try_from(queued).unwrap_or(0),
                     breaker: breaker.to_owned(),
                 })
             })

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use sanctum_kernel::trace::random;
 use sanctum_store::{SqlError, Transaction, params};
 
-use super::backoff;
+use super::{backoff, queue};
 use crate::channels::{Receipt, SendError};
 use crate::config::Delivery;
 use crate::message::{Message, Phase};
@@ -41,13 +41,12 @@ pub(crate) fn settle(
         let died = one(tx, config, done)?;
         if died {
             news.dead += 1;
+            queue::spare(tx, done.message.delivery)?;
             news.undelivered.extend(exhausted(tx, done.message.delivery)?);
         }
     }
     if done.iter().any(|done| done.message.phase == Phase::Fire) {
-        let mut waiting = tx
-            .prepare_cached("SELECT EXISTS(SELECT 1 FROM deliveries WHERE channel=?1 AND state IN (0, 2))")?;
-        news.unblocked = waiting.query_row([channel], |row| row.get(0))?;
+        news.unblocked = queue::waits(tx, channel)?;
     }
     let success =
         done.iter().filter(|done| done.outcome.is_ok()).map(|done| done.ended.as_microsecond()).max();

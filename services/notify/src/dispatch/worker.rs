@@ -27,8 +27,12 @@ const LOOK: SignedDuration = SignedDuration::from_secs(30);
 
 /// How many rows are taken at once, as a multiple of what may be in flight.
 const BATCH: usize = 8;
-/// The least time between two looks while many callers wait to be answered.
+/// While many callers wait to be answered, the time between two looks…
 const PACE: SignedDuration = SignedDuration::from_millis(100);
+/// …at which one message is taken for so many callers that came since, the worst first…
+const SHARE: u64 = 16;
+/// …but never fewer than this: a hundred a second.
+const LEAST: u64 = 10;
 
 /// What may happen next.
 enum Turn {
@@ -47,6 +51,8 @@ struct Worker<'a> {
     writing: Option<BoxFuture<'static, Result<News, StoreError>>>,
     probe: Option<i64>,
     looked: Timestamp,
+    /// Callers up to the last look.
+    counted: u64,
     /// Taken from the rows, waiting for room.
     taken: VecDeque<Message>,
 }
@@ -67,6 +73,7 @@ pub(crate) async fn run(
         writing: None,
         probe: None,
         looked: Timestamp::UNIX_EPOCH,
+        counted: 0,
         taken: VecDeque::new(),
     };
     let mut wake = worker.look().await;
@@ -119,11 +126,17 @@ impl Worker<'_> {
         let room = if self.room() > 0 { self.line.channel.abilities().at_once * BATCH } else { 0 };
         // In a rush, many messages are taken at a time and not each as it comes.
         let soon = self.looked + PACE;
-        if self.hub.is_busy() && self.looked <= now && now < soon {
+        let busy = self.hub.is_busy();
+        if busy && self.looked <= now && now < soon {
             return soon;
         }
         self.looked = now;
+        self.line.looks();
+        let callers = self.hub.callers();
+        let came = callers.saturating_sub(std::mem::replace(&mut self.counted, callers));
+        let share = usize::try_from((came / SHARE).max(LEAST)).unwrap_or(usize::MAX);
         let (most, probe) = match self.line.with(|breaker| breaker.may(now)) {
+            May::All if busy => (room.min(share), false),
             May::All => (room, false),
             May::Probe => (1, true),
             May::Nothing(until) => return until.unwrap_or(later),
@@ -134,7 +147,7 @@ impl Worker<'_> {
         let name = self.line.name.clone();
         let taken = self.hub.db.write(move |tx| {
             let taken = queue::take(tx, &name, now, most, probe)?;
-            Ok((taken, queue::next_due(tx, &name)?))
+            Ok((taken, queue::next_due(tx, &name, now)?))
         });
         let (taken, next) = match taken.await {
             Ok(taken) => taken,
