@@ -4,17 +4,21 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use sanctum_api::{CallError, Transport};
 use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::peers::read_token;
-use sanctum_kernel::{Failure, Paths, Peer, exit};
+use sanctum_kernel::{Clock, Failure, Paths, Peer, exit};
 use sanctum_settings::{Loaded, load};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use crate::CATALOGUE;
 use crate::paint::Paint;
+use crate::trouble::explain;
 
 /// An exit code, or an error that has one.
 pub(crate) type Outcome = Result<u8, Failure>;
@@ -36,6 +40,23 @@ pub(crate) fn home(given: Option<PathBuf>) -> PathBuf {
             let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
             home.join(".sanctum")
         })
+}
+
+/// The clock on the house's wall.
+#[derive(Debug, Clone)]
+pub(crate) struct Wall(TimeZone);
+
+impl Wall {
+    /// `Sat 21:30` within six days of now, `2026-11-21 21:30` beyond.
+    pub(crate) fn at(&self, at: Timestamp) -> String {
+        let near = at.duration_since(Clock::system().now()).unsigned_abs() < Duration::from_hours(6 * 24);
+        at.to_zoned(self.0.clone()).strftime(if near { "%a %H:%M" } else { "%Y-%m-%d %H:%M" }).to_string()
+    }
+
+    /// `21:30:07`, for what has just happened.
+    pub(crate) fn second(&self, at: Timestamp) -> String {
+        at.to_zoned(self.0.clone()).strftime("%H:%M:%S").to_string()
+    }
 }
 
 impl Cli {
@@ -60,8 +81,11 @@ impl Cli {
         })
     }
 
-    /// Where a service listens.
+    /// Where a service listens: where it says so itself as long as it runs, whatever the file has become since.
     pub(crate) fn addr(&self, service: &str) -> Result<SocketAddr, Failure> {
+        if let Some(addr) = sanctum_kernel::running::address(&self.paths, service) {
+            return Ok(addr);
+        }
         let loaded = self.settings()?;
         loaded.address(service, "http").ok_or_else(|| {
             Hinted::new(exit::SOFTWARE, format!("`{service}` has no address"), "see `sanctum ports`").into()
@@ -78,6 +102,11 @@ impl Cli {
         Ok(sanctum_http::transport(Peer { name: service.to_owned(), addr, token }))
     }
 
+    /// Times as the clock on the house's wall shows them; as this machine's does while the file is broken.
+    pub(crate) fn wall(&self) -> Wall {
+        Wall(self.settings().map_or_else(|_| TimeZone::system(), |loaded| loaded.house.house.timezone.tz()))
+    }
+
     /// The door of the dashboard, with the key for this house's people.
     pub(crate) fn dashboard(&self) -> Option<String> {
         let addr = self.addr("dashboard").ok()?;
@@ -87,30 +116,7 @@ impl Cli {
 
     /// A call's failure with what a person can do about it.
     pub(crate) fn explain(error: CallError) -> Failure {
-        match &error {
-            CallError::Refused { problem, .. } => {
-                let mut text = problem.to_string();
-                for (name, value) in
-                    [("field", &problem.field), ("value", &problem.value), ("allowed", &problem.allowed)]
-                {
-                    if let Some(value) = value {
-                        text.push_str(&format!("\n  {name}: {value}"));
-                    }
-                }
-                let code = if problem.status >= 500 { exit::TRY_AGAIN } else { exit::NO };
-                Box::new(Hinted::new(
-                    code,
-                    text,
-                    problem.hint.clone().unwrap_or_else(|| "`--help` shows how to say it".to_owned()),
-                ))
-            }
-            CallError::Silent { service, .. } => {
-                let hint =
-                    format!("is the house up? `sanctum status` tells; `sanctum logs {service}` says why not");
-                Box::new(Hinted::new(exit::UNAVAILABLE, error.to_string(), hint))
-            }
-            CallError::Garbled { .. } => Box::new(error),
-        }
+        explain(error)
     }
 
     /// Runs asynchronous work of one command.
@@ -122,7 +128,7 @@ impl Cli {
 
     /// Runs one call and explains its failure.
     pub(crate) fn call<T>(&self, work: impl Future<Output = Result<T, CallError>>) -> Result<T, Failure> {
-        self.block_on(work)?.map_err(Self::explain)
+        self.block_on(work)?.map_err(explain)
     }
 
     /// Prints `value` as JSON if asked to, and through `human` otherwise.

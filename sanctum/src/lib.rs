@@ -4,14 +4,14 @@ pub mod catalogue;
 mod cli;
 mod paint;
 mod run;
+mod trouble;
 mod verbs;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use sanctum_kernel::chain::Hinted;
-use sanctum_kernel::{Chain, Failure, exit};
+use sanctum_kernel::exit;
 
 pub use catalogue::CATALOGUE;
 pub use verbs::command;
@@ -19,16 +19,20 @@ pub use verbs::command;
 /// Runs the program with the process's own arguments.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
+    let json = words.iter().any(|word| word == "--json");
     match verbs::Program::try_parse_from(as_service(words)) {
-        Ok(program) => match program.run() {
-            Ok(code) => ExitCode::from(code),
-            Err(error) => ExitCode::from(complain(&error)),
-        },
+        Ok(program) => {
+            let json = program.is_json();
+            ExitCode::from(program.run().unwrap_or_else(|error| trouble::complain(&error, json)))
+        }
         Err(error) => {
             let asked = matches!(
                 error.kind(),
                 clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion
             );
+            if json && !asked {
+                trouble::misunderstood(&error.render().to_string());
+            }
             // A closed pipe while printing help is nobody's problem.
             error.print().ok();
             ExitCode::from(if asked { exit::OK } else { exit::USAGE })
@@ -53,22 +57,6 @@ fn as_service(words: Vec<OsString>) -> Vec<OsString> {
             head.into_iter().chain(words.into_iter().skip(1)).collect()
         }
         None => words,
-    }
-}
-
-/// Prints an error with its way out; returns its exit code.
-fn complain(error: &Failure) -> u8 {
-    let colour = paint::Paint::stderr();
-    let hinted = sanctum_kernel::hint(&**error);
-    let text = Chain(&**error).to_string();
-    anstream::eprintln!("{} {text}", colour.red("error:"));
-    if let Some((hint, _)) = hinted {
-        anstream::eprintln!("{} {hint}", colour.cyan("hint:"));
-    }
-    match error.downcast_ref::<Hinted>() {
-        Some(hinted) => hinted.code(),
-        None if error.is::<sanctum_kernel::files::FileError>() => exit::CANNOT_CREATE,
-        None => hinted.map_or(exit::SOFTWARE, |(_, code)| code),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::files::FileError;
 use sanctum_kernel::peers::{ensure_tokens, make_tokens};
+use sanctum_kernel::running::Running as Said;
 use sanctum_kernel::{Catalogue, Chain, Clock, Failure, Paths, exit};
 use sanctum_settings::Loaded;
 use tokio::sync::mpsc;
@@ -80,6 +81,8 @@ pub struct Running {
     /// In boot order.
     instances: Vec<Instance>,
     watch: Watch,
+    /// Where each of them listens, for whoever looks from outside; true for as long as this lives.
+    said: Vec<Said>,
     ended: mpsc::UnboundedReceiver<(&'static str, bool)>,
     report: mpsc::UnboundedSender<(&'static str, bool)>,
 }
@@ -96,10 +99,11 @@ pub async fn start(plan: Plan) -> Result<Running, HostError> {
     let tokens = if begins { make_tokens } else { ensure_tokens };
     tokens(catalogue, &paths).map_err(HostError::Prepare)?;
     let bound = Bound::bind(catalogue, &loaded, &names)?;
+    let said = say(&names, &paths, &bound).map_err(HostError::Prepare)?;
     let ground = Ground { catalogue, paths, clock, bound };
     let (report, ended) = mpsc::unbounded_channel();
     let watch = Watch::new(loaded);
-    let mut running = Running { ground, instances: Vec::new(), watch, ended, report };
+    let mut running = Running { ground, instances: Vec::new(), watch, said, ended, report };
     for entry in order.into_iter().filter(|entry| names.contains(&entry.spec.name)) {
         let service = entry.spec.name;
         match running.ground.build(entry, running.watch.loaded()).await {
@@ -113,6 +117,18 @@ pub async fn start(plan: Plan) -> Result<Running, HostError> {
         tracing::info!(service, ms = begun.elapsed().as_millis(), "started");
     }
     Ok(running)
+}
+
+/// Says in `run/at` where the services of this process listen.
+fn say(names: &[&'static str], paths: &Paths, bound: &Bound) -> Result<Vec<Said>, FileError> {
+    let mut all = Vec::new();
+    for (name, addr) in names.iter().filter_map(|name| Some((*name, bound.addrs.get(*name)?))) {
+        match Said::say(paths, name, *addr)? {
+            Some(said) => all.push(said),
+            None => tracing::warn!(service = name, "another process of this house runs this service, too"),
+        }
+    }
+    Ok(all)
 }
 
 /// Why a process ended.
@@ -220,6 +236,7 @@ impl Running {
                 tracing::info!(service, "stopped");
             }
         }
+        drop(self.said);
         failed
     }
 }

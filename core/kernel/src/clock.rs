@@ -42,6 +42,8 @@ impl Clock {
         Self(Arc::new(Inner { source, offset: watch::Sender::new(SignedDuration::ZERO) }))
     }
 
+    /// In whole microseconds, as stores keep it: what is told again later is what was told at first, and no reader has
+    /// to make sense of nanoseconds.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     pub fn now(&self) -> Timestamp {
         let base = match &self.0.source {
@@ -52,7 +54,8 @@ impl Clock {
                 .checked_add(SignedDuration::try_from(since.elapsed()).unwrap_or(SignedDuration::ZERO))
                 .unwrap_or(Timestamp::MAX),
         };
-        base.checked_add(*self.0.offset.borrow()).unwrap_or(Timestamp::MAX)
+        let now = base.checked_add(*self.0.offset.borrow()).unwrap_or(Timestamp::MAX);
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 
     /// Steps the clock, as people and NTP do; sleepers notice.

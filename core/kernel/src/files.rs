@@ -20,7 +20,7 @@ impl FileError {
         self.source.kind()
     }
 
-    fn on<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
+    pub(crate) fn on<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| Self { what, path: path.to_owned(), source }
     }
 }

@@ -15,6 +15,7 @@ pub mod latch;
 pub mod paths;
 pub mod peers;
 pub mod reconcile;
+pub mod running;
 pub mod section;
 pub mod service;
 pub mod spec;

@@ -15,7 +15,7 @@ use crate::places::place;
 use crate::{Problem, Problems, repair};
 
 /// Sections of the house itself.
-const HOUSE: [&str; 3] = ["house", "person", "device"];
+pub(crate) const HOUSE: [&str; 3] = ["house", "person", "device"];
 
 /// A file that has been checked whole.
 #[derive(Debug, Clone)]

@@ -6,7 +6,9 @@ mod listen;
 mod places;
 mod problems;
 mod repair;
+mod secrets;
 
 pub use document::{Loaded, check, load};
 pub use example::{example, explain, reference};
 pub use problems::{Problem, Problems};
+pub use secrets::secrets;

@@ -2,7 +2,7 @@
 
 use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::exit;
-use sanctum_settings::{Problems, example, explain, load};
+use sanctum_settings::{Problems, example, explain, load, secrets};
 use serde::Serialize;
 
 use crate::CATALOGUE;
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Check the file whole; exit code 78 if anything is wrong
+    /// Check the file whole, and that its secrets can be read; exit code 78 if anything is wrong
     Check {
         /// Another file than the house's own
         #[arg(value_name = "FILE")]
@@ -74,7 +74,11 @@ struct Complaint {
 }
 
 fn check(path: &std::path::Path, cli: &Cli) -> Outcome {
-    let checked = load(path, &CATALOGUE);
+    // The file is right or wrong by itself; whether the secrets it names are there is a look at this machine.
+    let checked = load(path, &CATALOGUE).and_then(|loaded| match secrets(&loaded, &cli.paths) {
+        Some(problems) => Err(problems),
+        None => Ok(loaded),
+    });
     let problems = checked.as_ref().err().map(complaints).unwrap_or_default();
     let report = Report { file: path.display().to_string(), ok: checked.is_ok(), problems };
     cli.show(&report, |out, paint| match &checked {

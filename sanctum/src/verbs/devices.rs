@@ -7,7 +7,7 @@ use sanctum_api::firewall::{Block, Client, Device, Naming, Scope, Standing, Verd
 use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::{Mac, Period, exit};
 
-use crate::cli::{Cli, Outcome};
+use crate::cli::{Cli, Outcome, Wall};
 use crate::paint::Paint;
 
 /// Who is on the network: names, approvals, blocks.
@@ -88,10 +88,50 @@ pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
             let until = period.map(end).transpose()?;
             cli.call(client.block(&id, &Block { scope, reason, until }))?
         }
-        What::Unblock { id } => cli.call(client.unblock(&id))?,
+        What::Unblock { id } => return unblock(cli, &client, &id),
     };
-    cli.show(&device, |out, paint| one(out, paint, &device))?;
+    let wall = cli.wall();
+    cli.show(&device, |out, paint| one(out, paint, &device, &wall))?;
     Ok(exit::OK)
+}
+
+/// Lifts a block, and says so if the family's rules will have it back: they are not a person's to lift here.
+fn unblock(cli: &Cli, client: &Client, id: &str) -> Outcome {
+    let device = cli.call(client.unblock(id))?;
+    let rule = cli
+        .transport("screen")
+        .ok()
+        .and_then(|way| cli.call(sanctum_api::screen::Client::new(way).status()).ok())
+        .and_then(|status| status.devices.into_iter().find(|ruling| ruling.device == device.id))
+        .filter(|ruling| ruling.blocked.is_some());
+    let wall = cli.wall();
+    let again = rule.map(|rule| {
+        let until = rule.until.map(|until| format!(" until {}", wall.at(until))).unwrap_or_default();
+        format!("the family's rules block it again ({}{until})", rule.because)
+    });
+    let way = format!("sanctum screen clear --for {}", device.id);
+    let done = Unblocked { device: &device, blocked_again: again.clone(), instead: again.is_some().then(|| way.clone()) };
+    cli.show(&done, |out, paint| {
+        one(out, paint, &device, &wall)?;
+        match &again {
+            Some(again) => writeln!(out, "{} {again}. Instead: {}", paint.yellow("→"), paint.cyan(&way)),
+            None => Ok(()),
+        }
+    })?;
+    Ok(if again.is_some() { exit::NO } else { exit::OK })
+}
+
+/// What came of lifting a block.
+#[derive(Debug, serde::Serialize)]
+struct Unblocked<'a> {
+    #[serde(flatten)]
+    device: &'a Device,
+    /// Why it will be blocked again in a moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked_again: Option<String>,
+    /// What frees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instead: Option<String>,
 }
 
 /// The moment at which a block of this length ends.
@@ -109,6 +149,7 @@ fn end(period: Period) -> Result<Timestamp, Hinted> {
 
 fn list(cli: &Cli, client: &Client) -> Outcome {
     let mut devices = cli.call(client.devices())?;
+    let wall = cli.wall();
     devices.sort_by_key(|device| (!device.online, device.name.to_lowercase()));
     cli.show(&devices, |out, paint| {
         if devices.is_empty() {
@@ -117,13 +158,13 @@ fn list(cli: &Cli, client: &Client) -> Outcome {
                 "Nobody was seen yet. Devices you name go into `[device.NAME]` of sanctum.toml."
             );
         }
-        devices.iter().try_for_each(|device| line(out, paint, device))
+        devices.iter().try_for_each(|device| line(out, paint, device, &wall))
     })?;
     Ok(exit::OK)
 }
 
 /// One device on one line.
-fn line(out: &mut dyn Write, paint: Paint, device: &Device) -> io::Result<()> {
+fn line(out: &mut dyn Write, paint: Paint, device: &Device, wall: &Wall) -> io::Result<()> {
     let here = if device.online { paint.green("●") } else { paint.dim("○") };
     let kind = device.kind.as_deref().or(device.vendor.as_deref()).unwrap_or("");
     writeln!(
@@ -132,12 +173,12 @@ fn line(out: &mut dyn Write, paint: Paint, device: &Device) -> io::Result<()> {
         device.name,
         paint.dim(format!("{:<20}", device.id)),
         kind,
-        state(paint, device)
+        state(paint, device, wall)
     )
 }
 
 /// What is in force for a device, in a few words.
-fn state(paint: Paint, device: &Device) -> String {
+fn state(paint: Paint, device: &Device, wall: &Wall) -> String {
     let Some(block) = &device.block else {
         return match device.standing {
             Standing::Known => String::new(),
@@ -145,7 +186,7 @@ fn state(paint: Paint, device: &Device) -> String {
             Standing::Automatic | Standing::Quarantined => paint.yellow("waits for approval"),
         };
     };
-    let until = block.block.until.map(|until| format!(" until {until}")).unwrap_or_default();
+    let until = block.block.until.map(|until| format!(" until {}", wall.at(until))).unwrap_or_default();
     let text = format!("blocked ({}){until}: {}", block.block.reason, word(block.verdict));
     match block.verdict {
         Verdict::Proven | Verdict::Applied => paint.yellow(text),
@@ -165,7 +206,7 @@ const fn word(verdict: Verdict) -> &'static str {
 }
 
 /// One device with everything that is known of it.
-fn one(out: &mut dyn Write, paint: Paint, device: &Device) -> io::Result<()> {
+fn one(out: &mut dyn Write, paint: Paint, device: &Device, wall: &Wall) -> io::Result<()> {
     let macs: Vec<String> = device.macs.iter().map(ToString::to_string).collect();
     let addresses: Vec<String> = device.addresses.iter().map(ToString::to_string).collect();
     let shown = &device.fingerprint;
@@ -178,7 +219,7 @@ fn one(out: &mut dyn Write, paint: Paint, device: &Device) -> io::Result<()> {
         ("IP addresses", (!addresses.is_empty()).then(|| addresses.join(", "))),
         ("calls itself", shown.hostname.clone()),
         ("vendor class", shown.vendor_class.clone()),
-        ("last seen", device.last_seen.map(|at| at.to_string())),
+        ("last seen", device.last_seen.map(|at| wall.at(at))),
         ("traffic", Some(format!("{} MB", device.bytes / 1_000_000))),
         (
             "looks like",
@@ -189,7 +230,7 @@ fn one(out: &mut dyn Write, paint: Paint, device: &Device) -> io::Result<()> {
         ),
         ("evidence", device.block.as_ref().map(|block| block.evidence.clone())),
     ];
-    writeln!(out, "{} {}", paint.bold(&device.name), state(paint, device))?;
+    writeln!(out, "{} {}", paint.bold(&device.name), state(paint, device, wall))?;
     for (label, value) in rows {
         if let Some(value) = value {
             writeln!(out, "  {} {value}", paint.dim(format!("{label:<13}")))?;

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use sanctum_kernel::exit;
-use sanctum_settings::load;
+use sanctum_settings::{load, secrets};
 use serde::Serialize;
 
 use crate::CATALOGUE;
@@ -82,9 +82,16 @@ fn configuration(cli: &Cli) -> Look {
         return Look::new("configuration", Finding::Bad, format!("{} is not there", path.display())).hint("`sanctum init` writes one");
     }
     match load(&path, &CATALOGUE) {
-        Ok(_) => Look::new("configuration", Finding::Good, format!("{} is good", path.display())),
-        Err(problems) => Look::new("configuration", Finding::Bad, format!("{} problems", problems.all.len())).hint("`sanctum config check` shows them"),
+        Ok(loaded) => match secrets(&loaded, &cli.paths) {
+            None => Look::new("configuration", Finding::Good, format!("{} is good", path.display())),
+            Some(problems) => Look::new("configuration", Finding::Bad, count(problems.all.len(), "secret cannot be read", "secrets cannot be read")).hint("`sanctum config check` shows which"),
+        },
+        Err(problems) => Look::new("configuration", Finding::Bad, count(problems.all.len(), "problem", "problems")).hint("`sanctum config check` shows them"),
     }
+}
+
+fn count(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }
 
 /// Less than this and SQLite's log may not grow through a busy night.
@@ -108,7 +115,7 @@ fn clock() -> Look {
     let now = sanctum_kernel::Clock::system().now();
     let built: Option<jiff::Timestamp> = BUILT.parse().ok();
     if built.is_some_and(|built| now < built) {
-        return Look::new("clock", Finding::Bad, format!("it shows {now}: before this program was built")).hint("set the clock, or start NTP: bedtimes depend on it");
+        return Look::new("clock", Finding::Bad, format!("it shows {}: before this program was built", now.strftime("%Y-%m-%d %H:%M UTC"))).hint("set the clock, or start NTP: bedtimes depend on it");
     }
     Look::new("clock", Finding::Good, now.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }

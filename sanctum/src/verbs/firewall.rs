@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sanctum_api::firewall::{Client, Export};
+use sanctum_firewall::Config;
+use sanctum_firewall::backend::Kind;
 use sanctum_firewall::backend::nftables::RECOVERY;
 use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::{exit, files};
@@ -21,7 +23,7 @@ use crate::cli::{Cli, Outcome};
   sanctum firewall export house.json    devices, names and blocks; for a backup or a new router
   sanctum firewall import house.json
 
-`off` works without the service and needs root. It removes the tables `inet sanctum` and `bridge sanctum`, and
+`off` works without the service and needs root (not with a simulated router, which has no rules here). It removes the tables `inet sanctum` and `bridge sanctum`, and
 nothing else.")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -100,7 +102,7 @@ fn status(cli: &Cli) -> Outcome {
 /// What `off` did.
 #[derive(Debug, Serialize)]
 struct Off {
-    /// The line that was run; anybody can type it.
+    /// The line that was run; anybody can type it. Empty for a simulated router, which has none.
     ran: String,
     /// Read back: neither table is there.
     gone: bool,
@@ -108,7 +110,36 @@ struct Off {
     service_told: bool,
 }
 
+/// The settings of the firewall as the file has them; its defaults while the file cannot be read.
+fn settings(cli: &Cli) -> Option<Config> {
+    let loaded = cli.settings().ok()?;
+    loaded.with_section("firewall", |section: &sanctum_kernel::section::Section<'_>| section.parse().ok())
+}
+
+/// Which router the house has: the running service knows best.
+fn is_simulated(cli: &Cli) -> bool {
+    let running = client(cli).ok().and_then(|client| cli.call(client.router()).ok());
+    match running {
+        Some(router) => router.backend == Kind::simulated.word(),
+        None => settings(cli).is_some_and(|config| config.backend == Kind::simulated),
+    }
+}
+
+/// A router in memory has no rules on this machine: whatever tables there are belong to somebody else.
+fn off_simulated(cli: &Cli) -> Outcome {
+    let told = client(cli).is_ok_and(|client| cli.call(client.off(true)).is_ok());
+    let done = Off { ran: String::new(), gone: true, service_told: told };
+    cli.show(&done, |out, paint| match told {
+        true => writeln!(out, "{} The router is simulated: nothing of this machine was touched. The service blocks nothing until `sanctum firewall on`.", paint.green("●")),
+        false => writeln!(out, "{} The router is simulated and the house is down: there is nothing to take away.", paint.green("●")),
+    })?;
+    Ok(exit::OK)
+}
+
 fn off(cli: &Cli) -> Outcome {
+    if is_simulated(cli) {
+        return off_simulated(cli);
+    }
     let line = format!("nft '{RECOVERY}'");
     if !cli.json {
         cli.say(&line)?;
@@ -119,8 +150,9 @@ fn off(cli: &Cli) -> Outcome {
     }
     // A running service would repair the tables at once: it is told first. If it is down, so much the better.
     let told = client(cli).is_ok_and(|client| cli.call(client.off(true)).is_ok());
-    nft(&[RECOVERY])?;
-    let left = nft(&["list", "tables"])?;
+    let program = settings(cli).map_or_else(|| "nft".to_owned(), |config| config.nftables.nft);
+    nft(&program, &[RECOVERY])?;
+    let left = nft(&program, &["list", "tables"])?;
     let gone =
         !left.lines().any(|table| ["table inet sanctum", "table bridge sanctum"].contains(&table.trim()));
     let done = Off { ran: line, gone, service_told: told };
@@ -141,16 +173,16 @@ fn on(cli: &Cli) -> Outcome {
 }
 
 /// Runs nft and returns what it prints.
-fn nft(args: &[&str]) -> Result<String, Hinted> {
+fn nft(program: &str, args: &[&str]) -> Result<String, Hinted> {
     let missing = |error: io::Error| {
         Hinted::new(
             exit::UNAVAILABLE,
-            "the program `nft` does not run",
+            format!("the program `{program}` does not run"),
             "install nftables (`apt-get install nftables`); only a Linux router has rules of ours",
         )
         .because(error)
     };
-    let output = Command::new("nft").args(args).output().map_err(missing)?;
+    let output = Command::new(program).args(args).output().map_err(missing)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

@@ -89,6 +89,10 @@ const EXIT_CODES: &str = "Exit codes: 0 it went well · 1 the answer is no · 64
 69 a service does not answer · 70 internal · 73 cannot write · 75 try again · 77 not allowed · 78 wrong configuration";
 
 impl Program {
+    pub(crate) const fn is_json(&self) -> bool {
+        self.json
+    }
+
     pub(crate) fn run(self) -> Outcome {
         let Self { home: given, json, verbose, verb } = self;
         let cli = Cli { paths: Paths::new(home(given)), json, verbose };

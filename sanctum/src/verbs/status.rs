@@ -9,7 +9,7 @@ use sanctum_supervise::{Holder, holder};
 use serde::Serialize;
 
 use crate::CATALOGUE;
-use crate::cli::{Cli, Outcome};
+use crate::cli::{Cli, Outcome, Wall};
 use crate::paint::Paint;
 
 /// How every service is: live (it answers), ready (it may be used) and well (it does its work).
@@ -67,7 +67,8 @@ pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
     }
     house.services.retain(|state| names.is_empty() || names.contains(&state.name.as_str()));
     let well = house.up && house.services.iter().all(is_well);
-    cli.show(&house, |out, paint| draw(out, paint, &house))?;
+    let wall = cli.wall();
+    cli.show(&house, |out, paint| draw(out, paint, &house, &wall))?;
     Ok(if well { exit::OK } else { exit::NO })
 }
 
@@ -85,7 +86,7 @@ fn is_well(state: &ServiceState) -> bool {
     state.is_fine() && (state.phase == Phase::Stopped || state.well.is_none_or(|well| well == Status::Well))
 }
 
-fn draw(out: &mut dyn Write, paint: Paint, house: &House) -> io::Result<()> {
+fn draw(out: &mut dyn Write, paint: Paint, house: &House, wall: &Wall) -> io::Result<()> {
     let Some(supervisor) = &house.supervisor else {
         if !house.unsupervised.is_empty() {
             let who = house.unsupervised.join(", ");
@@ -115,7 +116,7 @@ fn draw(out: &mut dyn Write, paint: Paint, house: &House) -> io::Result<()> {
         }
     }
     let (all, well) = (house.services.len(), house.services.iter().filter(|state| is_well(state)).count());
-    let line = format!("{well} of {all} are well; kept by process {} since {}.", supervisor.pid, supervisor.since);
+    let line = format!("{well} of {all} are well; kept by process {} since {}.", supervisor.pid, supervisor.since.parse().map_or_else(|_| supervisor.since.clone(), |since| wall.at(since)));
     writeln!(out, "{}", if well == all { paint.green(line) } else { paint.yellow(line) })
 }
 

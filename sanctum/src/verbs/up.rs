@@ -40,7 +40,8 @@ pub(crate) fn run(Args { detach: in_background, detached }: Args, cli: &Cli) -> 
     let begun = Instant::now();
     cli.settings()?;
     cli.paths.prepare()?;
-    if let Some(holder) = sanctum_supervise::holder(&cli.paths) {
+    if let Some(mut holder) = sanctum_supervise::holder(&cli.paths) {
+        holder.since = holder.since.parse().map_or(holder.since, |since| cli.wall().at(since));
         return Err(sanctum_supervise::refusal(&cli.paths, &holder).into());
     }
     if detached {
@@ -161,11 +162,12 @@ async fn follow(cli: &Cli, mut before: Vec<ServiceState>, paint: Paint) {
     use futures_util::StreamExt;
     let Ok(way) = cli.transport("supervise") else { return };
     let Ok(mut events) = Client::new(way).events(None).await else { return };
+    let wall = cli.wall();
     while let Some(Ok(event)) = events.next().await {
         let Ok(state) = serde_json::from_str::<ServiceState>(&event.data) else { continue };
         let Some(known) = before.iter_mut().find(|known| known.name == state.name) else { continue };
         if known.phase != state.phase {
-            let time = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string();
+            let time = wall.second(jiff::Timestamp::now());
             say(&format!("{}{}", paint.dim(time), line(&state, paint)));
         }
         *known = state;

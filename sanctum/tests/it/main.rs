@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
+mod away;
 mod config;
 mod demo;
 mod house;
 mod program;
+mod trouble;
 mod words;

@@ -155,7 +155,7 @@ fn act(instead: &Instead, cli: &Cli) -> Result<Option<u8>, Failure> {
     } else {
         return Ok(None);
     };
-    cli.show(&life, |out, paint| look::draw(out, paint, &life))?;
+    cli.show(&life, |out, paint| look::draw(out, paint, &life, &cli.wall()))?;
     Ok(Some(exit::OK))
 }
 

@@ -5,8 +5,18 @@ use std::io::Write;
 use sanctum_api::notify::{Notice, Spooled};
 use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::{Clock, Trace, exit, files};
+use serde::Serialize;
 
 use crate::cli::{Cli, Outcome};
+
+/// What became of a message that the hub did not take.
+#[derive(Debug, Serialize)]
+struct Kept<'a> {
+    /// The file that the hub reads when it is back.
+    kept: String,
+    why: &'a str,
+    shown: &'a str,
+}
 
 pub(crate) fn keep(notice: &Notice, key: &str, why: &str, cli: &Cli) -> Outcome {
     let at = Clock::system().now();
@@ -22,6 +32,9 @@ pub(crate) fn keep(notice: &Notice, key: &str, why: &str, cli: &Cli) -> Outcome 
     if let Err(error) = kept {
         let message = format!("the hub does not answer ({why}), and the message could not be kept; {shown}");
         return Err(Hinted::new(exit::CANNOT_CREATE, message, "start the house with `sanctum up`, and free the disk").because(error).into());
+    }
+    if cli.json {
+        cli.show(&Kept { kept: path.display().to_string(), why, shown: &shown }, |_, _| Ok(()))?;
     }
     let mut err = std::io::stderr().lock();
     writeln!(err, "the hub does not answer: {why}")?;

@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use sanctum_api::firewall::{Scope, Verdict};
 use sanctum_api::screen::{Balance, Client, GuestState, MoreTime, Pass, RequestState, Ruling, Status};
 use sanctum_kernel::{Applied, exit};
@@ -13,8 +12,8 @@ use crate::paint::Paint;
 
 /// Times as the house's clock shows them.
 fn wall(cli: &Cli) -> impl Fn(Timestamp) -> String + use<> {
-    let tz = cli.settings().map_or(TimeZone::UTC, |loaded| loaded.house.house.timezone.tz());
-    move |at| at.to_zoned(tz.clone()).strftime("%a %H:%M").to_string()
+    let wall = cli.wall();
+    move |at| wall.at(at)
 }
 
 fn scope(blocked: Option<&Scope>, paint: Paint) -> String {
