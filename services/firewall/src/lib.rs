@@ -93,6 +93,7 @@ impl Service for Firewall {
             meters: Meters::register(&cx.shared.metrics),
             records: BTreeMap::new(),
             desired: Desired::default(),
+            zone: cx.house.house.timezone.tz(),
         };
         let (signals, told) = mpsc::channel(SIGNALS);
         let (engine, core) = Engine::new(Core::new(setup), told);

@@ -45,6 +45,8 @@ pub(crate) struct Setup {
     pub meters: Meters,
     pub records: BTreeMap<String, Record>,
     pub desired: Desired,
+    /// In which times are told.
+    pub zone: jiff::tz::TimeZone,
 }
 
 /// What is remembered of a blocked address between two looks.
@@ -131,6 +133,11 @@ impl Core {
 
     pub(super) fn now(&self) -> Timestamp {
         self.setup.shared.clock.now()
+    }
+
+    /// A moment as the clock on the house's wall shows it: `Sat 10:00`.
+    pub(super) fn wall(&self, at: Timestamp) -> String {
+        at.to_zoned(self.setup.zone.clone()).strftime("%a %H:%M").to_string()
     }
 
     pub(super) fn per_service(&self) -> bool {

@@ -110,7 +110,8 @@ impl Core {
         let now = self.now();
         if let Some((since, refused)) = self.flood.over(now) {
             let detail = format!(
-                "the flood of new addresses since {since:.0} is over; {refused} signs of them were passed over"
+                "the flood of new addresses since {} is over; {refused} signs of them were passed over",
+                self.wall(since)
             );
             self.happen(Kind::Flood, None, detail.clone(), None, None);
             self.tell(

@@ -221,7 +221,8 @@ impl Core {
         };
         let closing = since.checked_add(self.grace()).unwrap_or(Timestamp::MAX);
         let evidence = format!(
-            "this router cannot block single services ({names}); everything is closed at {closing} instead"
+            "this router cannot block single services ({names}); everything is closed at {} instead",
+            self.wall(closing)
         );
         Judged { verdict: Verdict::Missing, evidence }
     }
@@ -276,6 +277,8 @@ impl Core {
         let ids: Vec<String> = self.setup.records.keys().cloned().collect();
         for id in ids {
             let wanted = self.states.get(&id).cloned();
+            let until = wanted.as_ref().and_then(|state| state.block.until);
+            let until = until.map(|until| format!(" until {}", self.wall(until))).unwrap_or_default();
             let Some(record) = self.setup.records.get_mut(&id) else { continue };
             let name = record.device.name.clone();
             let before = record.announced.clone();
@@ -289,7 +292,6 @@ impl Core {
                 (_, Some(state)) => {
                     record.announced = Some(state.block.clone());
                     record.blocked_since = Some(now);
-                    let until = state.block.until.map(|until| format!(" until {until}")).unwrap_or_default();
                     let detail =
                         format!("{name} is blocked ({}){until}; {}", state.block.reason, state.evidence);
                     self.touch(&id);
