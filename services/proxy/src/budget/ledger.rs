@@ -1,0 +1,468 @@
+//! The ledger: one lock, one journal, and every decision about money inside.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use rustix::fs::{FlockOperation, flock};
+use sanctum_api::proxy::Spend;
+use sanctum_kernel::trace::TraceId;
+use sanctum_kernel::{Clock, files};
+
+use super::book::{Book, Open, Sums};
+use super::journal::{Journal, Replacement};
+use super::record::Record;
+use super::warn::{Warning, reached};
+use super::{Caps, Day, LedgerError, Level, Spending, Spent};
+use crate::kinds::Nano;
+
+/// A journal longer than this is written anew, also in the middle of a day.
+const LONG: u64 = 16 << 20;
+/// How long a ledger of this directory that is just being closed may take.
+const CLOSING: (u32, Duration) = (100, Duration::from_millis(10));
+
+/// The ledgers of this process, by directory: while the house reloads, the service that goes and the one that comes
+/// must share one, or each would give out the same money.
+static OPEN: Mutex<BTreeMap<PathBuf, Weak<Inner>>> = Mutex::new(BTreeMap::new());
+
+/// Who spent what, and what is under way. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Ledger(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    clock: Clock,
+    state: Mutex<State>,
+    /// Held for the life of the ledger: keeps other processes out.
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct State {
+    book: Book,
+    journal: Journal,
+    /// The day the journal was last written anew for.
+    compacted: Date,
+    /// Why the last act could not be written down.
+    trouble: Option<String>,
+    /// The journal did not know everything: the usage log must be asked.
+    gaps: bool,
+}
+
+/// Money for one request. Settle it with what the request really cost; dropped unsettled, it counts whole.
+#[derive(Debug)]
+pub struct Reservation {
+    ledger: Ledger,
+    id: u64,
+    amount: Nano,
+    day: Date,
+    settled: bool,
+}
+
+/// A request that a dead process had under way, or had settled without its line being known to be in the usage log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranded {
+    pub id: u64,
+    pub trace: TraceId,
+    pub agent: String,
+    pub day: Date,
+    /// Where in the day it was opened, to a quarter of an hour.
+    pub since: Timestamp,
+    /// What it counts for.
+    pub cost: Nano,
+}
+
+impl Ledger {
+    /// Opens or makes `budget.journal` in `dir` and replays it. What was reserved when the last process died counts at its
+    /// reservation. Opened again in one process, it is the same ledger, with these caps and this zone from now on.
+    pub fn open(dir: &Path, clock: Clock, zone: TimeZone, caps: Caps) -> Result<Self, LedgerError> {
+        files::private_dir(dir).map_err(|error| LedgerError::on("make", dir)(error.kind().into()))?;
+        let dir = dir.canonicalize().map_err(LedgerError::on("find", dir))?;
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, ledger| ledger.strong_count() > 0);
+        if let Some(ledger) = open.get(&dir).and_then(Weak::upgrade).map(Self) {
+            drop(open);
+            ledger.set_zone(zone);
+            ledger.set_caps(caps);
+            return Ok(ledger);
+        }
+        let lock = lock(&dir.join("budget.lock"))?;
+        let path = dir.join("budget.journal");
+        let now = clock.now();
+        let (mut book, good, gaps) = replay(&path, Book::new(now, zone, caps))?;
+        book.strand();
+        // Numbers never come twice, also when the journal was lost: they begin with the time.
+        book.next = book.next.max(u64::try_from(now.as_microsecond()).unwrap_or(0));
+        let journal = Journal::open(&path, good).map_err(LedgerError::on("open", &path))?;
+        let compacted = book.day.date;
+        let state = Mutex::new(State { book, journal, compacted, trouble: None, gaps });
+        let ledger = Self(Arc::new(Inner { clock, state, _lock: lock }));
+        // Without room for a new journal the old one goes on: what costs nothing is still answered.
+        if let Err(error) = ledger.compact() {
+            ledger.state().fail(sanctum_kernel::Chain(&error).to_string());
+        }
+        open.insert(dir, Arc::downgrade(&ledger.0));
+        Ok(ledger)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, with today's sums.
+    fn today(&self) -> MutexGuard<'_, State> {
+        let now = self.0.clock.now();
+        let mut state = self.state();
+        state.book.turn(now);
+        state
+    }
+
+    /// Takes `amount` out of what `agent` and the house may still spend today. It is written down before this returns,
+    /// with `trace`, so that a request that never ends is known after a restart. Nothing (a model without a price) is
+    /// always given, also when it cannot be written down.
+    pub fn reserve(&self, agent: &str, trace: TraceId, amount: Nano) -> Result<Reservation, Spent> {
+        let now = self.0.clock.now();
+        let mut state = self.state();
+        let state = &mut *state;
+        state.book.turn(now);
+        let at = state.book.agent(agent);
+        state.book.fits(at, amount.0)?;
+        let (id, slot, day) = (state.book.next, state.book.day.slot(now.as_second()), state.book.day.date);
+        let record = Record::Open { id, slot, amount: amount.0, trace, agent: agent.to_owned() };
+        let written = state.journal.write(&record);
+        let kept = written.is_ok();
+        state.say(written).or_else(|error| if amount == Nano(0) { Ok(()) } else { Err(error) })?;
+        let open = Open { agent: at, slot, amount: amount.0, trace, real: None, kept, stranded: false };
+        state.book.add(id, open);
+        Ok(Reservation { ledger: self.clone(), id, amount, day, settled: false })
+    }
+
+    /// The most `agent` could reserve now.
+    pub fn room(&self, agent: &str) -> Nano {
+        self.today().book.room(agent)
+    }
+
+    /// New caps, for every reservation from now on. What is reserved stays reserved.
+    pub fn set_caps(&self, caps: Caps) {
+        self.state().book.set_caps(caps);
+    }
+
+    /// A new zone: what was spent is found again in the day it now belongs to.
+    pub fn set_zone(&self, zone: TimeZone) {
+        let now = self.0.clock.now();
+        let mut state = self.state();
+        if state.book.zone != zone {
+            state.book.set_zone(zone, now);
+        }
+    }
+
+    /// Today's spend: the house first, with an empty name, then every agent that has a cap or spent something.
+    pub fn spends(&self) -> Vec<Spend> {
+        let look = self.today().book.look();
+        look.into_iter().map(|(agent, cap, sums)| spend(agent, cap, sums)).collect()
+    }
+
+    /// The same, as the page of the operators shows it.
+    pub fn spending(&self) -> Spending {
+        let state = self.today();
+        let mut look = state.book.look().into_iter().map(|(agent, cap, sums)| spend(agent, cap, sums));
+        let house = look.next().unwrap_or_default();
+        Spending { day: state.book.day.date, house, agents: look.collect() }
+    }
+
+    /// The local day it is, and when it ends: then there is new money.
+    pub fn day(&self) -> (Date, Timestamp) {
+        let day = self.today().book.day;
+        (day.date, Timestamp::from_second(day.end).unwrap_or(Timestamp::MAX))
+    }
+
+    /// What should be told and has not been yet. Say so with [`Ledger::told`] once it is.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let state = self.today();
+        let book = &state.book;
+        let due = |(agent, cap, sums): (String, Option<Nano>, Sums)| {
+            let cap = cap?;
+            let level = reached(cap, sums, book.was_refused(&agent))?;
+            // Who has been told that it is gone need not hear that it is nearly gone.
+            if book.was_warned(&agent, level) || book.was_warned(&agent, Level::Gone) {
+                return None;
+            }
+            let settled = Nano(u64::try_from(sums.settled).unwrap_or(u64::MAX));
+            Some(Warning { agent, day: book.day.date, level, settled, cap })
+        };
+        book.look().into_iter().filter_map(due).collect()
+    }
+
+    /// The warning has been given: it is not given again, also after a restart.
+    pub fn told(&self, warning: &Warning) {
+        let mut state = self.state();
+        let Warning { agent, day: date, level, .. } = warning.clone();
+        state.book.warned(date, agent.clone(), level);
+        let noted = state.journal.note(&Record::Warned { date, level, agent });
+        state.say(noted).ok();
+    }
+
+    /// Why spend cannot be written down at the moment.
+    pub fn trouble(&self) -> Option<String> {
+        self.state().trouble.clone()
+    }
+
+    /// What a dead process left, oldest first; each is to get its line in the usage log and then to be [`Ledger::logged`].
+    pub fn stranded(&self) -> Vec<Stranded> {
+        let state = self.state();
+        let book = &state.book;
+        let tell = |(id, open): (&u64, &Open)| {
+            let since = Timestamp::from_second(open.slot).unwrap_or_default();
+            Stranded {
+                id: *id,
+                trace: open.trace,
+                agent: book.name(open.agent).to_owned(),
+                day: Day::of(since, &book.zone).date,
+                since,
+                cost: Nano(open.real.unwrap_or(open.amount)),
+            }
+        };
+        book.open.iter().filter(|(_, open)| open.stranded).map(tell).collect()
+    }
+
+    /// The usage log knows better what a stranded request cost.
+    pub(crate) fn correct(&self, id: u64, real: Nano) {
+        self.settle(id, real);
+    }
+
+    /// Whether the usage log must be asked for today's spend: the journal is new, or was damaged.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.state().gaps
+    }
+
+    /// What the usage log says was spent by an agent in the quarter of an hour of an instant; counted where the ledger
+    /// knows less.
+    pub(crate) fn at_least(&self, spent: &BTreeMap<(String, i64), u128>) {
+        let mut state = self.state();
+        for ((agent, slot), settled) in spent {
+            let missing = state.book.at_least(agent, *slot, *settled);
+            if missing > 0 {
+                tracing::warn!(agent, missing_nanos = missing, "spend was found in the usage log alone");
+                let record = Record::Total { slot: *slot, settled: missing, agent: agent.clone() };
+                let noted = state.journal.note(&record);
+                state.say(noted).ok();
+            }
+        }
+        state.gaps = false;
+    }
+
+    /// Where in the ledger an instant lies.
+    pub(crate) fn slot(&self, at: Timestamp) -> i64 {
+        Day::of(at, &self.state().book.zone).slot(at.as_second())
+    }
+
+    /// Their lines are in the usage log: nothing more is to be remembered of them.
+    pub(crate) fn logged(&self, ids: Vec<u64>) {
+        let mut state = self.state();
+        let known: Vec<u64> =
+            ids.into_iter().filter(|id| state.book.open.get(id).is_some_and(|open| open.kept)).collect();
+        known.iter().for_each(|id| state.book.logged(*id));
+        if !known.is_empty() {
+            let noted = state.journal.note(&Record::Logged(known));
+            state.say(noted).ok();
+        }
+    }
+
+    fn settle(&self, id: u64, real: Nano) {
+        let mut state = self.state();
+        let state = &mut *state;
+        let kept = state.book.open.get(&id).is_some_and(|open| open.kept);
+        state.book.settle(id, real.0);
+        if kept {
+            let noted = state.journal.note(&Record::Settle { id, real: real.0 });
+            state.say(noted).ok();
+        }
+    }
+
+    /// What time asks for: writes what could not be written, and the journal anew when the day has changed, when it has
+    /// grown long, or when somebody took it away. Called about once a second.
+    pub fn tend(&self) {
+        let mut state = self.today();
+        let paid = state.journal.settle_debts();
+        state.say(paid).ok();
+        let due =
+            state.book.day.date != state.compacted || state.journal.len() > LONG || !state.journal.is_there();
+        drop(state);
+        if due && let Err(error) = self.compact() {
+            self.state().fail(sanctum_kernel::Chain(&error).to_string());
+        }
+    }
+
+    /// Writes the journal anew, while others go on writing into the old one.
+    pub(crate) fn compact(&self) -> Result<(), LedgerError> {
+        let (path, snapshot, day) = {
+            let mut state = self.today();
+            if !state.journal.begin_copy() {
+                return Ok(());
+            }
+            (state.journal.path().to_owned(), state.book.snapshot(), state.book.day.date)
+        };
+        let written = Replacement::write(&path, &snapshot);
+        let mut state = self.state();
+        let replaced =
+            written.and_then(|new| state.journal.replace(new).map_err(LedgerError::on("replace", &path)));
+        match replaced {
+            Ok(()) => state.compacted = day,
+            Err(_) => state.journal.abandon_copy(),
+        }
+        replaced
+    }
+}
+
+impl State {
+    /// Remembers whether acts can be written down.
+    fn say(&mut self, written: io::Result<()>) -> Result<(), Spent> {
+        match written {
+            Ok(()) => {
+                if self.trouble.take().is_some() {
+                    tracing::info!("spend can be written down again");
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let why = format!("`{}`: {error}", self.journal.path().display());
+                self.fail(why.clone());
+                Err(Spent::Unkept(why))
+            }
+        }
+    }
+
+    fn fail(&mut self, why: String) {
+        if self.trouble.is_none() {
+            tracing::error!(error = why, "spend cannot be written down");
+        }
+        self.trouble = Some(why);
+    }
+}
+
+impl Reservation {
+    /// Its number, which the request's line in the usage log carries.
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The local day it counts for, whenever it ends.
+    pub const fn day(&self) -> Date {
+        self.day
+    }
+
+    pub const fn amount(&self) -> Nano {
+        self.amount
+    }
+
+    /// Reserves `more` on top.
+    pub fn extend(&mut self, more: Nano) -> Result<(), Spent> {
+        self.change_to(self.amount.plus(more))
+    }
+
+    /// Makes it this large instead, for another candidate; smaller is always granted. When refused it stays as it was.
+    /// What is added counts for the day the request began on.
+    pub fn change_to(&mut self, amount: Nano) -> Result<(), Spent> {
+        let mut state = self.ledger.today();
+        let state = &mut *state;
+        let Some(open) = state.book.open.get(&self.id).cloned() else { return Ok(()) };
+        let more = amount.minus(self.amount);
+        state.book.fits_in(open.agent, open.slot, more.0)?;
+        let record = if open.kept {
+            Record::Change { id: self.id, amount: amount.0 }
+        } else {
+            let agent = state.book.name(open.agent).to_owned();
+            Record::Open { id: self.id, slot: open.slot, amount: amount.0, trace: open.trace, agent }
+        };
+        let kept = if more > Nano(0) {
+            let written = state.journal.write(&record);
+            state.say(written)?;
+            true
+        } else {
+            if open.kept && amount != self.amount {
+                let noted = state.journal.note(&record);
+                state.say(noted).ok();
+            }
+            open.kept
+        };
+        state.book.resize(self.id, amount.0, kept);
+        self.amount = amount;
+        Ok(())
+    }
+
+    /// What the request really cost; the rest is free again. More than was reserved counts as what it is.
+    pub fn settle(mut self, real: Nano) {
+        self.settled = true;
+        self.ledger.settle(self.id, real);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.ledger.settle(self.id, self.amount);
+        }
+    }
+}
+
+fn spend(agent: String, cap: Option<Nano>, sums: Sums) -> Spend {
+    let dollars = |sum: u128| Nano(u64::try_from(sum).unwrap_or(u64::MAX)).as_dollars();
+    Spend {
+        agent,
+        settled_usd: dollars(sums.settled),
+        reserved_usd: dollars(sums.reserved),
+        cap_usd: cap.map(Nano::as_dollars),
+    }
+}
+
+/// Keeps other processes out for as long as the file is open.
+fn lock(path: &Path) -> Result<File, LedgerError> {
+    let file = files::append(path).map_err(|error| LedgerError::on("open", path)(error.kind().into()))?;
+    for _ in 0..CLOSING.0 {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::park_timeout(CLOSING.1),
+            Err(error) => return Err(LedgerError::on("lock", path)(error.into())),
+        }
+    }
+    Err(LedgerError::InUse(path.to_owned()))
+}
+
+/// Replays the file into `book`: how far whole lines reach, and whether something may be missing.
+fn replay(path: &Path, mut book: Book) -> Result<(Book, u64, bool), LedgerError> {
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((book, 0, true)),
+        other => other.map_err(LedgerError::on("read", path))?,
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let (mut good, mut known, mut damaged) = (0_usize, 0_usize, 0_usize);
+    for line in text.split_inclusive('\n') {
+        let whole = line.strip_suffix('\n');
+        if known == 0 && Record::is_of_another_version(line) {
+            return Err(LedgerError::Newer(path.to_owned()));
+        }
+        match whole.and_then(Record::read) {
+            Some(record) => {
+                known += 1;
+                book.replay(record);
+            }
+            // The last line was being written when the process died; nobody was told that it is kept.
+            None if whole.is_none() => continue,
+            None => damaged += 1,
+        }
+        good += line.len();
+    }
+    if damaged > 0 {
+        tracing::error!(lines = damaged, "the journal of spend is damaged; the usage log is asked as well");
+    }
+    // A scratched byte may have changed the length of the text; then the whole file is kept and a line begun anew.
+    let good = if text.len() == bytes.len() { good } else { bytes.len() };
+    Ok((book, good as u64, known == 0 || damaged > 0))
+}
