@@ -258,8 +258,9 @@ impl Ledger {
     }
 
     /// Where in the ledger an instant lies.
-    pub(crate) fn slot(&self, at: Timestamp) -> i64 {
-        Day::of(at, &self.state().book.zone).slot(at.as_second())
+    pub(crate) fn slots(&self) -> impl Fn(Timestamp) -> i64 + use<> {
+        let zone = self.state().book.zone.clone();
+        move |at| Day::of(at, &zone).slot(at.as_second())
     }
 
     /// Their lines are in the usage log: nothing more is to be remembered of them.
