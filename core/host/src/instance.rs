@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sanctum_kernel::catalogue::{Seed, Started};
 use sanctum_kernel::latch::latch;
-use sanctum_kernel::service::{Metrics, Shared};
+use sanctum_kernel::service::{Metrics, Revised, Shared};
 use sanctum_kernel::stop::{Stopper, channel};
 use sanctum_kernel::{
     Catalogue, Chain, Clock, Entry, Failure, House, Paths, Peers, Ready, Spec, Tasks, Well,
@@ -78,6 +78,7 @@ impl Ground {
             well: Well::default(),
             ready,
             metrics: Metrics::new(spec.name),
+            revised: Revised::default(),
         }
     }
 }

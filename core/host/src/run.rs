@@ -200,6 +200,12 @@ impl Running {
             else {
                 continue;
             };
+            if let Some(revision) = before.revision(&next, entry) {
+                if let Some(instance) = self.instances.get(at) {
+                    instance.shared.revised.send(revision);
+                }
+                continue;
+            }
             match self.ground.build(entry, &next).await {
                 Ok(built) => self.replace(at, built).await,
                 Err(error) => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use schemars::Schema;
 
 use crate::section::{Fault, Section};
-use crate::service::Shared;
+use crate::service::{Revision, Shared};
 use crate::spec::same;
 use crate::{Complaint, Context, Failure, House, Latch, Right, Service, Spec, Stop};
 
@@ -46,6 +46,8 @@ pub struct Entry {
     pub shape: fn(&Section<'_>) -> Result<(), Fault>,
     /// The service's own rules, for a section whose shape is right.
     pub rules: fn(&Section<'_>, &House) -> Vec<Complaint>,
+    /// The new configuration, if a running instance takes the change from the one section to the other by itself.
+    pub revise: fn(&Section<'_>, &Section<'_>) -> Option<Revision>,
     /// Begins to build it.
     pub start: fn(&Section<'_>, Seed) -> Result<Starting, Fault>,
 }
@@ -59,6 +61,10 @@ impl Entry {
             rules: |section, house| match section.parse::<S::Config>() {
                 Ok(config) => S::check(&config, house),
                 Err(_) => Vec::new(),
+            },
+            revise: |old, new| {
+                let (old, new) = (old.parse::<S::Config>().ok()?, new.parse::<S::Config>().ok()?);
+                S::revises(&old, &new).then(|| Arc::new(new) as Revision)
             },
             start: |section, seed| {
                 let config = section.parse::<S::Config>()?;

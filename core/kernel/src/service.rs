@@ -1,5 +1,6 @@
 //! What a service does, and everything the host gives it to do it with.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::TcpListener;
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use prometheus_client::registry::Registry;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 use crate::{Catalogue, Clock, House, Latch, Paths, Peers, Ready, Spec, Stop, Tasks, Well};
 
@@ -21,11 +23,17 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 pub trait Service: Sized + Send + 'static {
     const SPEC: Spec;
     /// Its section of `sanctum.toml`: strict, with a default for every key.
-    type Config: DeserializeOwned + JsonSchema + Default + Send + Sync;
+    type Config: DeserializeOwned + JsonSchema + Default + Send + Sync + 'static;
 
     /// Rules of its section that no type can express. Called without side effects, before anything starts.
     fn check(_config: &Self::Config, _house: &House) -> Vec<Complaint> {
         Vec::new()
+    }
+
+    /// Whether a running instance takes this change over by itself. It then finds the new configuration by
+    /// [`Revised::follow`]; otherwise a new instance is built.
+    fn revises(_old: &Self::Config, _new: &Self::Config) -> bool {
+        false
     }
 
     fn build(cx: Context<Self::Config>) -> impl Future<Output = Result<Self, Failure>> + Send;
@@ -77,6 +85,46 @@ pub struct Shared {
     pub well: Well,
     pub ready: Ready,
     pub metrics: Metrics,
+    pub revised: Revised,
+}
+
+/// A configuration of a service, as the catalogue hands it on without knowing its type.
+pub type Revision = Arc<dyn Any + Send + Sync>;
+
+/// Where a running instance is handed a new configuration; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Revised(Arc<watch::Sender<Option<Revision>>>);
+
+impl Revised {
+    /// Hands over what a service has said that it takes.
+    pub fn send(&self, revision: Revision) {
+        self.0.send_replace(Some(revision));
+    }
+
+    /// Every configuration since the instance was built; of several that come together, the last.
+    pub fn follow(&self) -> Revisions {
+        let mut revisions = self.0.subscribe();
+        // One that came between building and running is news as well.
+        revisions.mark_changed();
+        Revisions(revisions)
+    }
+}
+
+/// New configurations, as they come.
+#[derive(Debug)]
+pub struct Revisions(watch::Receiver<Option<Revision>>);
+
+impl Revisions {
+    /// The next one; never, if none comes any more.
+    pub async fn next<C: Send + Sync + 'static>(&mut self) -> Arc<C> {
+        while self.0.changed().await.is_ok() {
+            let revision = self.0.borrow_and_update().clone();
+            if let Some(Ok(config)) = revision.map(Arc::downcast) {
+                return config;
+            }
+        }
+        std::future::pending().await
+    }
 }
 
 /// The registry of one service, already under its prefix `sanctum_<name>`.

@@ -30,7 +30,10 @@ pub struct NotATrace(String);
 impl Trace {
     /// A new story.
     pub fn start() -> Self {
-        Self { id: TraceId(random()), step: random() }
+        let (mut id, mut step) = ([0; 16], [0; 8]);
+        let both = random::<24>();
+        id.iter_mut().chain(&mut step).zip(both).for_each(|(byte, chance)| *byte = chance);
+        Self { id: TraceId(id), step }
     }
 
     /// A new step in the story `id`.
@@ -118,11 +121,9 @@ pub fn random<const N: usize>() -> [u8; N] {
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
+    // Every request has four of these; formatting byte by byte was a twentieth of its cost.
+    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {

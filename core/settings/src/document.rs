@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sanctum_kernel::section::{Fault, Section};
+use sanctum_kernel::service::Revision;
 use sanctum_kernel::{Catalogue, Complaint, Entry, House};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -52,6 +53,15 @@ impl Loaded {
             // It parsed when it was checked.
             Err(_) => work(&Section::absent()),
         }
+    }
+
+    /// The service's configuration in `other`, if a running instance takes the change over by itself.
+    pub fn revision(&self, other: &Self, entry: &Entry) -> Option<Revision> {
+        if entry.spec.reads_house && self.house != other.house {
+            return None;
+        }
+        let name = entry.spec.name;
+        self.with_section(name, |old| other.with_section(name, |new| (entry.revise)(old, new)))
     }
 
     /// Whether anything a service reads differs in `other`: its section, or the house.

@@ -2,7 +2,7 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -33,9 +33,20 @@ pub(crate) struct Cradle {
     pub(crate) nursery: Nursery,
     pub(crate) logs: Logs,
     pub(crate) paths: Paths,
-    pub(crate) environment: Vec<String>,
+    pub(crate) environment: Mutex<Vec<String>>,
     pub(crate) leaders: Leaders,
     pub(crate) messages: mpsc::UnboundedSender<Message>,
+}
+
+impl Cradle {
+    /// Children that are born from now on see other variables.
+    pub(crate) fn revise(&self, environment: &[String]) {
+        environment.clone_into(&mut self.environment.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn environment(&self) -> Vec<String> {
+        self.environment.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// What a living child can be told.
@@ -79,7 +90,7 @@ impl Life {
             .args(&self.plan.args)
             .current_dir(cradle.paths.home())
             .env_clear()
-            .envs(plan::environment(&self.plan, &cradle.environment, &cradle.paths))
+            .envs(plan::environment(&self.plan, &cradle.environment(), &cradle.paths))
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)

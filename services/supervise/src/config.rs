@@ -9,13 +9,15 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Config {
-    /// Services that are not started, by name.
+    /// Services that are not started, by name. A change of this restarts the house; a change of anything else in this
+    /// section restarts nothing.
     pub disabled: Vec<String>,
     /// A service that is not ready this long after its start has failed, and is started again.
     pub start_timeout: Period,
     /// How often every service is asked for its health.
     pub health_every: Period,
-    /// Variables of the environment that services see, besides `SANCTUM_HOME` and `SANCTUM_UNIT`.
+    /// Variables of the environment that services see, besides `SANCTUM_HOME` and `SANCTUM_UNIT`; for the next start of
+    /// each.
     pub environment: Vec<String>,
     /// How long to wait before a service that failed is started again.
     pub backoff: Backoff,

@@ -74,6 +74,11 @@ impl Service for Supervise {
         config.complaints()
     }
 
+    /// Everything but which services there are: no child is restarted for it.
+    fn revises(old: &Config, new: &Config) -> bool {
+        old.disabled == new.disabled
+    }
+
     async fn build(cx: Context<Config>) -> Result<Self, Failure> {
         let plans = plan::of_catalogue(cx.catalogue, &cx.shared.peers, &cx.config.disabled)?;
         Self::over(cx, plans)

@@ -30,7 +30,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    fn silent(reason: impl Into<String>) -> Self {
+    pub(crate) fn silent(reason: impl Into<String>) -> Self {
         Self { detail: Some(reason.into()), ..Self::default() }
     }
 

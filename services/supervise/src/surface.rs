@@ -1,6 +1,7 @@
 //! What others can ask and say.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sanctum_api::supervise::{Phase, ServiceState};
 use sanctum_api::{Moment, Problem};
@@ -11,9 +12,13 @@ use sanctum_kernel::trace::TraceId;
 use sanctum_kernel::{Spec, Stop};
 use tokio::sync::oneshot;
 
+use crate::SPEC;
 use crate::board::Board;
 use crate::engine::Event;
 use crate::keeper::{Message, Wishes};
+
+/// How long a look at everything may keep an answer waiting.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -32,11 +37,17 @@ pub(crate) fn routes(spec: &'static Spec, shared: &Shared, surface: Arc<Surface>
     Routes::new(spec, shared)
         .on(
             Op::get("/services", "Every service as it is now").returns::<Vec<ServiceState>>(),
-            async |State(surface): Shop| Json(surface.board.states()),
+            async |State(surface): Shop| {
+                surface.look().await;
+                Json(surface.board.states())
+            },
         )
         .on(
             Op::get("/services/{name}", "One service as it is now").returns::<ServiceState>(),
-            async |State(surface): Shop, Path(name)| surface.find(name).map(|(_, state)| Json(state)),
+            async |State(surface): Shop, Path(name)| {
+                surface.look().await;
+                surface.find(name).map(|(_, state)| Json(state))
+            },
         )
         .on(
             act(
@@ -89,6 +100,15 @@ enum Verb {
 }
 
 impl Surface {
+    /// Lets every service be asked how it is: what is shown is not older than the question.
+    async fn look(&self) {
+        let (done, looked) = oneshot::channel();
+        // A house that is not up yet, or not any more, shows what it knew last.
+        if self.wishes.send(Message::Look { done }).is_ok() {
+            tokio::time::timeout(PATIENCE, looked).await.ok();
+        }
+    }
+
     fn find(&self, name: String) -> Result<(usize, ServiceState), Refusal> {
         let states = self.board.states();
         let known = || states.iter().map(|state| state.name.clone()).collect::<Vec<_>>().join(", ");
@@ -102,6 +122,10 @@ impl Surface {
     async fn act(&self, name: String, verb: Verb) -> Result<Json<ServiceState>, Refusal> {
         let (unit, state) = self.find(name)?;
         let name = state.name;
+        if name == SPEC.name {
+            let problem = Problem::conflict(format!("`{name}` keeps the others and is kept by nobody"));
+            return Err(Refusal(problem.hint("`sanctum down` ends the house, `sanctum up` starts it")));
+        }
         let event = match (verb, state.phase) {
             (Verb::Unlock, Phase::Locked) => Event::Unlock { unit },
             (Verb::Unlock, phase) => {

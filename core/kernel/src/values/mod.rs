@@ -5,6 +5,7 @@ mod period;
 mod secret;
 mod size;
 mod wall;
+mod weekday;
 mod zone;
 
 pub use mac::{Mac, NotAMac};
@@ -12,6 +13,7 @@ pub use period::Period;
 pub use secret::{SecretError, SecretRef};
 pub use size::Size;
 pub use wall::Wall;
+pub use weekday::Weekday;
 pub use zone::Zone;
 
 /// Implements serde's traits and the schema for a type that is text in files and messages.

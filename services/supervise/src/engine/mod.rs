@@ -167,6 +167,11 @@ impl Engine {
         }
     }
 
+    /// Other rules from now on; waits that have begun go on as they are.
+    pub(crate) fn revise(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
     pub(crate) fn unit(&self, at: usize) -> Option<&Unit> {
         self.units.get(at)
     }

@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::Keeper;
+use crate::SPEC;
 use crate::child::Order;
 use crate::engine::Unit;
 use crate::log::Tail;
@@ -75,9 +76,39 @@ impl Keeper {
     /// Puts the present state up for others to see.
     pub(super) fn show(&self) {
         let now = self.began.elapsed();
-        let states: Vec<ServiceState> = (0..self.plans.len()).filter_map(|at| self.state(at, now)).collect();
+        let mut states: Vec<ServiceState> =
+            (0..self.plans.len()).filter_map(|at| self.state(at, now)).collect();
         self.say_how_it_is(&states);
+        // Last: what comes before it is found by its position.
+        states.push(self.own_state());
         self.board.put(states);
+    }
+
+    /// The supervisor itself. How the services are is said of each of them.
+    fn own_state(&self) -> ServiceState {
+        let (_, parts) = self.shared.well.look();
+        let own = parts.iter().filter(|(part, _)| **part != "services");
+        let worst = own.max_by_key(|(_, condition)| condition.status);
+        let well = worst.map_or(Status::Well, |(_, condition)| condition.status);
+        let detail = worst.filter(|_| well != Status::Well);
+        ServiceState {
+            name: SPEC.name.to_owned(),
+            house_name: SPEC.house_name.to_owned(),
+            summary: SPEC.summary.to_owned(),
+            phase: if self.leaving { Phase::Stopping } else { Phase::Ready },
+            pid: Some(std::process::id()),
+            since: self.since,
+            restarts: 0,
+            last_exit: None,
+            live: true,
+            ready: !self.leaving,
+            well: Some(well),
+            needs: Vec::new(),
+            address: self.shared.peers.addr(SPEC.name).map(|address| address.to_string()),
+            locked: None,
+            ready_ms: None,
+            detail: detail.map(|(part, condition)| format!("{part}: {}", condition.detail)),
+        }
     }
 
     fn state(&self, at: usize, now: Duration) -> Option<ServiceState> {

@@ -2,10 +2,12 @@
 
 mod agenda;
 mod face;
+mod revise;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sanctum_api::Moment;
 use sanctum_api::supervise::{Locked, Phase};
 use sanctum_kernel::service::Shared;
@@ -46,6 +48,14 @@ pub(crate) enum Message {
         run: u64,
         seen: Seen,
     },
+    /// Look at every service now; answered when that is done.
+    Look {
+        done: oneshot::Sender<()>,
+    },
+    /// Everything that was asked for by a `Look` has come before this.
+    Looked {
+        done: oneshot::Sender<()>,
+    },
     /// From a person; answered once the wish is taken.
     Wish {
         event: Event,
@@ -72,6 +82,9 @@ pub(crate) struct Keeper {
     jobs: JoinSet<()>,
     notices: JoinSet<()>,
     began: Instant,
+    /// When somebody last asked for a look at everything.
+    looked: Option<Instant>,
+    since: Timestamp,
     leaving: bool,
 }
 
@@ -93,7 +106,7 @@ impl Keeper {
             nursery: Nursery::open()?,
             logs: Logs::open(&shared.paths, &config.log, &shared.clock)?,
             paths: shared.paths.clone(),
-            environment: config.environment.clone(),
+            environment: std::sync::Mutex::new(config.environment.clone()),
             leaders: Leaders::default(),
             messages: wishes.clone(),
         };
@@ -113,6 +126,8 @@ impl Keeper {
             jobs: JoinSet::new(),
             notices: JoinSet::new(),
             began: Instant::now(),
+            looked: None,
+            since: now,
             leaving: false,
         };
         keeper.show();
@@ -131,8 +146,8 @@ impl Keeper {
             .into());
         }
         let mut deaths = signal(SignalKind::child())?;
-        let mut rounds = tokio::time::interval(self.config.health_every.0);
-        rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut rounds = revise::rounds(&self.config);
+        let mut revisions = self.shared.revised.follow();
         self.handle(Event::Begin);
         while !self.engine.is_over() {
             tokio::select! {
@@ -142,6 +157,7 @@ impl Keeper {
                 _ = deaths.recv() => self.cradle.leaders.reap_orphans(),
                 Some(_) = self.jobs.join_next(), if !self.jobs.is_empty() => {}
                 Some(_) = self.notices.join_next(), if !self.notices.is_empty() => {}
+                config = revisions.next::<Config>() => rounds = self.revise(&config),
                 _ = rounds.tick(), if !self.leaving => self.ask_all(),
             }
         }
@@ -154,6 +170,8 @@ impl Keeper {
     fn take(&mut self, message: Message) {
         match message {
             Message::Event(event) => self.handle(event),
+            Message::Look { done } => self.look(done),
+            Message::Looked { done } => done.send(()).unwrap_or_default(),
             Message::Wish { event, taken } => {
                 self.handle(event);
                 taken.send(()).ok();

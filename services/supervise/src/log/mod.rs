@@ -26,11 +26,14 @@ const LONGEST_LINE: usize = 8 * 1024;
 /// Lines that are remembered for the one who has to find out why it failed.
 const TAIL: usize = 20;
 
+/// How large files become, how many are kept, and how long a service waits; it may change at any time.
+pub(super) type Settings = Arc<Mutex<config::Log>>;
+
 /// The way of all lines of a house to its disk.
 #[derive(Debug, Clone)]
 pub(crate) struct Logs {
     queue: mpsc::Sender<Chunk>,
-    patience: Duration,
+    settings: Settings,
     clock: Clock,
     trouble: Trouble,
 }
@@ -66,9 +69,19 @@ impl Logs {
     pub(crate) fn open(paths: &Paths, config: &config::Log, clock: &Clock) -> io::Result<Self> {
         let (queue, chunks) = mpsc::channel(QUEUE);
         let trouble = Trouble::default();
-        let writer = Writer::new(paths.logs(), config.size.0, config.keep, trouble.clone());
+        let settings: Settings = Arc::new(Mutex::new(config.clone()));
+        let writer = Writer::new(paths.logs(), Arc::clone(&settings), trouble.clone());
         std::thread::Builder::new().name("logs".to_owned()).spawn(move || writer.run(chunks))?;
-        Ok(Self { queue, patience: config.patience.0, clock: clock.clone(), trouble })
+        Ok(Self { queue, settings, clock: clock.clone(), trouble })
+    }
+
+    /// Other settings, for every line from now on.
+    pub(crate) fn revise(&self, config: &config::Log) {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone_from(config);
+    }
+
+    fn patience(&self) -> Duration {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).patience.0
     }
 
     pub(crate) fn trouble(&self) -> Trouble {
@@ -163,7 +176,7 @@ impl Log {
     }
 
     async fn give(&mut self, text: Vec<u8>, lines: u64) {
-        let patience = if self.choked { Duration::ZERO } else { self.logs.patience };
+        let patience = if self.choked { Duration::ZERO } else { self.logs.patience() };
         let chunk = Chunk::Lines { name: Arc::clone(&self.name), text, lines };
         let given = match self.logs.queue.try_send(chunk) {
             Ok(()) => Ok(()),

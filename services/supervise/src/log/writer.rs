@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use sanctum_kernel::files;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Trouble;
+use super::{Settings, Trouble};
 
 /// Work for the writer.
 #[derive(Debug)]
@@ -26,8 +26,7 @@ pub(super) enum Chunk {
 #[derive(Debug)]
 pub(super) struct Writer {
     dir: PathBuf,
-    size: u64,
-    keep: u32,
+    settings: Settings,
     trouble: Trouble,
     open: BTreeMap<Arc<str>, Open>,
 }
@@ -43,8 +42,8 @@ struct Open {
 }
 
 impl Writer {
-    pub(super) fn new(dir: PathBuf, size: u64, keep: u32, trouble: Trouble) -> Self {
-        Self { dir, size, keep, trouble, open: BTreeMap::new() }
+    pub(super) fn new(dir: PathBuf, settings: Settings, trouble: Trouble) -> Self {
+        Self { dir, settings, trouble, open: BTreeMap::new() }
     }
 
     pub(super) fn run(mut self, mut chunks: mpsc::Receiver<Chunk>) {
@@ -58,8 +57,12 @@ impl Writer {
 
     fn write(&mut self, name: &Arc<str>, text: &[u8], lines: u64) {
         let path = self.dir.join(format!("{name}.log"));
+        let (size, keep) = {
+            let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+            (settings.size.0, settings.keep)
+        };
         let open = self.open.entry(Arc::clone(name)).or_default();
-        match open.append(&path, text, self.size, self.keep) {
+        match open.append(&path, text, size, keep) {
             Ok(()) => self.trouble.set(None),
             Err(error) => {
                 open.file = None;

@@ -27,6 +27,10 @@ impl Service for Keep {
     const SPEC: Spec = SPEC;
     type Config = Config;
 
+    fn revises(old: &Config, new: &Config) -> bool {
+        Supervise::revises(old, new)
+    }
+
     async fn build(cx: Context<Config>) -> Result<Self, Failure> {
         let plans = PLANS.lock().unwrap().get(cx.shared.paths.home()).cloned().unwrap_or_default();
         Supervise::over(cx, plans).map(Self)

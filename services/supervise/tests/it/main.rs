@@ -7,3 +7,4 @@ mod house;
 mod logs;
 mod order;
 mod processes;
+mod revise;

@@ -119,7 +119,7 @@ async fn refusals_name_the_thing_and_the_way_out() {
     let (status, problem) = house.get("supervise", "/services/apq").await;
     assert_eq!(
         (status, &problem["title"], &problem["hint"]),
-        (404, &"there is no service `apq`".into(), &"services are: app".into())
+        (404, &"there is no service `apq`".into(), &"services are: app, supervise".into())
     );
     let (status, problem) = house.send("supervise", "POST", "/services/app/unlock", &Value::Null).await;
     assert_eq!((status, &problem["title"]), (409, &"`app` is not locked".into()));

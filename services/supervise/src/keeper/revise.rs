@@ -1,0 +1,65 @@
+//! What changes while the house stays up: the rules it is kept by, and how fresh its state is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sanctum_api::supervise::Phase;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use super::{Keeper, Message};
+use crate::engine::Rules;
+use crate::probe::Seen;
+use crate::{Config, probe};
+
+/// Whoever asks again this soon gets the same answer: `up` looks fifty times a second.
+const FRESH: Duration = Duration::from_millis(200);
+/// Whoever asks waits no longer than this for a service that hangs.
+const AT_MOST: Duration = Duration::from_secs(1);
+
+/// When every service is asked how it is.
+pub(super) fn rounds(config: &Config) -> Interval {
+    let mut rounds = tokio::time::interval(config.health_every.0);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    rounds
+}
+
+impl Keeper {
+    /// Keeps the house by other rules from now on; no service notices. Its environment is for the next start of each.
+    pub(super) fn revise(&mut self, config: &Config) -> Interval {
+        self.engine.revise(Rules::from(config));
+        self.cradle.logs.revise(&config.log);
+        self.cradle.revise(&config.environment);
+        self.config = config.clone();
+        tracing::info!("the house is kept by its new rules; no service was restarted for them");
+        rounds(config)
+    }
+
+    /// Asks every service that is ready at once, so that what is shown is true now.
+    pub(super) fn look(&mut self, done: oneshot::Sender<()>) {
+        if self.looked.is_some_and(|looked| looked.elapsed() < FRESH) {
+            done.send(()).ok();
+            return;
+        }
+        self.looked = Some(Instant::now());
+        let mut questions = JoinSet::new();
+        for (unit, plan) in self.plans.iter().enumerate() {
+            let Some(state) = self.engine.unit(unit).filter(|state| state.phase == Phase::Ready) else {
+                continue;
+            };
+            let (run, plan, messages) = (state.run, Arc::clone(plan), self.cradle.messages.clone());
+            questions.spawn(async move {
+                let asked = tokio::time::timeout(AT_MOST, probe::look(&plan.health, &plan.name)).await;
+                let seen = asked.unwrap_or_else(|_| Seen::silent("it did not answer within a second"));
+                messages.send(Message::Seen { unit, run, seen }).ok();
+            });
+        }
+        let messages = self.cradle.messages.clone();
+        self.jobs.spawn(async move {
+            while questions.join_next().await.is_some() {}
+            // Behind everything that was seen.
+            messages.send(Message::Looked { done }).ok();
+        });
+    }
+}
