@@ -1,44 +1,39 @@
-//! Objects taken apart field by field, so that every complaint names the field, what is there and what is allowed.
+//! An object that knows where it stands, for reading documents whose structure is deep.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::read::{self, At, Text};
 use crate::{Malformed, Raw};
-
-/// How much of a wrong value a complaint quotes.
-const SHOWN: usize = 40;
 
 /// The fields of one object, borrowed. What is not taken is left for [`Fields::rest`].
 #[derive(Debug, Default)]
 pub(crate) struct Fields<'a> {
     at: String,
-    fields: Vec<(Cow<'a, str>, &'a RawValue)>,
+    fields: read::Fields<'a>,
 }
 
-/// A string that borrows where it may; `Option<Cow<str>>` alone never does.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// Hands a place to a function of [`read::Fields`].
+macro_rules! placed {
+    ($self:ident.$name:ident($($argument:expr),*)) => {{
+        let root = At::Root;
+        let here = if $self.at.is_empty() { root } else { At::Field(&root, &$self.at) };
+        $self.fields.$name($($argument,)* &here)
+    }};
+}
 
 impl<'a> Fields<'a> {
     /// A whole body.
     pub(crate) fn body(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| malformed("", format!("is not UTF-8 after byte {}", error.valid_up_to())))?;
-        let raw = serde_json::from_str(text)
-            .map_err(|error| malformed("", format!("is not JSON: {error}")))?;
-        Self::of(raw, String::new())
+        let fields = read::Fields::read(read::utf8(bytes)?, &At::Root)?;
+        Ok(Self { at: String::new(), fields })
     }
 
     /// The object at a path.
     pub(crate) fn of(raw: &'a RawValue, at: String) -> Result<Self, Malformed> {
-        match serde_json::from_str(raw.get()) {
-            Ok(Pairs(fields)) => Ok(Self { at, fields }),
-            Err(_) => Err(wrong(&at, raw, "an object")),
-        }
+        let fields = read::Fields::of(raw, &At::Field(&At::Root, &at))?;
+        Ok(Self { at, fields })
     }
 
     /// The path of one of its fields.
@@ -46,22 +41,23 @@ impl<'a> Fields<'a> {
         if self.at.is_empty() { name.to_owned() } else { format!("{}.{name}", self.at) }
     }
 
-    /// Takes a field as it stands; `null` counts as absent. Of two fields with one name the last counts, as nearly
-    /// every parser has it.
+    /// Takes a field as it stands; `null` counts as absent.
     pub(crate) fn raw(&mut self, name: &str) -> Option<&'a RawValue> {
-        let mut found = None;
-        self.fields.retain(|(key, value)| {
-            let is = key == name;
-            if is {
-                found = Some(*value);
-            }
-            !is
-        });
-        found.filter(|value| value.get() != "null")
+        self.fields.take(name)
+    }
+
+    /// Looks at a field without taking it.
+    pub(crate) fn peek(&self, name: &str) -> Option<&'a RawValue> {
+        self.fields.peek(name).filter(|value| value.get() != "null")
+    }
+
+    /// Whether a field is there and not `null`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.peek(name).is_some()
     }
 
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<Cow<'a, str>>, Malformed> {
-        self.typed::<Text<'a>>(name, "a string").map(|text| text.map(|text| text.0))
+        placed!(self.text(name))
     }
 
     /// A string that must be there.
@@ -70,15 +66,29 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn owned(&mut self, name: &str) -> Result<Option<String>, Malformed> {
-        Ok(self.text(name)?.map(Cow::into_owned))
+        placed!(self.owned(name))
     }
 
     pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, Malformed> {
-        self.typed(name, "true or false")
+        placed!(self.flag(name))
     }
 
-    pub(crate) fn whole(&mut self, name: &str) -> Result<Option<u64>, Malformed> {
-        self.typed(name, "a whole number of 0 or more")
+    pub(crate) fn list(&mut self, name: &str) -> Result<Option<Vec<&'a RawValue>>, Malformed> {
+        placed!(self.list(name))
+    }
+
+    /// A list of strings.
+    pub(crate) fn words(&mut self, name: &str) -> Result<Option<Vec<String>>, Malformed> {
+        self.typed(name, "an array of strings")
+    }
+
+    /// A whole number that is at least `least`.
+    pub(crate) fn whole(&mut self, name: &str, least: u64) -> Result<Option<u64>, Malformed> {
+        let Some(raw) = self.raw(name) else { return Ok(None) };
+        match serde_json::from_str::<u64>(raw.get()) {
+            Ok(number) if number >= least => Ok(Some(number)),
+            _ => Err(wrong(&self.at(name), raw, &format!("a whole number from {least} up"))),
+        }
     }
 
     pub(crate) fn integer(&mut self, name: &str) -> Result<Option<i64>, Malformed> {
@@ -87,12 +97,10 @@ impl<'a> Fields<'a> {
 
     /// A number between two bounds, both allowed.
     pub(crate) fn number(&mut self, name: &str, low: f64, high: f64) -> Result<Option<f64>, Malformed> {
-        let wanted = format!("a number from {low} to {high}");
-        let at = self.at(name);
         let Some(raw) = self.raw(name) else { return Ok(None) };
         match serde_json::from_str::<f64>(raw.get()) {
             Ok(number) if (low..=high).contains(&number) => Ok(Some(number)),
-            _ => Err(wrong(&at, raw, &wanted)),
+            _ => Err(wrong(&self.at(name), raw, &format!("a number from {low} to {high}"))),
         }
     }
 
@@ -109,48 +117,35 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Looks at a field without taking it.
-    pub(crate) fn peek(&self, name: &str) -> Option<&'a RawValue> {
-        self.fields.iter().rev().find(|(key, value)| key == name && value.get() != "null").map(|(_, value)| *value)
-    }
-
-    pub(crate) fn list(&mut self, name: &str) -> Result<Option<Vec<&'a RawValue>>, Malformed> {
-        self.typed(name, "a list")
-    }
-
-    /// A list of strings.
-    pub(crate) fn words(&mut self, name: &str) -> Result<Option<Vec<String>>, Malformed> {
-        self.typed(name, "a list of strings")
-    }
-
-    /// What nobody took, nulls left out, under the names of this object.
+    /// What nobody took, under the names of this object.
     pub(crate) fn rest(self) -> Vec<(String, Raw)> {
-        self.fields
-            .into_iter()
-            .filter(|(_, value)| value.get() != "null")
-            .map(|(name, value)| (name.into_owned(), value.to_owned()))
-            .collect()
+        self.fields.rest().into_iter().filter(|(_, value)| value.get() != "null").collect()
     }
 
-    /// What nobody took, under paths from the top of the body, such as `tools[2].cost`.
+    /// What nobody took, under its way from the top of the body, see [`crate::extra`].
     pub(crate) fn rest_at(self, into: &mut Vec<(String, Raw)>) {
-        let at = self.at.clone();
-        into.extend(self.rest().into_iter().map(|(name, value)| (format!("{at}.{name}"), value)));
-    }
-
-    /// Whether a field is there and not `null`.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.peek(name).is_some()
+        let way = pointer(&self.at);
+        into.extend(self.rest().into_iter().map(|(name, value)| (format!("{way}/{name}"), value)));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.fields.iter().all(|(_, value)| value.get() == "null")
+        self.fields.is_empty()
     }
 
-    fn typed<T: Deserialize<'a>>(&mut self, name: &str, wanted: &str) -> Result<Option<T>, Malformed> {
+    fn typed<T: serde::Deserialize<'a>>(&mut self, name: &str, wanted: &str) -> Result<Option<T>, Malformed> {
         let Some(raw) = self.raw(name) else { return Ok(None) };
         serde_json::from_str(raw.get()).map(Some).map_err(|_| wrong(&self.at(name), raw, wanted))
     }
+}
+
+/// `tools[2].x` as `/tools/2/x`.
+fn pointer(path: &str) -> String {
+    let mut way = String::with_capacity(path.len() + 1);
+    if !path.is_empty() {
+        way.push('/');
+    }
+    way.extend(path.chars().filter(|c| *c != ']').map(|c| if matches!(c, '.' | '[') { '/' } else { c }));
+    way
 }
 
 /// Whether it is a string, and which.
@@ -163,44 +158,11 @@ pub(crate) fn items(raw: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// JSON text as a value of its own; `None` when it is broken.
-pub(crate) fn raw(json: String) -> Option<Raw> {
-    RawValue::from_string(json).ok()
-}
-
 pub(crate) fn malformed(field: impl Into<String>, reason: impl Into<String>) -> Malformed {
     Malformed { field: field.into(), reason: reason.into() }
 }
 
 /// A value of the wrong kind.
 pub(crate) fn wrong(at: &str, raw: &RawValue, wanted: &str) -> Malformed {
-    let mut shown: String = raw.get().chars().take(SHOWN).collect();
-    if shown.len() < raw.get().len() {
-        shown.push('…');
-    }
-    malformed(at, format!("is {shown}; {wanted} is needed"))
-}
-
-struct Pairs<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Pairs<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each;
-        impl<'de> Visitor<'de> for Each {
-            type Value = Pairs<'de>;
-
-            fn expecting(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
-                into.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some((Text(name), value)) = map.next_entry()? {
-                    pairs.push((name, value));
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        deserializer.deserialize_map(Each)
-    }
+    malformed(at, format!("{} is not {wanted}", read::shown(raw.get())))
 }

@@ -24,11 +24,17 @@ impl<'o> Object<'o> {
 
     /// Writes the key; the value is to be written into what is returned.
     pub fn key(&mut self, name: &str) -> &mut Vec<u8> {
+        let out = self.place();
+        string(out, name);
+        out.push(b':');
+        out
+    }
+
+    /// The place of the next fields; at least one is to be written into it.
+    pub(crate) fn place(&mut self) -> &mut Vec<u8> {
         if !std::mem::take(&mut self.empty) {
             self.out.push(b',');
         }
-        string(self.out, name);
-        self.out.push(b':');
         self.out
     }
 

@@ -6,14 +6,17 @@
 pub mod answer;
 pub mod codec;
 pub mod data_uri;
+mod effort;
 pub mod event;
 pub mod extra;
 pub mod fault;
 mod fields;
 pub mod ids;
 pub mod json;
+mod order;
 pub mod read;
 pub mod request;
+pub mod responses;
 pub mod sse;
 pub mod think;
 mod write;

@@ -1,36 +1,17 @@
-//! Objects and lists written straight into bytes, in the order they are told.
+//! Values, objects and lists written in one go, on top of [`crate::json`].
 
 use serde::Serialize;
 
-/// An object that is being written.
-#[derive(Debug)]
-pub(crate) struct Object<'o> {
-    out: &'o mut Vec<u8>,
-    first: bool,
-}
+use crate::json::{Array, Object};
 
-/// A list that is being written.
-#[derive(Debug)]
-pub(crate) struct List<'o> {
-    out: &'o mut Vec<u8>,
-    first: bool,
-}
-
+/// Writes an object into bytes.
 pub(crate) fn object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
-    out.push(b'{');
-    fill(&mut Object { out, first: true });
-    out.push(b'}');
+    fill(&mut Object::new(out));
 }
 
-pub(crate) fn list(out: &mut Vec<u8>, fill: impl FnOnce(&mut List<'_>)) {
-    out.push(b'[');
-    fill(&mut List { out, first: true });
-    out.push(b']');
-}
-
-/// A value as JSON text.
-pub(crate) fn quoted(value: &(impl Serialize + ?Sized)) -> String {
-    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+/// Writes a list into bytes.
+pub(crate) fn list(out: &mut Vec<u8>, fill: impl FnOnce(&mut Array<'_>)) {
+    fill(&mut Array::new(out));
 }
 
 fn value(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
@@ -44,52 +25,38 @@ fn value(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
 
 impl Object<'_> {
     pub(crate) fn put(&mut self, name: &str, what: &(impl Serialize + ?Sized)) {
-        self.key(name);
-        value(self.out, what);
+        value(self.key(name), what);
     }
 
     /// Nothing at all where there is nothing.
-    pub(crate) fn maybe(&mut self, name: &str, what: Option<&(impl Serialize + ?Sized)>) {
+    pub(crate) fn some(&mut self, name: &str, what: Option<&(impl Serialize + ?Sized)>) {
         if let Some(what) = what {
             self.put(name, what);
         }
     }
 
-    pub(crate) fn object(&mut self, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
-        self.key(name);
-        object(self.out, fill);
+    pub(crate) fn with(&mut self, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
+        object(self.key(name), fill);
     }
 
-    pub(crate) fn list(&mut self, name: &str, fill: impl FnOnce(&mut List<'_>)) {
-        self.key(name);
-        list(self.out, fill);
-    }
-
-    fn key(&mut self, name: &str) {
-        if !self.first {
-            self.out.push(b',');
+    /// The inside of another object.
+    pub(crate) fn inside(&mut self, fields: &[u8]) {
+        if !fields.is_empty() {
+            self.place().extend_from_slice(fields);
         }
-        self.first = false;
-        value(self.out, name);
-        self.out.push(b':');
+    }
+
+    pub(crate) fn each(&mut self, name: &str, fill: impl FnOnce(&mut Array<'_>)) {
+        list(self.key(name), fill);
     }
 }
 
-impl List<'_> {
+impl Array<'_> {
     pub(crate) fn put(&mut self, what: &(impl Serialize + ?Sized)) {
-        self.next();
-        value(self.out, what);
+        value(self.place(), what);
     }
 
-    pub(crate) fn object(&mut self, fill: impl FnOnce(&mut Object<'_>)) {
-        self.next();
-        object(self.out, fill);
-    }
-
-    fn next(&mut self) {
-        if !self.first {
-            self.out.push(b',');
-        }
-        self.first = false;
+    pub(crate) fn with(&mut self, fill: impl FnOnce(&mut Object<'_>)) {
+        object(self.place(), fill);
     }
 }

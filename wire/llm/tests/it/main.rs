@@ -1,0 +1,12 @@
+//! The dialects from outside: golden conversions, and laws that hold for all of them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests say what they expect by failing"
+)]
+
+mod help;
+mod responses;
