@@ -18,6 +18,15 @@ pub enum Dialect {
 impl Dialect {
     pub const ALL: [Self; 4] = [Self::Chat, Self::Responses, Self::Messages, Self::Gemini];
 
+    /// The table: one line for each dialect, one folder behind it.
+    pub fn codec(self) -> &'static dyn Codec {
+        match self {
+            Self::Chat => &crate::chat::Chat,
+            // Their lines come with their folders.
+            Self::Messages | Self::Responses | Self::Gemini => &crate::chat::Chat,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat",

@@ -4,6 +4,8 @@
 //! the [`Loss`]es beside the bytes.
 
 pub mod answer;
+pub mod cache;
+pub mod chat;
 pub mod codec;
 pub mod data_uri;
 mod effort;

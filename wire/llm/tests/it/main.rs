@@ -8,5 +8,7 @@
     reason = "tests say what they expect by failing"
 )]
 
+mod chat;
 mod help;
+mod laws;
 mod responses;
