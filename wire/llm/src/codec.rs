@@ -23,7 +23,8 @@ impl Dialect {
         match self {
             Self::Chat => &crate::chat::Chat,
             // Their lines come with their folders.
-            Self::Messages | Self::Responses | Self::Gemini => &crate::chat::Chat,
+            Self::Responses => &crate::responses::Responses,
+            Self::Messages | Self::Gemini => &crate::chat::Chat,
         }
     }
 
