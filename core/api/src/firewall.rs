@@ -216,7 +216,7 @@ pub struct Happening {
     pub detail: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
-    /// How it was noticed: `fdb`, `dhcp`, `neighbour`, `counter`.
+    /// How it was noticed: `fdb`, `dhcp`, `neighbour`, `mdns`, `counter`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noticed_by: Option<String>,
 }

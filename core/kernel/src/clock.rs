@@ -1,10 +1,12 @@
 //! Time as the house sees it: the system's clock, or one that a demo or a test moves.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
+
+use crate::discipline::{self, Discipline};
 
 /// The only source of time for services. Clones share one time.
 #[derive(Debug, Clone)]
@@ -14,6 +16,8 @@ pub struct Clock(Arc<Inner>);
 struct Inner {
     source: Source,
     offset: watch::Sender<SignedDuration>,
+    /// What a moved clock says of itself.
+    discipline: Mutex<Option<Discipline>>,
 }
 
 #[derive(Debug)]
@@ -39,7 +43,11 @@ impl Clock {
     }
 
     fn new(source: Source) -> Self {
-        Self(Arc::new(Inner { source, offset: watch::Sender::new(SignedDuration::ZERO) }))
+        Self(Arc::new(Inner {
+            source,
+            offset: watch::Sender::new(SignedDuration::ZERO),
+            discipline: Mutex::default(),
+        }))
     }
 
     /// In whole microseconds, as stores keep it: what is told again later is what was told at first, and no reader has
@@ -56,6 +64,19 @@ impl Clock {
         };
         let now = base.checked_add(*self.0.offset.borrow()).unwrap_or(Timestamp::MAX);
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+
+    /// Whether anything keeps the clock right; `None` where it cannot be told.
+    pub fn discipline(&self) -> Option<Discipline> {
+        match &self.0.source {
+            Source::System => discipline::system(),
+            Source::Tokio { .. } => *self.0.discipline.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Says what a clock that is moved by hand says of itself; the system's is not told.
+    pub fn disciplined(&self, discipline: Option<Discipline>) {
+        *self.0.discipline.lock().unwrap_or_else(PoisonError::into_inner) = discipline;
     }
 
     /// Steps the clock, as people and NTP do; sleepers notice.

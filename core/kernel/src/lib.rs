@@ -7,6 +7,7 @@
 pub mod catalogue;
 pub mod chain;
 pub mod clock;
+pub mod discipline;
 pub mod exit;
 pub mod files;
 pub mod house;

@@ -117,7 +117,12 @@ fn clock() -> Look {
     if built.is_some_and(|built| now < built) {
         return Look::new("clock", Finding::Bad, format!("it shows {}: before this program was built", now.strftime("%Y-%m-%d %H:%M UTC"))).hint("set the clock, or start NTP: bedtimes depend on it");
     }
-    Look::new("clock", Finding::Good, now.strftime("%Y-%m-%d %H:%M UTC").to_string())
+    let shown = now.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    if sanctum_kernel::Clock::system().discipline().is_some_and(|clock| !clock.synchronised) {
+        let look = Look::new("clock", Finding::Warning, format!("{shown}; nothing keeps it right"));
+        return look.hint("start NTP (`timedatectl set-ntp true`): bedtimes drift with the clock");
+    }
+    Look::new("clock", Finding::Good, shown)
 }
 
 fn zone(cli: &Cli) -> Look {

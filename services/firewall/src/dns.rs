@@ -4,9 +4,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Types of records.
-const A: u16 = 1;
+pub(crate) const A: u16 = 1;
 const CNAME: u16 = 5;
-const AAAA: u16 = 28;
+pub(crate) const AAAA: u16 = 28;
 /// The class of the internet.
 const IN: u16 = 1;
 /// Records read of one answer; more do not fit into a datagram that anybody sends.
@@ -69,17 +69,22 @@ pub(crate) fn message(bytes: &[u8]) -> Option<Answer> {
     (!addresses.is_empty()).then_some(Answer { names, addresses })
 }
 
-struct Record {
-    owner: String,
-    kind: u16,
+pub(crate) struct Record {
+    pub owner: String,
+    pub kind: u16,
     class: u16,
     ttl: u32,
     /// Where its data begins.
     data: usize,
 }
 
+/// Where what follows the question at `at` begins.
+pub(crate) fn skip_question(bytes: &[u8], at: usize) -> Option<usize> {
+    name(bytes, at).map(|(_, at)| at + 4)
+}
+
 /// The record at `at`, and where the next begins.
-fn record(bytes: &[u8], at: usize) -> Option<(Record, usize)> {
+pub(crate) fn record(bytes: &[u8], at: usize) -> Option<(Record, usize)> {
     let (owner, at) = name(bytes, at)?;
     let ttl = bytes.get(at + 4..)?.first_chunk().map(|ttl| u32::from_be_bytes(*ttl))?;
     let data = at + 10;
@@ -120,7 +125,7 @@ fn name(bytes: &[u8], mut at: usize) -> Option<(String, usize)> {
     None
 }
 
-fn number(bytes: &[u8], at: usize) -> Option<u16> {
+pub(crate) fn number(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|pair| u16::from_be_bytes(*pair))
 }
 

@@ -8,6 +8,7 @@ mod dns;
 mod engine;
 mod identity;
 mod ledger;
+mod mdns;
 mod meters;
 mod plan;
 mod record;

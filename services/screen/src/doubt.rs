@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use sanctum_kernel::discipline::Discipline;
 use tokio::time::Instant;
 
 /// No clock is right before this program was begun: 2025-01-01.
@@ -25,12 +26,23 @@ impl Doubt {
     }
 
     /// Why `now` cannot be believed; `monotonic` is the same moment on the clock that nobody steps.
-    pub(crate) fn of(&mut self, now: Timestamp, monotonic: Instant) -> Option<String> {
+    pub(crate) fn of(
+        &mut self,
+        now: Timestamp,
+        monotonic: Instant,
+        discipline: Option<Discipline>,
+    ) -> Option<String> {
         if now < EARLIEST {
             return Some(format!(
                 "the clock shows {}, before this program was written",
                 now.strftime("%Y-%m-%d")
             ));
+        }
+        // A machine that is up for longer and has no network time is believed: many never have any.
+        if discipline.is_some_and(|clock| !clock.synchronised && clock.up < PATIENCE) {
+            return Some(
+                "the machine has just started, and the network has not set its clock yet".to_owned(),
+            );
         }
         let lost = self.seen.filter(|seen| now.checked_add(BACK).is_ok_and(|late| late < *seen));
         if let Some(seen) = lost
@@ -54,11 +66,23 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let (start, later) = (Instant::now(), Instant::now() + PATIENCE);
         let mut doubt = Doubt::new(Some(at("2026-11-20T12:00:00Z")));
-        assert!(doubt.of(at("1970-01-01T00:01:00Z"), start).unwrap().contains("1970-01-01"));
-        assert!(doubt.of(at("2026-11-18T12:00:00Z"), start).unwrap().contains("2026-11-20"));
-        assert_eq!(doubt.of(at("2026-11-20T09:00:00Z"), start), None);
-        assert!(doubt.of(at("2026-11-18T12:00:00Z"), start).is_some());
-        assert_eq!(doubt.of(at("2026-11-18T12:10:00Z"), later + PATIENCE), None);
-        assert_eq!(doubt.of(at("2026-11-18T12:11:00Z"), later + PATIENCE), None);
+        assert!(doubt.of(at("1970-01-01T00:01:00Z"), start, None).unwrap().contains("1970-01-01"));
+        assert!(doubt.of(at("2026-11-18T12:00:00Z"), start, None).unwrap().contains("2026-11-20"));
+        assert_eq!(doubt.of(at("2026-11-20T09:00:00Z"), start, None), None);
+        assert!(doubt.of(at("2026-11-18T12:00:00Z"), start, None).is_some());
+        assert_eq!(doubt.of(at("2026-11-18T12:10:00Z"), later + PATIENCE, None), None);
+        assert_eq!(doubt.of(at("2026-11-18T12:11:00Z"), later + PATIENCE, None), None);
+    }
+
+    #[test]
+    fn a_clock_that_nobody_has_set_is_doubted_only_while_the_machine_starts() {
+        let (now, start) = ("2026-11-20T12:00:00Z".parse().unwrap(), Instant::now());
+        let clock =
+            |synchronised, minutes| Some(Discipline { synchronised, up: Duration::from_mins(minutes) });
+        let mut doubt = Doubt::new(None);
+        assert!(doubt.of(now, start, clock(false, 1)).unwrap().contains("has not set its clock"));
+        for believed in [clock(true, 1), clock(false, 10), clock(true, 600), None] {
+            assert_eq!(doubt.of(now, start, believed), None, "{believed:?}");
+        }
     }
 }

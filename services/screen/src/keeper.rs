@@ -77,7 +77,7 @@ impl Keeper {
     async fn round(&mut self) -> Result<Timestamp, Failure> {
         let asked = self.hub.asked.load(Ordering::SeqCst);
         let now = self.hub.shared.clock.now();
-        if let Some(why) = self.doubt.of(now, Instant::now()) {
+        if let Some(why) = self.doubt.of(now, Instant::now(), self.hub.shared.clock.discipline()) {
             return self.doubtful(&why, now).await;
         }
         self.hub.shared.well.set("clock", Status::Well, "it can be believed");

@@ -192,6 +192,8 @@ pub enum By {
     Dhcp,
     /// It answered a neighbour request.
     Neighbour,
+    /// It announced itself by multicast DNS.
+    Mdns,
     /// A counter moved.
     Counter,
 }
@@ -202,6 +204,7 @@ impl By {
             Self::Fdb => "fdb",
             Self::Dhcp => "dhcp",
             Self::Neighbour => "neighbour",
+            Self::Mdns => "mdns",
             Self::Counter => "counter",
         }
     }

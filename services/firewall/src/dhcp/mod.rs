@@ -53,7 +53,7 @@ fn payload(udp: &[u8], port: u16) -> Option<&[u8]> {
 }
 
 /// Text as people may see it: printable, trimmed, short; `None` if nothing is left.
-fn clean(bytes: &[u8]) -> Option<String> {
+pub(crate) fn clean(bytes: &[u8]) -> Option<String> {
     let text: String = String::from_utf8_lossy(bytes)
         .chars()
         .filter(|c| !c.is_control() && *c != '\u{fffd}')

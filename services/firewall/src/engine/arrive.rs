@@ -43,8 +43,10 @@ impl Core {
         record.device.first_seen.get_or_insert(now);
         let joined = record.present.insert(seen.mac);
         record.device.online = true;
+        // What it tells the router counts for more than what it tells everybody.
+        let named = record.device.fingerprint.hostname.is_some();
         self.touch(&id);
-        if let Some(shown) = seen.fingerprint {
+        if let Some(shown) = seen.fingerprint.filter(|_| seen.by != By::Mdns || !named) {
             self.shown(&id, seen.mac, shown);
         }
         if let Some(address) = seen.address {

@@ -92,11 +92,7 @@ async fn single_services_that_cannot_be_blocked_are_closed_fully_after_the_grace
     desire(&house, 1, json!({ "xbox": block }), "allow", None).await;
     let state = device(&house, "xbox").await.block.unwrap();
     assert_eq!(state.verdict, Verdict::Missing);
-    assert!(
-        state.evidence.contains("youtube") && state.evidence.contains("Sat 02:07"),
-        "{}",
-        state.evidence
-    );
+    assert!(state.evidence.contains("youtube") && state.evidence.contains("Sat 02:07"), "{}", state.evidence);
     assert_eq!(packets(&house, XBOX).await.0, 5);
     // The timer survives a restart.
     let house = house.stop().await.start().await;

@@ -38,6 +38,19 @@ fn remember(lab: &Lab) {
     sent.join().unwrap();
 }
 
+/// A device announces its name by multicast DNS (RFC 6762 §8.3).
+fn announce(lab: &Lab, part: &str, from: &'static str, name: &'static str) {
+    let sent = lab.inside(part, move || {
+        let mut message = b"\0\0\x84\0\0\0\0\x01\0\0\0\0".to_vec();
+        message.push(u8::try_from(name.len()).unwrap());
+        message.extend(name.as_bytes());
+        message.extend(b"\x05local\0\0\x01\x80\x01\0\0\0\x78\0\x04\x0a\x4d\0\x14");
+        let socket = std::net::UdpSocket::bind(from).unwrap();
+        socket.send_to(&message, "224.0.0.251:5353").unwrap();
+    });
+    sent.join().unwrap();
+}
+
 #[test]
 fn every_kind_of_join_is_one_event() {
     let lab = Arc::new(Lab::up());
@@ -59,6 +72,17 @@ fn every_kind_of_join_is_one_event() {
             (xbox.fingerprint.hostname.as_deref(), xbox.fingerprint.vendor_class.as_deref()),
             (Some("XBOX"), Some("MSFT 5.0 XBOX"))
         );
+        // What it announces to everybody does not overrule what it told the router.
+        lab.ip("xb", "address add 10.77.0.66/24 dev eth0");
+        lab.ip("xb", "route replace default via 10.77.0.1");
+        announce(&lab, "xb", "10.77.0.66:5353", "not-me");
+        // A device that never asked for an address is known by what it announces, and only by that.
+        announce(&lab, "tb", "10.77.0.20:5353", "Avas-iPad");
+        let tablet =
+            until(&house, "tablet", "its name", |device| device.fingerprint.hostname.is_some()).await;
+        assert_eq!(tablet.fingerprint.hostname.as_deref(), Some("avas-ipad"));
+        let xbox = client(&house).device("xbox").await.unwrap();
+        assert_eq!(xbox.fingerprint.hostname.as_deref(), Some("XBOX"));
         // It goes, and comes back with an address typed by hand: no DHCP at all.
         lab.ip("xb", "link set eth0 down");
         heard.next("that it left", of(Kind::Left, XBOX)).await;

@@ -1,7 +1,11 @@
 //! What the rules want is what the firewall holds: at the minute, after restarts, through steps and sins.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use sanctum_api::firewall::{Desired, Happening, Kind, Newcomers, Scope, Standing};
+use sanctum_kernel::Clock;
+use sanctum_kernel::discipline::Discipline;
 use serde_json::json;
 
 use crate::stubs::{Sin, wall};
@@ -214,5 +218,22 @@ async fn a_service_the_router_does_not_know_keeps_no_other_block_away_and_is_sai
     assert!(detail.contains("`netflix`") && detail.contains("[firewall.services]"), "{detail}");
     wall(house.home()).lock().unwrap().nameless = None;
     until_screen(&house, "/screen/status", "the whole", |status| status["enforced"] == "applied").await;
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_machine_that_has_just_started_waits_for_its_clock_to_be_set() {
+    let clock = Clock::starting_at(at("2026-11-19T02:00:00"));
+    let up = Duration::from_mins(1);
+    clock.disciplined(Some(Discipline { synchronised: false, up }));
+    let house = house("2026-11-19T02:00:00").clock(clock).start().await;
+    let status =
+        until_screen(&house, "/screen/status", "the doubt", |status| status["enforced"] == "unknown");
+    let detail = status.await["detail"].as_str().unwrap_or_default().to_owned();
+    assert!(detail.contains("has not set its clock"), "{detail}");
+    assert_eq!(desired(house.home()), Desired::default(), "nothing is guessed");
+    house.clock().disciplined(Some(Discipline { synchronised: true, up }));
+    house.clock().step(SignedDuration::from_secs(30));
+    until_desired(house.home(), "the curfew", |desired| desired.blocks.contains_key("xbox")).await;
     house.stop().await;
 }

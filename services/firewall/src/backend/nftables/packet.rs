@@ -52,6 +52,28 @@ const ANSWERS: [(u16, u8, u8, u32); 18] = [
     (0x06, 0, 0, 0),         // drop
 ];
 
+/// What comes in from the LAN for UDP port 5353 (multicast DNS), unfragmented, untagged; the router's own is not heard.
+const ANNOUNCEMENTS: [(u16, u8, u8, u32); 18] = [
+    (0x20, 0, 0, 0xffff_f004), // ld: the packet's type
+    (0x15, 15, 0, 4),        // outgoing? drop
+    (0x28, 0, 0, 12),        // ldh [12]: the EtherType
+    (0x15, 0, 7, 0x0800),    // IPv4? else 11
+    (0x30, 0, 0, 23),        // ldb [23]: its protocol
+    (0x15, 0, 11, 17),       // UDP? else drop
+    (0x28, 0, 0, 20),        // ldh [20]: flags and fragment offset
+    (0x45, 9, 0, 0x1fff),    // a later fragment? drop
+    (0xb1, 0, 0, 14),        // ldx 4 * ([14] & 15): the header's length
+    (0x48, 0, 0, 16),        // ldh [x + 16]: the destination port
+    (0x15, 5, 6, 5353),      // multicast DNS? keep, else drop
+    (0x15, 0, 5, 0x86dd),    // IPv6? else drop
+    (0x30, 0, 0, 20),        // ldb [20]: the next header
+    (0x15, 0, 3, 17),        // UDP? else drop
+    (0x28, 0, 0, 56),        // ldh [56]: the destination port
+    (0x15, 0, 1, 5353),      // multicast DNS? else drop
+    (0x06, 0, 0, 0x0004_0000), // keep it whole
+    (0x06, 0, 0, 0),         // drop
+];
+
 /// The socket; reading it does not wait.
 #[derive(Debug)]
 pub(super) struct Packets(OwnedFd);
@@ -65,6 +87,11 @@ impl Packets {
     /// Hears every answer of a DNS server that leaves the interface with this index.
     pub(super) fn answers(index: u32) -> io::Result<Self> {
         Self::filtered(index, ANSWERS)
+    }
+
+    /// Hears every announcement that devices make on the interface with this index.
+    pub(super) fn announcements(index: u32) -> io::Result<Self> {
+        Self::filtered(index, ANNOUNCEMENTS)
     }
 
     fn filtered<const N: usize>(index: u32, filter: [(u16, u8, u8, u32); N]) -> io::Result<Self> {

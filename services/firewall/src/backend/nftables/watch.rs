@@ -1,5 +1,5 @@
-//! Hearing arrivals: one socket for the bridges' tables and neighbours, one for the rules, and per bridge one for DHCP
-//! and one for answers of the DNS.
+//! Hearing arrivals: one socket for the bridges' tables and neighbours, one for the rules, and per bridge one for DHCP,
+//! one for answers of the DNS and one for what devices announce of themselves.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -17,7 +17,7 @@ use super::packet::{Packets, wait_for};
 use super::socket::Netlink;
 use super::wire::{attr, messages, text};
 use crate::backend::{By, Seen, Signal};
-use crate::{dhcp, dns};
+use crate::{dhcp, dns, mdns};
 
 /// `RTMGRP_NEIGH`: bridges' tables and neighbours.
 const NEIGHBOURS: u32 = 4;
@@ -38,6 +38,7 @@ pub(super) struct Watch {
     rules: AsyncFd<Netlink>,
     packets: Vec<AsyncFd<Packets>>,
     answers: Vec<AsyncFd<Packets>>,
+    announcements: Vec<AsyncFd<Packets>>,
     learn: Learn,
     /// Ports of our own sockets: what they change is no news.
     ours: Vec<u32>,
@@ -55,6 +56,7 @@ struct Turn {
 impl Watch {
     pub(super) fn open(lan: &Lan, ours: Vec<u32>, learn: Learn) -> io::Result<Self> {
         let packets = lan.indexes.iter().map(|index| wait_for(Packets::open(*index)?));
+        let announcements = lan.indexes.iter().map(|index| wait_for(Packets::announcements(*index)?));
         let answers = lan.indexes.iter().map(|index| wait_for(Packets::answers(*index)?));
         Ok(Self {
             lan: lan.clone(),
@@ -62,6 +64,7 @@ impl Watch {
             rules: wait_for(Netlink::listen(Some(NETFILTER), RULES)?)?,
             packets: packets.collect::<io::Result<_>>()?,
             answers: answers.collect::<io::Result<_>>()?,
+            announcements: announcements.collect::<io::Result<_>>()?,
             learn,
             ours,
             here: BTreeSet::new(),
@@ -94,14 +97,15 @@ impl Watch {
 
     /// Waits until one of the sockets has something, and empties it.
     async fn turn(&mut self) -> io::Result<Turn> {
-        let Self { lan, neighbours, rules, packets, answers, learn, ours, .. } = self;
+        let Self { lan, neighbours, rules, packets, answers, announcements, learn, ours, .. } = self;
         tokio::select! {
             biased;
-            at = heard(packets) => Ok(requests(packets, at?)),
+            at = heard(packets) => Ok(requests(packets, at?, (By::Dhcp, dhcp::read))),
             at = heard(answers) => {
                 frames(answers, at?, |frame| dns::read(frame).iter().for_each(&*learn));
                 Ok(Turn::default())
             }
+            at = heard(announcements) => Ok(requests(announcements, at?, (By::Mdns, mdns::read))),
             ready = neighbours.readable_mut() => {
                 let mut ready = ready?;
                 let turn = drain(ready.get_inner_mut(), |bytes, signals| signals.extend(messages(bytes).filter_map(|message| lan.signal(&message))));
@@ -164,12 +168,12 @@ async fn heard(packets: &[AsyncFd<Packets>]) -> io::Result<usize> {
     .await
 }
 
-/// The DHCP requests that one packet socket heard.
-fn requests(packets: &[AsyncFd<Packets>], at: usize) -> Turn {
+/// What devices said of themselves on one packet socket.
+fn requests(packets: &[AsyncFd<Packets>], at: usize, (by, read): (By, fn(&[u8]) -> Option<dhcp::Heard>)) -> Turn {
     let mut turn = Turn::default();
     frames(packets, at, |frame| {
-        turn.signals.extend(dhcp::read(frame).map(|heard| {
-            Signal::Seen(Seen { mac: heard.mac, by: By::Dhcp, address: heard.address, fingerprint: Some(heard.shown) })
+        turn.signals.extend(read(frame).map(|heard| {
+            Signal::Seen(Seen { mac: heard.mac, by, address: heard.address, fingerprint: Some(heard.shown) })
         }));
     });
     turn
