@@ -10,6 +10,8 @@ mod day;
 mod error;
 mod journal;
 mod ledger;
+#[cfg(test)]
+mod model;
 mod record;
 mod warn;
 

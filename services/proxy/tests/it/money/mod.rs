@@ -1,5 +1,8 @@
 //! Money and what is written of it.
 
+mod crash;
+mod disk;
+mod keys;
 mod ledger;
 mod usage;
 
@@ -47,5 +50,11 @@ pub(crate) fn ledger(dir: &Path, at: &str) -> Ledger {
 pub(crate) fn spent(ledger: &Ledger, agent: &str) -> (u64, u64) {
     let spends = ledger.spends();
     let own = spends.iter().find(|spend| spend.agent == agent).cloned().unwrap_or_default();
-    (Nano::dollars(own.settled_usd - 1e-10).0, Nano::dollars(own.reserved_usd - 1e-10).0)
+    (nanos(own.settled_usd), nanos(own.reserved_usd))
+}
+
+/// Back from dollars; exact for what a test spends.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and never negative")]
+pub(crate) fn nanos(dollars: f64) -> u64 {
+    (dollars * 1e9).round() as u64
 }

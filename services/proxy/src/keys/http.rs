@@ -1,0 +1,42 @@
+//! `/keys` without the door: what the handlers answer.
+
+use sanctum_api::Problem;
+use sanctum_api::proxy::{Created, Key, NewKey};
+use sanctum_http::Refusal;
+use sanctum_store::StoreError;
+
+use super::check::check;
+use super::store::{CreateError, Keys};
+
+/// `GET /keys`.
+pub fn list(keys: &Keys) -> Vec<Key> {
+    keys.list()
+}
+
+/// `POST /keys`.
+pub async fn create(keys: &Keys, new: NewKey) -> Result<Created, Refusal> {
+    check(&new, keys.now())?;
+    keys.create(new).await.map_err(|error| match error {
+        CreateError::Store(error) => refuse(&error),
+        error @ CreateError::NoRandomness => Refusal::inside(&error),
+    })
+}
+
+/// `DELETE /keys/{id}`.
+pub async fn revoke(keys: &Keys, id: &str) -> Result<Key, Refusal> {
+    let revoked = keys.revoke(id).await.map_err(|error| refuse(&error))?;
+    revoked.ok_or_else(|| Refusal(Problem::not_found("key", id)))
+}
+
+fn refuse(error: &StoreError) -> Refusal {
+    if error.status() == 500 {
+        return Refusal::inside(error);
+    }
+    tracing::error!(%error, "a key could not be kept");
+    let problem = Problem::new(error.status(), "store", "the keys cannot be written: nothing was changed")
+        .detail(error.to_string());
+    Refusal(match error.hint() {
+        Some(hint) => problem.hint(hint),
+        None => problem.hint("send it again later"),
+    })
+}
