@@ -9,6 +9,7 @@
 )]
 
 pub mod browser;
+pub mod disk;
 mod house;
 pub mod provider;
 

@@ -73,6 +73,30 @@ pub struct Notice {
     pub resolved: bool,
 }
 
+impl Notice {
+    /// A notice with nothing but words.
+    pub fn plain(
+        source: impl Into<String>,
+        severity: Severity,
+        title: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            source: source.into(),
+            severity,
+            title: title.into(),
+            message: message.into(),
+            labels: BTreeMap::new(),
+            force_channels: Vec::new(),
+            actions: Vec::new(),
+            url: None,
+            image: None,
+            dedup_key: None,
+            resolved: false,
+        }
+    }
+}
+
 /// A button.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,9 +1,10 @@
 //! What every request passes: trace, request id, host, token, time-out.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sanctum_api::Problem;
@@ -69,26 +70,46 @@ pub(crate) struct Door {
 /// Requests of one service, by route, method and class of status.
 #[derive(Debug, Clone)]
 pub(crate) struct Meter {
-    pub(crate) requests: Family<Labels, Counter>,
-    pub(crate) route: &'static str,
+    requests: Family<Labels, Counter>,
+    route: &'static str,
+    /// The counters that were met: a handful for each route, found without making their labels again.
+    met: Arc<RwLock<Vec<(Method, StatusCode, Counter)>>>,
 }
 
 /// Names and values; a house has few routes, so that they are few.
 pub(crate) type Labels = Vec<(&'static str, String)>;
 
 impl Meter {
-    fn count(&self, method: &Method, response: &Response) {
-        let status = response.status().as_u16().to_string();
-        let labels =
-            vec![("method", method.to_string()), ("route", self.route.to_owned()), ("status", status)];
-        self.requests.get_or_create(&labels).inc();
+    pub(crate) fn new(requests: Family<Labels, Counter>, route: &'static str) -> Self {
+        Self { requests, route, met: Arc::default() }
+    }
+
+    fn count(&self, method: &Method, status: StatusCode) {
+        let met = self.met.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, _, counter)) = met.iter().find(|(m, s, _)| m == method && *s == status) {
+            counter.inc();
+            return;
+        }
+        drop(met);
+        let labels = vec![
+            ("method", method.to_string()),
+            ("route", self.route.to_owned()),
+            ("status", status.as_u16().to_string()),
+        ];
+        let counter = self.requests.get_or_create(&labels).clone();
+        counter.inc();
+        // Methods that are not served come here as well; their names are the caller's to choose.
+        let mut met = self.met.write().unwrap_or_else(PoisonError::into_inner);
+        if met.len() < 32 {
+            met.push((method.clone(), status, counter));
+        }
     }
 }
 
 pub(crate) async fn door(State(door): State<Door>, request: Request, next: Next) -> Response {
     let (meter, method) = (door.meter.clone(), request.method().clone());
     let response = admit(door, request, next).await;
-    meter.count(&method, &response);
+    meter.count(&method, response.status());
     response
 }
 

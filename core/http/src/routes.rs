@@ -133,7 +133,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     pub fn on<H: Handler<T, S>, T: 'static>(mut self, op: Op, handler: H) -> Self {
         self.document.add(&op);
         let timeout = (!op.is_stream()).then_some(TIMEOUT);
-        let meter = Meter { requests: Family::clone(&self.requests), route: op.path };
+        let meter = Meter::new(Family::clone(&self.requests), op.path);
         let door = Door { peers: self.shared.peers.clone(), right: op.right, timeout, meter };
         let filter = MethodFilter::try_from(op.method.clone()).unwrap_or(MethodFilter::GET);
         let route = on(filter, handler)
@@ -176,7 +176,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let mut document = routes.document;
         let openapi = document.render();
         let describe = Op::get("/openapi.json", "This description").right(Right::Open);
-        let meter = Meter { requests: Family::clone(&routes.requests), route: describe.path };
+        let meter = Meter::new(Family::clone(&routes.requests), describe.path);
         let door = Door { peers: shared.peers.clone(), right: Right::Open, timeout: Some(TIMEOUT), meter };
         let serve = on(MethodFilter::GET, async move || {
             ([(header::CONTENT_TYPE, "application/json")], openapi.to_string())

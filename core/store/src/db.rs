@@ -89,7 +89,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection
         .execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000;
-             PRAGMA cache_size=-2000; PRAGMA journal_size_limit=8388608;",
+             PRAGMA cache_size=-2000; PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=8388608;",
         )
         .map_err(of)?;
     // SQLite opens a file it may not write as read-only and says so only at the first write.

@@ -21,6 +21,8 @@ pub enum StoreError {
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("could not open `{}`: {reason}", path.display())]
     Open { path: PathBuf, reason: String },
+    #[error("the disk under `{}` fails: {reason}", path.display())]
+    Disk { path: PathBuf, reason: String },
     #[error("a statement failed on `{}`: {reason}", path.display())]
     Statement { path: PathBuf, reason: String },
     #[error("a job on `{}` panicked, and nothing of it was kept", .0.display())]
@@ -38,6 +40,9 @@ impl StoreError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(path),
             // SQLite knows a file system that became read-only under it only as a failure of the disk.
             Some(ErrorCode::SystemIoFailure) if !takes_writes(&path) => Self::ReadOnly(path),
+            // A file system that turns read-only while it is written to, as ext4 does after an error, looks like this.
+            Some(ErrorCode::SystemIoFailure) if is_read_only(&path) => Self::ReadOnly(path),
+            Some(ErrorCode::SystemIoFailure) => Self::Disk { path, reason: error.to_string() },
             Some(ErrorCode::CannotOpen) => Self::Open { path, reason: error.to_string() },
             _ => Self::Statement { path, reason: error.to_string() },
         }
@@ -45,7 +50,7 @@ impl StoreError {
 
     /// Whether it may go well later without anybody changing the request.
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Full(_) | Self::ReadOnly(_) | Self::Gone(_) | Self::Stopped)
+        matches!(self, Self::Full(_) | Self::ReadOnly(_) | Self::Disk { .. } | Self::Gone(_) | Self::Stopped)
     }
 
     /// The HTTP status of a request that failed because of it: 507 (RFC 4918 §11.5) for a full disk, 503 for what may
@@ -65,6 +70,9 @@ impl StoreError {
             Self::ReadOnly(_) => Some(
                 "give the user who runs the house the right to write there, or remount the file system read-write",
             ),
+            Self::Disk { .. } => {
+                Some("look at the disk and at the system's log; what was refused must be sent again")
+            }
             Self::Damaged(_) => {
                 Some("move the file aside and restore it from a backup; the service starts empty without it")
             }
@@ -102,4 +110,17 @@ fn takes_writes(path: &std::path::Path) -> bool {
             )
         })
     })
+}
+
+/// Whether nothing can be made beside `path` because its file system is read-only. Opening says nothing: a file system
+/// that gave up after an error lets files be opened for writing and refuses to write.
+fn is_read_only(path: &std::path::Path) -> bool {
+    let probe = path.with_extension("probe");
+    match std::fs::File::create_new(&probe) {
+        Ok(_) => {
+            std::fs::remove_file(&probe).ok();
+            false
+        }
+        Err(error) => error.kind() == std::io::ErrorKind::ReadOnlyFilesystem,
+    }
 }

@@ -138,18 +138,24 @@ fn run(path: &Path, mut connection: Connection, mut queue: mpsc::Receiver<Submit
     let mut waiting = VecDeque::new();
     loop {
         let mut first = Vec::new();
-        let mut sort = |job, waiting: &mut VecDeque<Job>| match job {
-            Submitted::First(job) => first.push(job),
-            Submitted::Later(job) => waiting.push_back(job),
-        };
         if waiting.is_empty() {
             let Some(job) = queue.blocking_recv() else { return };
-            sort(job, &mut waiting);
+            sort(job, &mut first, &mut waiting);
         }
         for _ in 0..GROUP {
             match queue.try_recv() {
-                Ok(job) => sort(job, &mut waiting),
+                Ok(job) => sort(job, &mut first, &mut waiting),
                 Err(_) => break,
+            }
+        }
+        // Who is about to submit comes along: a larger group shares one wait for the disk.
+        if first.len() > 1 && first.len() < GROUP {
+            std::thread::yield_now();
+            for _ in first.len()..GROUP {
+                match queue.try_recv() {
+                    Ok(job) => sort(job, &mut first, &mut waiting),
+                    Err(_) => break,
+                }
             }
         }
         let most = if first.is_empty() { GROUP } else { BESIDE };
@@ -161,6 +167,13 @@ fn run(path: &Path, mut connection: Connection, mut queue: mpsc::Receiver<Submit
             tracing::error!(error = %gone, "nothing can be kept");
             refuse(first, group, &gone);
         }
+    }
+}
+
+fn sort(job: Submitted, first: &mut Vec<Box<dyn First>>, waiting: &mut VecDeque<Job>) {
+    match job {
+        Submitted::First(job) => first.push(job),
+        Submitted::Later(job) => waiting.push_back(job),
     }
 }
 

@@ -68,7 +68,9 @@ impl After {
 pub(crate) async fn accept(hub: &Arc<Hub>, incoming: Incoming) -> Result<Accepted, StoreError> {
     let _waiting = hub.accepting();
     let within = Arc::clone(hub);
-    let (accepted, after) = hub.db.write_first(move |tx| keep(tx, &within, &incoming)).await?;
+    let kept = hub.db.write_first(move |tx| keep(tx, &within, &incoming)).await;
+    hub.kept(kept.as_ref().err());
+    let (accepted, after) = kept?;
     after.run(hub);
     Ok(accepted)
 }
@@ -245,6 +247,8 @@ fn deliver(
                 word: None,
                 before: None,
                 tries: 0,
+                spent: 0,
+                since: now,
                 now,
             };
             after.handoffs.push((permit, message));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sanctum_api::notify::Severity;
 use sanctum_kernel::service::Complaint;
-use sanctum_kernel::{Period, Wall};
+use sanctum_kernel::{Period, SecretRef, Wall, Weekday};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -38,6 +38,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// Summaries.
     pub digest: Digest,
+    /// A watch outside the house that notices when the hub falls silent.
+    pub dead_man: DeadMan,
     /// How long the history is kept.
     pub keep: Period,
 }
@@ -55,6 +57,7 @@ impl Default for Config {
             inhibit: Vec::new(),
             delivery: Delivery::default(),
             digest: Digest::default(),
+            dead_man: DeadMan::default(),
             keep: Period::hours(24 * 365),
         }
     }
@@ -207,30 +210,41 @@ impl Default for Digest {
     }
 }
 
-/// A day of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Weekday {
-    Monday,
-    Tuesday,
-    Wednesday,
-    Thursday,
-    Friday,
-    Saturday,
-    Sunday,
+/// A watch outside the house, as healthchecks.io has it: it is called with `GET` for as long as the hub is well, with
+/// `POST` and `/fail` at the end of the path when the hub has trouble (the body says which), and not at all when the hub
+/// is down. Without `url` and `secret` there is none.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct DeadMan {
+    /// What to call, `http://` or `https://`.
+    pub url: Option<String>,
+    /// Instead of `url`: the secret is the whole URL, for those that hold a token.
+    pub secret: Option<SecretRef>,
+    /// How often. Tell the watch to wait for twice that long.
+    pub every: Period,
 }
 
-impl Weekday {
-    pub(crate) const fn civil(self) -> jiff::civil::Weekday {
-        match self {
-            Self::Monday => jiff::civil::Weekday::Monday,
-            Self::Tuesday => jiff::civil::Weekday::Tuesday,
-            Self::Wednesday => jiff::civil::Weekday::Wednesday,
-            Self::Thursday => jiff::civil::Weekday::Thursday,
-            Self::Friday => jiff::civil::Weekday::Friday,
-            Self::Saturday => jiff::civil::Weekday::Saturday,
-            Self::Sunday => jiff::civil::Weekday::Sunday,
+impl Default for DeadMan {
+    fn default() -> Self {
+        Self { url: None, secret: None, every: Period::secs(60) }
+    }
+}
+
+impl DeadMan {
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        if let Some(url) = &self.url {
+            complaints.extend(crate::channels::web_url(url, &["dead-man", "url"]));
         }
+        if self.url.is_some() && self.secret.is_some() {
+            let complaint = Complaint::new(&["dead-man", "secret"], "there is a `url` as well");
+            complaints.push(complaint.hint("leave one of them out"));
+        }
+        if self.every.0 < Duration::from_secs(1) {
+            let complaint = Complaint::new(&["dead-man", "every"], "no watch wants to be called that often");
+            complaints.push(complaint.hint("write `1m`"));
+        }
+        complaints
     }
 }
 
@@ -302,6 +316,7 @@ impl Config {
                 complaints.push(complaint.hint("without them it would mute everything"));
             }
         }
+        complaints.extend(self.dead_man.complaints());
         complaints.extend(self.channel.complaints());
         complaints
     }

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use sanctum_http::Feed;
-use sanctum_kernel::Nudge;
 use sanctum_kernel::service::Shared;
-use sanctum_store::Db;
+use sanctum_kernel::{Nudge, Status};
+use sanctum_store::{Db, StoreError};
 use tokio::sync::mpsc;
 
 use crate::channels::{Built, Channel};
@@ -34,7 +34,12 @@ pub(crate) struct Hub {
     /// When many waited last, in milliseconds since `started`; 0 is never.
     rushed: AtomicU64,
     started: Instant,
+    /// The last one could not be kept.
+    refusing: AtomicBool,
 }
+
+/// What the board says of a store that works.
+pub(crate) const KEEPS: &str = "what is accepted is kept";
 
 /// With this many callers waiting for an answer at once, keeping comes before telling…
 const MANY: usize = 8;
@@ -119,7 +124,8 @@ impl Hub {
     ) -> Self {
         let (timers, recent, started) = (Nudge::default(), Mutex::default(), Instant::now());
         let (accepting, callers, rushed) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        Self { rules, shared, db, feed, lines, timers, recent, accepting, callers, rushed, started }
+        let refusing = AtomicBool::new(false);
+        Self { rules, shared, db, feed, lines, timers, recent, accepting, callers, rushed, started, refusing }
     }
 
     /// A caller begins to wait.
@@ -140,6 +146,20 @@ impl Hub {
         match self.rushed.load(Ordering::Relaxed) {
             0 => false,
             rushed => self.millis().saturating_sub(rushed) < CALM,
+        }
+    }
+
+    /// Whether what comes can be kept is said on the board when it changes.
+    pub(crate) fn kept(&self, error: Option<&StoreError>) {
+        if self.refusing.swap(error.is_some(), Ordering::Relaxed) == error.is_some() {
+            return;
+        }
+        match error {
+            None => self.shared.well.set("store", Status::Well, KEEPS),
+            Some(error) => {
+                let hint = error.hint().unwrap_or("nothing is accepted until this is mended");
+                self.shared.well.set_hint("store", Status::Unwell, error.to_string(), hint);
+            }
         }
     }
 

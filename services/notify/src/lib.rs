@@ -6,6 +6,7 @@ mod api;
 mod banners;
 mod channels;
 mod config;
+mod dead_man;
 mod decide;
 mod dispatch;
 mod history;
@@ -58,6 +59,7 @@ type Handed = Vec<(String, mpsc::Receiver<Message>)>;
 pub struct Notify {
     hub: Arc<Hub>,
     handed: Handed,
+    watcher: Option<dead_man::Watcher>,
     listener: TcpListener,
     latch: Latch,
 }
@@ -94,12 +96,14 @@ impl Service for Notify {
             None => Failure::from(error),
         })?;
         let rules = Rules { config, zone: house.house.timezone.tz() };
-        let (hub, handed) = assemble(rules, shared, db)?;
-        Ok(Self { hub: Arc::new(hub), handed, listener, latch })
+        let outbound = Outbound::default();
+        let watcher = dead_man::Watcher::new(&rules.config, &shared, &outbound)?;
+        let (hub, handed) = assemble(rules, shared, db, outbound)?;
+        Ok(Self { hub: Arc::new(hub), handed, watcher, listener, latch })
     }
 
     async fn run(self, stop: Stop) -> Result<(), Failure> {
-        let Self { hub, handed, listener, latch } = self;
+        let Self { hub, handed, watcher, listener, latch } = self;
         let now = hub.now().as_microsecond();
         let resumed = hub.db.write(move |tx| dispatch::queue::resume(tx, now)).await?;
         let within = Arc::clone(&hub);
@@ -107,7 +111,7 @@ impl Service for Notify {
         if resumed > 0 {
             tracing::info!(resumed, "messages that were in flight are sent again");
         }
-        hub.shared.well.set("store", Status::Well, "what is accepted is kept");
+        hub.shared.well.set("store", Status::Well, hub::KEEPS);
         let tasks = &hub.shared.tasks;
         for (name, handed) in handed {
             let within = Arc::clone(&hub);
@@ -117,6 +121,9 @@ impl Service for Notify {
         tasks.spawn("trouble", OnError::Log, |stop| trouble::watch(Arc::clone(&hub), stop));
         tasks.spawn("spool", OnError::Log, |stop| spool::run(Arc::clone(&hub), stop));
         tasks.spawn("index", OnError::Log, |stop| history::keep(Arc::clone(&hub), stop));
+        if let Some(watcher) = watcher {
+            tasks.spawn("dead-man", OnError::Log, |stop| watcher.run(Arc::clone(&hub), stop));
+        }
         acts::listen(&hub);
         latch.release();
         let app = api::routes(&hub);
@@ -125,16 +132,10 @@ impl Service for Notify {
     }
 }
 
-fn assemble(rules: Rules, shared: Shared, db: Db) -> Result<(Hub, Handed), Failure> {
+fn assemble(rules: Rules, shared: Shared, db: Db, outbound: Outbound) -> Result<(Hub, Handed), Failure> {
     let feed = Feed::new(&shared.clock);
     let deadline = rules.config.delivery.deadline.0;
-    let parts = Parts {
-        shared: shared.clone(),
-        db: db.clone(),
-        feed: feed.clone(),
-        outbound: Outbound::default(),
-        deadline,
-    };
+    let parts = Parts { shared: shared.clone(), db: db.clone(), feed: feed.clone(), outbound, deadline };
     let mut lines = std::collections::BTreeMap::new();
     let mut handed = Vec::new();
     for built in rules.config.channel.build(&parts)? {

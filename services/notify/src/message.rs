@@ -59,6 +59,10 @@ pub(crate) struct Message {
     pub(crate) before: Option<String>,
     /// Attempts before this one.
     pub(crate) tries: u32,
+    /// Those of them that were made before somebody sent it again by hand…
+    pub(crate) spent: u32,
+    /// …which is when the patience with it began; otherwise when it was to be delivered first.
+    pub(crate) since: Timestamp,
     pub(crate) now: Timestamp,
 }
 

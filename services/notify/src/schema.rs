@@ -6,6 +6,8 @@
 //! A delivery that waits is in exactly one index, the one of its state; a statement must name that state by its number,
 //! or SQLite reads the whole table (sqlite.org/partialindex.html §3.1). `plans` in the tests looks at that.
 //!
+//! `deliveries.spent` are the tries before somebody sent it again by hand, `created` is that moment: patience begins anew.
+//!
 //! Instants are microseconds since 1970. States of a delivery: 0 pending, 1 in flight, 2 failed (will be tried
 //! again), 3 dead, 4 delivered. Phases: 0 fire, 1 resolve, 2 acknowledged.
 
@@ -105,6 +107,7 @@ CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(source, title, message, content='notifications', content_rowid='id');
 ", "
 ALTER TABLE deliveries ADD COLUMN severity INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE deliveries ADD COLUMN spent INTEGER NOT NULL DEFAULT 0;
 UPDATE deliveries SET severity=(SELECT severity FROM notifications n WHERE n.id=notification) WHERE state<4;
 DROP INDEX deliveries_open;
 CREATE INDEX deliveries_pending ON deliveries(channel, severity DESC) WHERE state=0;

@@ -137,17 +137,8 @@ fn summary(severity: Severity, title: String, head: &str, held: &[Line], label: 
         lines.push(format!("and {} more in the history", held.len() - LINES));
     }
     Notice {
-        source: "notify".to_owned(),
-        severity,
-        title,
-        message: lines.join("\n"),
         labels: [("summary".to_owned(), label.to_owned())].into(),
-        force_channels: Vec::new(),
-        actions: Vec::new(),
-        url: None,
-        image: None,
-        dedup_key: None,
-        resolved: false,
+        ..Notice::plain("notify", severity, title, lines.join("\n"))
     }
 }
 
@@ -206,7 +197,7 @@ fn weekly_from(tx: &Transaction<'_>, hub: &Hub, now: Timestamp, at_start: bool) 
     for _ in 0..9 {
         let at = day.date().to_datetime(digest.weekly_at.time()).to_zoned(hub.rules.zone.clone());
         if let Ok(at) = at
-            && day.date().weekday() == digest.weekly_day.civil()
+            && day.date().weekday() == digest.weekly_day.into()
             && at.timestamp() > now
         {
             let missed = if at_start { now.as_microsecond() } else { i64::MIN };

@@ -30,19 +30,8 @@ fn own(
     (title, message): (String, String),
     not: &[String],
 ) -> Notice {
-    let mut notice = Notice {
-        source: "notify".to_owned(),
-        severity,
-        title,
-        message,
-        labels: std::collections::BTreeMap::default(),
-        force_channels: Vec::new(),
-        actions: Vec::new(),
-        url: None,
-        image: None,
-        dedup_key: Some(key.to_owned()),
-        resolved: false,
-    };
+    let mut notice =
+        Notice { dedup_key: Some(key.to_owned()), ..Notice::plain("notify", severity, title, message) };
     let known = Known { own: true, ..Known::default() };
     let now = hub.now().to_zoned(hub.rules.zone.clone());
     let plan = decide(&notice, &hub.rules, &known, &now);
@@ -131,14 +120,17 @@ pub(crate) fn settled(hub: &Arc<Hub>, channel: &str, news: &News) {
 /// Nobody was reached: says so over whatever is left, and shows it until someone clears it.
 async fn undelivered(hub: &Arc<Hub>, id: i64) -> Result<(), Failure> {
     let now = hub.now();
-    let (life, change) = hub
+    let (life, tries, change) = hub
         .db
         .write(move |tx| {
             tx.execute(
                 "INSERT OR IGNORE INTO banners(id, shown) VALUES(?1, ?2)",
                 params![id, now.as_microsecond()],
             )?;
-            Ok((rows::life(tx, id)?, banners::changed(tx, id, now.as_microsecond())?))
+            let mut tries =
+                tx.prepare_cached("SELECT coalesce(sum(tries), 0) FROM deliveries WHERE notification=?1")?;
+            let tries: i64 = tries.query_row([id], |row| row.get(0))?;
+            Ok((rows::life(tx, id)?, tries, banners::changed(tx, id, now.as_microsecond())?))
         })
         .await?;
     change.publish(&hub.feed);
@@ -165,14 +157,18 @@ async fn undelivered(hub: &Arc<Hub>, id: i64) -> Result<(), Failure> {
             .filter(|line| line.with(|breaker| breaker.is_closed()) && !tried.contains(&line.name));
         notice.force_channels = left.map(|line| line.name.clone()).collect();
     }
-    accept(hub, Incoming::own(notice, now, Some(format!("undelivered:{id}")))).await?;
+    // With the tries in it, what is sent again in vain is said again, and a restart says nothing twice.
+    accept(hub, Incoming::own(notice, now, Some(format!("undelivered:{id}:{tries}")))).await?;
     Ok(())
 }
 
 /// Looks at the queue and the disk until stopped; first, at what was left unsaid by a crash.
 pub(crate) async fn watch(hub: Arc<Hub>, stop: Stop) -> Result<(), Failure> {
     let unsaid = hub.db.read(|db| {
-        let mut unsaid = db.prepare("SELECT id FROM notifications WHERE undelivered=1 AND resolved IS NULL AND NOT EXISTS(SELECT 1 FROM keys WHERE key='undelivered:'||id)")?;
+        let mut unsaid = db.prepare(
+            "SELECT id FROM notifications n WHERE undelivered=1 AND resolved IS NULL AND NOT EXISTS(SELECT 1 FROM keys
+             WHERE key='undelivered:'||n.id||':'||(SELECT coalesce(sum(tries), 0) FROM deliveries d WHERE d.notification=n.id))",
+        )?;
         let unsaid: Result<Vec<i64>, SqlError> = unsaid.query_map([], |row| row.get(0))?.collect();
         unsaid
     });

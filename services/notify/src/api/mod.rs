@@ -55,9 +55,10 @@ pub(crate) fn refuse(error: &StoreError) -> Refusal {
     let (status, kind, title) = match error {
         StoreError::Full(_) => (507, "disk-full", "the disk is full: nothing was kept"),
         StoreError::ReadOnly(_) => (503, "read-only", "the history cannot be written: nothing was kept"),
+        StoreError::Disk { .. } => (503, "store", "the disk fails: nothing was kept"),
         StoreError::Gone(_) => (503, "store", "the history was removed under the hub: nothing was kept"),
         StoreError::Stopped => (503, "stopping", "the hub is stopping: nothing was kept"),
-        StoreError::Statement { reason, .. } if reason.contains("locked") || reason.contains("disk I/O") => {
+        StoreError::Statement { reason, .. } if reason.contains("locked") => {
             (503, "store", "the history cannot be written now: nothing was kept")
         }
         other => return Refusal::inside(other),

@@ -177,6 +177,8 @@ pub(crate) async fn test(State(hub): State<House>, Path(name): Path<String>) -> 
         word: None,
         before: None,
         tries: 0,
+        spent: 0,
+        since: started,
         now: started,
     };
     let deadline = hub.rules.config.delivery.deadline.0;
@@ -199,7 +201,7 @@ pub(crate) async fn retry(State(hub): State<House>, Path(id): Path<String>) -> A
     let now: Timestamp = hub.now();
     let again = hub.db.write(move |tx| {
         let again = tx
-            .prepare("UPDATE deliveries SET state=0, due=?2, reason=reason||'; sent again by hand' WHERE id=?1 AND state IN (2, 3) RETURNING notification, channel")?
+            .prepare("UPDATE deliveries SET state=0, due=?2, created=?2, spent=tries, reason=reason||'; sent again by hand' WHERE id=?1 AND state IN (2, 3) RETURNING notification, channel")?
             .query_row(params![id, now.as_microsecond()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
             .optional()?;
         let Some((notification, channel)) = again else { return Ok(None) };

@@ -183,17 +183,5 @@ pub(crate) fn of_priority(field: &str, word: &str) -> Result<Severity, Problem> 
 pub(crate) fn plain(source: String, severity: Severity, title: Option<String>, message: String) -> Notice {
     let first = || message.lines().next().unwrap_or_default().chars().take(120).collect::<String>();
     let title = title.filter(|title| !title.trim().is_empty()).unwrap_or_else(first);
-    Notice {
-        source,
-        severity,
-        title,
-        message,
-        labels: BTreeMap::new(),
-        force_channels: Vec::new(),
-        actions: Vec::new(),
-        url: None,
-        image: None,
-        dedup_key: None,
-        resolved: false,
-    }
+    Notice::plain(source, severity, title, message)
 }

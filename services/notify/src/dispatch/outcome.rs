@@ -70,12 +70,14 @@ fn one(tx: &Transaction<'_>, config: &Delivery, done: &Done) -> Result<bool, Sql
             (state::DELIVERED, ended, "delivered".to_owned(), receipt.far_id.as_deref(), confirmed)
         }
         Err(error @ SendError::Later { after, .. }) => {
-            let age = done.ended.duration_since(message.accepted);
+            let age = done.ended.duration_since(message.since);
             let given_up = age >= SignedDuration::try_from(config.give_up.0).unwrap_or(SignedDuration::MAX)
-                && message.tries > 0;
+                && message.tries > message.spent;
             let [chance] = random::<1>();
-            let wait =
-                after.map_or_else(|| backoff(config, number, chance), |after| after.max(config.first_wait.0));
+            let wait = after.map_or_else(
+                || backoff(config, number.saturating_sub(message.spent), chance),
+                |after| after.max(config.first_wait.0),
+            );
             let due = done
                 .ended
                 .saturating_add(SignedDuration::try_from(wait).unwrap_or_default())

@@ -40,7 +40,7 @@ const READY: &str = "(f.id IS NULL OR f.state>=3)";
 
 fn select() -> String {
     format!(
-        "SELECT d.id, coalesce(f.notification, d.notification), d.phase, d.manner, d.tries, d.word, n.trace, n.accepted, f.far_id, {NOTICE}
+        "SELECT d.id, coalesce(f.notification, d.notification), d.phase, d.manner, d.tries, d.word, n.trace, n.accepted, f.far_id, d.spent, d.created, {NOTICE}
          FROM deliveries d JOIN notifications n ON n.id=d.notification LEFT JOIN deliveries f ON f.id=d.about WHERE d.channel=?1"
     )
 }
@@ -64,7 +64,9 @@ fn message(row: &Row<'_>, now: Timestamp) -> Result<Message, SqlError> {
         trace: trace_of(&row.get::<_, String>(6)?),
         accepted: instant(row.get(7)?),
         before: row.get(8)?,
-        notice: rows::shared(row, 9)?,
+        spent: row.get(9)?,
+        since: instant(row.get(10)?),
+        notice: rows::shared(row, 11)?,
         now,
     })
 }

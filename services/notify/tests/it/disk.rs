@@ -2,55 +2,18 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use sanctum_testkit::disk::{Disk, Mount};
 
 use crate::house::{CATALOGUE, NOON, at, life, notice, say};
-
-/// A small file system in memory, gone with this value.
-struct Small(PathBuf);
-
-impl Small {
-    fn mount(path: &Path) -> Self {
-        fs::create_dir_all(path).unwrap();
-        run(&["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "none", &path.display().to_string()]);
-        Self(path.to_owned())
-    }
-
-    /// The same place, but nothing can be written there.
-    fn bind_read_only(path: &Path) -> Self {
-        let text = path.display().to_string();
-        run(&["mount", "--bind", &text, &text]);
-        run(&["mount", "-o", "remount,bind,ro", &text]);
-        Self(path.to_owned())
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        run(&["umount", "-l", &self.0.display().to_string()]);
-    }
-}
-
-fn run(words: &[&str]) {
-    let output = Command::new(words[0])
-        .args(&words[1..])
-        .output()
-        .unwrap_or_else(|error| panic!("`{}` is needed: {error}", words[0]));
-    assert!(
-        output.status.success(),
-        "this test needs root: {words:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
 
 #[tokio::test]
 async fn f1_a_full_disk_is_answered_honestly() {
     let stopped = sanctum_testkit::House::new(&CATALOGUE).clock(at(NOON));
-    let small = Small::mount(&stopped.paths().state());
+    let small = Mount::small(&stopped.paths().state());
     let house = stopped.start().await;
     let before = say(&house, notice("error", "before")).await;
-    let filler = small.0.join("filler");
+    let filler = small.path().join("filler");
     let mut file = File::create(&filler).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}
     let mut refused = None;
@@ -85,13 +48,13 @@ async fn f1_a_read_only_disk_or_database_is_named_at_the_start() {
     let stopped = house.stop().await;
     let database = stopped.paths().state().join("notify.db");
     let stopped = {
-        let _bound = Small::bind_read_only(&database);
+        let _bound = Mount::read_only(&database);
         let (stopped, why) = stopped.try_start().await.expect_err("it cannot keep anything");
         assert!(why.contains("read-only") && why.contains("notify.db") && why.contains("remount"), "{why}");
         stopped
     };
     let stopped = {
-        let _bound = Small::bind_read_only(&stopped.paths().state());
+        let _bound = Mount::read_only(&stopped.paths().state());
         let (stopped, why) = stopped.try_start().await.expect_err("it cannot keep anything");
         assert!(why.to_lowercase().contains("read-only") && why.contains("state"), "{why}");
         stopped
@@ -100,4 +63,48 @@ async fn f1_a_read_only_disk_or_database_is_named_at_the_start() {
     let (_, page) = house.get("notify", "/history").await;
     assert_eq!(page["notifications"][0]["notice"]["title"], "before", "nothing is lost");
     house.stop().await;
+}
+
+#[tokio::test]
+async fn f1_a_database_that_becomes_read_only_under_the_hub_is_named_and_loses_nothing() {
+    let hook = crate::peers::hook::Hook::open().await;
+    let config = format!("[notify]\nper-hour = 0\n{}", crate::routing::phone(&hook));
+    let stopped = sanctum_testkit::House::new(&CATALOGUE).clock(at(NOON)).config(&config);
+    let disk = Disk::mount(&stopped.paths().state());
+    let house = stopped.start().await;
+    let before = say(&house, notice("error", "before")).await;
+    hook.wait(1).await;
+    disk.read_only("notify.db", true);
+    for number in 0..3 {
+        let refused = notice("critical", &format!("refused {number}"));
+        let (status, problem) = house.send("notify", "POST", "/notify", &refused).await;
+        assert_eq!((status, problem["type"].as_str().unwrap()), (503, "urn:sanctum:read-only"), "{problem}");
+        assert!(problem["hint"].as_str().unwrap().contains("remount"), "{problem}");
+    }
+    let (status, health) = house.get("notify", "/health").await;
+    assert_eq!(
+        (status, &health["parts"]["store"]["status"]),
+        (503, &serde_json::json!("unwell")),
+        "{health}"
+    );
+    assert!(health["parts"]["store"]["detail"].as_str().unwrap().contains("read-only"), "{health}");
+    life(&house, &before["id"]).await;
+    disk.read_only("notify.db", false);
+    let after = sanctum_testkit::eventually("the right to write", crate::house::PATIENCE, async || {
+        let (status, answer) = house.send("notify", "POST", "/notify", &notice("error", "after")).await;
+        (status == 202).then_some(answer)
+    })
+    .await;
+    assert_eq!(house.get("notify", "/health").await.1["parts"]["store"]["status"], "well");
+    for said in [&before, &after] {
+        let told = |life: &serde_json::Value| crate::house::all(life, "phone", "delivered");
+        crate::house::until(&house, &said["id"], "delivered", told).await;
+    }
+    let titles: Vec<String> =
+        hook.got().iter().map(|got| got.json()["title"].as_str().unwrap().to_owned()).collect();
+    assert!(
+        !titles.iter().any(|title| title.starts_with("refused")),
+        "what was refused is told by nobody: {titles:?}"
+    );
+    drop(house.stop().await);
 }

@@ -183,6 +183,95 @@ async fn f11_the_hub_tells_of_its_own_trouble_over_another_channel() {
     house.stop().await;
 }
 
+/// What the watch outside heard, by path, oldest first.
+fn heard(watch: &Hook) -> Vec<(String, String)> {
+    watch
+        .seen()
+        .iter()
+        .map(|got| (got.path.clone(), String::from_utf8_lossy(&got.body).into_owned()))
+        .collect()
+}
+
+async fn next_call(watch: &Hook, before: usize) -> (String, String) {
+    sanctum_testkit::eventually("a call of the watch", PATIENCE, async || heard(watch).get(before).cloned())
+        .await
+}
+
+#[tokio::test]
+async fn f11_a_watch_outside_hears_of_trouble_and_notices_silence() {
+    let (watch, bad) = (Hook::open().await, Hook::open().await);
+    let config = format!(
+        "{FAST}[notify.dead-man]\nsecret = \"file:watch\"\nevery = \"1m\"\n[notify.roles]\nphone = [\"bad\"]\n[notify.channel.webhook.bad]\nurl = \"{}\"\n",
+        bad.url()
+    );
+    let stopped = sanctum_testkit::House::new(&CATALOGUE).config(&config).clock(at(NOON));
+    files::private_dir(&stopped.paths().secrets()).unwrap();
+    let url = format!("http://{}/ping/token-9c", watch.addr);
+    files::replace(&stopped.paths().secrets().join("watch"), url.as_bytes(), 0o600).unwrap();
+    let house = stopped.start().await;
+    assert_eq!(next_call(&watch, 0).await, ("/ping/token-9c".to_owned(), String::new()), "well");
+    house.clock().step(SignedDuration::from_secs(61));
+    assert_eq!(next_call(&watch, 1).await.0, "/ping/token-9c", "once a minute");
+
+    bad.mood(Mood::Status(500));
+    say(&house, notice("error", "n")).await;
+    own(&house, "Channel bad is failing").await;
+    house.clock().step(SignedDuration::from_secs(6));
+    let (path, why) = next_call(&watch, 2).await;
+    assert_eq!(path, "/ping/token-9c/fail");
+    assert!(why.contains("channels: `bad` fails: status 500"), "{why}");
+    bad.mood(Mood::Well);
+    own(&house, "Channel bad works again").await;
+    sanctum_testkit::eventually("the watch to hear of the end", PATIENCE, async || {
+        house.clock().step(SignedDuration::from_secs(6));
+        heard(&watch).iter().skip(3).any(|(path, _)| path == "/ping/token-9c").then_some(())
+    })
+    .await;
+
+    watch.mood(Mood::Status(503));
+    let part = async |house: &sanctum_testkit::House, status: &str| {
+        sanctum_testkit::eventually("what the board says of the watch", PATIENCE, async || {
+            house.clock().step(SignedDuration::from_secs(61));
+            let (_, health) = house.get("notify", "/health").await;
+            let part = health["parts"]["dead-man"].clone();
+            (part["status"] == status).then_some(part.to_string())
+        })
+        .await
+    };
+    let said = part(&house, "degraded").await;
+    assert!(said.contains("it answered 503") && !said.contains("token-9c"), "{said}");
+    watch.mood(Mood::Well);
+    part(&house, "well").await;
+
+    let clock = house.clock().clone();
+    let stopped = house.stop().await;
+    let before = heard(&watch).len();
+    clock.step(SignedDuration::from_mins(10));
+    let house = stopped.start().await;
+    let (path, _) = next_call(&watch, before).await;
+    assert_eq!(
+        path, "/ping/token-9c",
+        "a hub that is down says nothing, and the first word is of one that is back"
+    );
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn f11_the_watch_is_told_that_nothing_can_be_kept() {
+    let watch = Hook::open().await;
+    let config = format!("[notify.dead-man]\nurl = \"http://{}/ping?a=b\"\n", watch.addr);
+    let stopped = sanctum_testkit::House::new(&CATALOGUE).config(&config).clock(at(NOON));
+    let disk = sanctum_testkit::disk::Disk::mount(&stopped.paths().state());
+    let house = stopped.start().await;
+    assert_eq!(next_call(&watch, 0).await.0, "/ping");
+    disk.read_only("notify.db", true);
+    house.clock().step(SignedDuration::from_secs(61));
+    let (path, why) = next_call(&watch, 1).await;
+    assert!(path == "/ping/fail" && why.contains("read-only") && why.contains("notify.db"), "{path} {why}");
+    disk.read_only("notify.db", false);
+    drop(house.stop().await);
+}
+
 #[tokio::test]
 async fn what_reaches_nobody_is_said_and_shown_until_cleared() {
     let (bad, good) = (Hook::open().await, Hook::open().await);
@@ -210,6 +299,88 @@ async fn what_reaches_nobody_is_said_and_shown_until_cleared() {
         house.send("notify", "POST", &format!("/deliveries/{}/retry", dead[0]["id"]), &Value::Null).await;
     assert_eq!(status, 200);
     until(&house, &said["id"], "sent again", |life| all(life, "bad", "delivered")).await;
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_sent_again_in_vain_is_said_again() {
+    let bad = Hook::open().await;
+    bad.mood(Mood::Status(400));
+    let config = format!("[notify.channel.webhook.bad]\nurl = \"{}\"\n", bad.url());
+    let house = house(NOON, &config).await;
+    let said = say(&house, with(notice("error", "Hear me"), json!({ "force_channels": ["bad"] }))).await;
+    let raised = async |count: usize| {
+        sanctum_testkit::eventually("it to be said", PATIENCE, async || {
+            let (_, page) = house.get("notify", "/history?source=notify&limit=500").await;
+            let all = page["notifications"].as_array().unwrap().clone();
+            let about = all.iter().filter(|one| one["notice"]["title"] == "Not delivered: Hear me").count();
+            (about >= count).then_some(about)
+        })
+        .await
+    };
+    assert_eq!(raised(1).await, 1);
+    let (_, dead) = house.get("notify", "/dead").await;
+    let again = format!("/deliveries/{}/retry", dead[0]["id"]);
+    assert_eq!(house.send("notify", "POST", &again, &Value::Null).await.0, 200);
+    assert_eq!(raised(2).await, 2, "the second time it is no less undelivered");
+    let stopped = house.stop().await;
+    let house = stopped.start().await;
+    let twice = until(&house, &said["id"], "two attempts", |life| {
+        life["deliveries"][0]["attempts"].as_array().is_some_and(|attempts| attempts.len() == 2)
+    });
+    twice.await;
+    let (_, page) = house.get("notify", "/history?source=notify&limit=500").await;
+    let about = page["notifications"].as_array().unwrap();
+    let about = about.iter().filter(|one| one["notice"]["title"] == "Not delivered: Hear me").count();
+    assert_eq!(about, 2, "and a restart says nothing again");
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_sent_again_is_tried_with_all_patience() {
+    let hook = Hook::open().await;
+    hook.mood(Mood::Status(500));
+    let config = format!("{FAST}give-up = \"1h\"\nlongest-wait = \"100ms\"\n{}", phone(&hook));
+    let house = house(NOON, &config).await;
+    let said = say(&house, notice("error", "n")).await;
+    let tries = |life: &Value| life["deliveries"][0]["attempts"].as_array().map_or(0, Vec::len);
+    until(&house, &said["id"], "a first try", |life| tries(life) >= 1).await;
+    house.clock().step(SignedDuration::from_hours(2));
+    let dead = until(&house, &said["id"], "given up", |life| life["deliveries"][0]["state"] == "dead").await;
+    let path = format!("/deliveries/{}/retry", dead["deliveries"][0]["id"]);
+    assert_eq!(house.send("notify", "POST", &path, &Value::Null).await.0, 200);
+    let later = until(&house, &said["id"], "more tries", |life| tries(life) >= tries(&dead) + 3).await;
+    assert_ne!(later["deliveries"][0]["state"], "dead", "{later}");
+    hook.mood(Mood::Well);
+    until(&house, &said["id"], "delivered", |life| all(life, "phone", "delivered")).await;
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn the_worst_is_told_first_when_a_channel_works_again() {
+    let hook = Hook::open().await;
+    hook.mood(Mood::Status(503));
+    let config = format!("{FAST}breaker-after = 1\n{}[notify]\nper-hour = 0\n", phone(&hook));
+    let house = house(NOON, &config).await;
+    for (severity, count) in [("warn", 60), ("error", 60), ("critical", 5)] {
+        for number in 0..count {
+            say(&house, notice(severity, &format!("{severity} {number}"))).await;
+        }
+    }
+    hook.mood(Mood::Well);
+    let told = sanctum_testkit::eventually("all of them", PATIENCE, async || {
+        let got = hook.got();
+        let mut told = Vec::new();
+        for got in got.iter().map(super::peers::hook::Got::json).filter(|got| got["source"] == "test") {
+            told.push(got["severity"].as_str().unwrap().to_owned());
+        }
+        (told.len() == 125).then_some(told)
+    })
+    .await;
+    let last = |severity: &str| told.iter().rposition(|one| one == severity).unwrap();
+    // Sixteen are on their way at once, and those overtake each other; a few failed before the breaker opened.
+    assert!(last("critical") < 40, "{told:?}");
+    assert!(last("error") < 60 + 5 + 32, "{told:?}");
     house.stop().await;
 }
 

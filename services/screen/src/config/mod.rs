@@ -7,13 +7,13 @@ mod words;
 use std::collections::BTreeMap;
 
 use sanctum_api::firewall::Newcomers as Door;
-use sanctum_kernel::{Period, Wall};
+use sanctum_kernel::{Period, Wall, Weekday};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use check::check;
 pub(crate) use days::Days;
-pub(crate) use words::{HolidayNights, Mode, Weekday};
+pub(crate) use words::{HolidayNights, Mode};
 
 /// The family's rules. Everything has a default: an empty section is a house with ordinary bedtimes.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

@@ -2,83 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use sanctum_testkit::disk::{Disk, Mount};
 use sanctum_testkit::{House, eventually};
 use serde_json::{Value, json};
 
 use crate::world::{SOON, house};
-
-/// A file system of its own, gone with this value.
-struct Small(PathBuf);
-
-impl Small {
-    fn mount(path: &Path) -> Self {
-        fs::create_dir_all(path).unwrap();
-        run(&["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "none", &path.display().to_string()]);
-        Self(path.to_owned())
-    }
-
-    /// The same place, but nothing can be written there.
-    fn bind_read_only(path: &Path) -> Self {
-        let text = path.display().to_string();
-        run(&["mount", "--bind", &text, &text]);
-        run(&["mount", "-o", "remount,bind,ro", &text]);
-        Self(path.to_owned())
-    }
-}
-
-/// An ext4 of its own in a file, where `chattr` can take every right to write away while a file is open.
-struct Disk {
-    at: PathBuf,
-    image: tempfile::NamedTempFile,
-}
-
-impl Disk {
-    fn mount(path: &Path) -> Self {
-        fs::create_dir_all(path).unwrap();
-        let image = tempfile::NamedTempFile::new().unwrap();
-        image.as_file().set_len(16 * 1024 * 1024).unwrap();
-        let file = image.path().display().to_string();
-        run(&["mkfs.ext4", "-q", "-F", &file]);
-        run(&["mount", "-o", "loop", &file, &path.display().to_string()]);
-        Self { at: path.to_owned(), image }
-    }
-
-    /// From now on, or no longer, every write to the database fails, as root as well.
-    fn read_only(&self, database: &str, on: bool) {
-        for end in ["", "-wal"] {
-            let file = self.at.join(format!("{database}{end}")).display().to_string();
-            run(&["chattr", if on { "+i" } else { "-i" }, &file]);
-        }
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        run(&["umount", "-l", &self.at.display().to_string()]);
-        assert!(self.image.path().exists(), "the image outlives its mount");
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        run(&["umount", "-l", &self.0.display().to_string()]);
-    }
-}
-
-fn run(words: &[&str]) {
-    let output = Command::new(words[0])
-        .args(&words[1..])
-        .output()
-        .unwrap_or_else(|error| panic!("`{}` is needed: {error}", words[0]));
-    assert!(
-        output.status.success(),
-        "this test needs root: {words:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
 
 async fn extend(house: &House, reason: &str) -> (u16, Value) {
     let act = json!({ "target": "ava", "action": { "extend": { "minutes": 1 } }, "author": "mum", "reason": reason });
@@ -100,10 +29,10 @@ async fn taken_back(house: &House) -> Vec<String> {
 #[tokio::test]
 async fn on_a_full_disk_an_act_is_refused_and_the_rules_can_still_be_read() {
     let stopped = house("2026-11-18T17:00:00");
-    let small = Small::mount(&stopped.paths().state());
+    let small = Mount::small(&stopped.paths().state());
     let house = stopped.start().await;
     assert_eq!(extend(&house, "before").await.0, 200);
-    let filler = small.0.join("filler");
+    let filler = small.path().join("filler");
     let mut file = File::create(&filler).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}
     let (mut kept, mut refused) = (1, None);
@@ -140,13 +69,13 @@ async fn a_read_only_disk_or_database_is_named_at_the_start() {
     let stopped = house.stop().await;
     let database = stopped.paths().state().join("screen.db");
     let stopped = {
-        let _bound = Small::bind_read_only(&database);
+        let _bound = Mount::read_only(&database);
         let (stopped, why) = stopped.try_start().await.expect_err("it cannot keep anything");
         assert!(why.contains("read-only") && why.contains("screen.db") && why.contains("remount"), "{why}");
         stopped
     };
     let stopped = {
-        let _bound = Small::bind_read_only(&stopped.paths().state());
+        let _bound = Mount::read_only(&stopped.paths().state());
         let (stopped, why) = stopped.try_start().await.expect_err("it cannot keep anything");
         assert!(why.to_lowercase().contains("read-only") && why.contains("state"), "{why}");
         stopped

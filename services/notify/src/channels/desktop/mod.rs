@@ -149,6 +149,8 @@ pub(crate) async fn show(notice: sanctum_api::notify::Notice, now: jiff::Timesta
         word: None,
         before: None,
         tries: 0,
+        spent: 0,
+        since: now,
         now,
     };
     desktop.send(&message).await.map(drop)
