@@ -1,6 +1,7 @@
 //! A router that lies, forgets, leaks, refuses or is gone: each is called by its name.
 
 use sanctum_api::firewall::{Kind, Verdict};
+use sanctum_testkit::eventually;
 use serde_json::json;
 
 use crate::house::{Heard, XBOX, client, curfew, desire, device, fault, packets, started, until};
@@ -116,5 +117,66 @@ async fn single_services_are_blocked_where_the_router_can() {
     assert_eq!(packets(&house, XBOX).await, (5, 0));
     let send = json!({ "send": { "mac": XBOX, "up": 1, "service": "youtube" } });
     assert_eq!(crate::house::simulate(&house, send).await["dropped"], 1);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn canaries_fly_by_their_own_timer_and_a_lost_one_is_told_until_one_comes_through() {
+    let house = started("canary = \"400ms\"\ncanary-visible = \"200ms\"").await;
+    let mut heard = Heard::from_now(&house).await;
+    for _ in 0..2 {
+        let canary = heard.next("canary").await;
+        assert_eq!(canary.verdict, Some(Verdict::Applied), "nobody asked for it: {}", canary.detail);
+    }
+    fault(&house, "lies", true).await;
+    let missing = async |heard: &mut Heard, wanted| loop {
+        let canary = heard.next("canary").await;
+        if canary.verdict == Some(wanted) {
+            return canary;
+        }
+    };
+    let lost = missing(&mut heard, Verdict::Missing).await;
+    assert!(lost.detail.contains("was not visible on the router within"), "{}", lost.detail);
+    let part = house.get("firewall", "/health").await.1["parts"]["canary"].clone();
+    assert_eq!(part["status"], "unwell", "{part}");
+    fault(&house, "lies", false).await;
+    missing(&mut heard, Verdict::Applied).await;
+    eventually("that it is well again", std::time::Duration::from_secs(10), async || {
+        (house.get("firewall", "/health").await.1["parts"]["canary"]["status"] == "well").then_some(())
+    })
+    .await;
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_router_keeps_no_reader_waiting_and_loses_nothing() {
+    let house = started("").await;
+    fault(&house, "slow", true).await;
+    let mut put = Box::pin(desire(&house, 1, json!({ "xbox": curfew() }), "allow", None));
+    // While the router takes its time, everybody else is answered from what is known.
+    tokio::select! {
+        biased;
+        _ = &mut put => panic!("a slow router was not waited for"),
+        seen = async {
+            let mut seen = Vec::new();
+            for path in ["/devices", "/router", "/desired", "/health"] {
+                seen.push(house.get("firewall", path).await.0);
+            }
+            seen
+        } => assert_eq!(seen, [200; 4]),
+    }
+    let (status, answer) = put.await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(
+        device(&house, "xbox").await.block.unwrap().verdict,
+        Verdict::Applied,
+        "it was waited for, and seen"
+    );
+    let mut heard = Heard::from_now(&house).await;
+    crate::house::join(&house, XBOX).await;
+    let attempt = heard.next("attempt").await;
+    assert_eq!(attempt.verdict, Some(Verdict::Applied), "{}", attempt.detail);
+    assert_eq!(packets(&house, XBOX).await, (0, 5));
+    fault(&house, "slow", false).await;
     house.stop().await;
 }

@@ -198,3 +198,66 @@ fn frames(packets: &[AsyncFd<Packets>], at: usize, mut read: impl FnMut(&[u8])) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use rustix::thread::{UnshareFlags, unshare_unsafe};
+
+    use super::*;
+    use crate::backend::nftables::Config;
+
+    /// Far more than fits into the socket's buffer.
+    const MANY: u32 = 20_000;
+
+    fn run(program: &str, args: &[&str], input: &str) {
+        let mut child = Command::new(program).args(args).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "this test needs root and iproute2: {program} {args:?}");
+    }
+
+    fn mac(n: u32) -> Mac {
+        let [_, a, b, c] = n.to_be_bytes();
+        Mac([0x06, 0, 0, a, b, c])
+    }
+
+    fn overrun() {
+        #[expect(unsafe_code, reason = "only the network is unshared, which no other code of this thread holds on to")]
+        // SAFETY: file descriptors stay shared; the thread ends with the test.
+        unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.expect("this test needs root");
+        for line in ["link add br-lan type bridge", "link add p0 type veth peer name p1", "link set p1 up",
+            "link set p0 master br-lan up", "link set br-lan up"] {
+            run("ip", &line.split(' ').collect::<Vec<_>>(), "");
+        }
+        let lan = Lan::look(&Config::default(), &mut Netlink::open(None).unwrap()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut watch = Watch::open(&lan, Vec::new(), Box::new(|_| {})).unwrap();
+            watch.here.insert(mac(MANY));
+            let batch: String = (0..MANY).map(|n| format!("fdb add {} dev p0 master dynamic\n", mac(n))).collect();
+            run("bridge", &["-batch", "-"], &batch);
+            // Nobody has read until now: the kernel could not keep all of it, and says so once.
+            let mut told = BTreeSet::new();
+            let overrun = loop {
+                let turn = watch.turn().await.unwrap();
+                told.extend(turn.signals.iter().filter_map(|signal| if let Signal::Seen(seen) = signal { Some(seen.mac) } else { None }));
+                if turn.overrun {
+                    break turn;
+                }
+            };
+            assert!(overrun.overrun && told.len() < MANY as usize, "{} were told", told.len());
+            let again = watch.look_again().unwrap();
+            let seen: BTreeSet<Mac> = again.iter().filter_map(|signal| if let Signal::Seen(seen) = signal { Some(seen.mac) } else { None }).collect();
+            assert!((0..MANY).all(|n| seen.contains(&mac(n))), "{} of {MANY} were found again", seen.len());
+            assert!(again.contains(&Signal::Gone(mac(MANY))) && again.contains(&Signal::Changed));
+        });
+    }
+
+    #[test]
+    fn what_the_kernel_could_not_tell_is_looked_at_again() {
+        // In a thread of its own, whose network ends with it.
+        std::thread::spawn(overrun).join().unwrap();
+    }
+}
