@@ -118,9 +118,8 @@ fn look(text: &[u8], at: usize, pass: Pass, weights: &mut Weights, seen: &mut Ve
         for topic in [Topic::Health, Topic::Finance] {
             let weight = meter::weight(text, found, entry, topic);
             if weight > 0 {
-                let personal = meter::is_personal(text, found);
                 let meter = if topic == Topic::Health { &mut weights.health } else { &mut weights.finance };
-                meter.add(found, weight, personal);
+                meter.add(text, found, weight);
             }
         }
     }

@@ -63,10 +63,6 @@ fn escape(text: &[u8], at: usize) -> Option<u8> {
 pub(super) fn word(text: &[u8], at: usize) -> Word {
     let mut word = Word { letters: [0; LONGEST], len: 0, start: at, end: at };
     let mut i = at;
-    // What is left of a separator whose lead the mask has taken.
-    while (0x80..0xC0).contains(&byte(text, i)) && i < at + 2 {
-        i += 1;
-    }
     loop {
         let lead = byte(text, i);
         i += match lead {
@@ -113,62 +109,133 @@ pub(super) fn word(text: &[u8], at: usize) -> Word {
     word
 }
 
-/// The word after `end`, if no more than three separating bytes lie between.
+/// The word after `end`, if no more than four separating bytes lie between.
 pub(super) fn next(text: &[u8], end: usize) -> Option<Word> {
     let mut at = end;
-    while at < text.len() && !is_word(byte(text, at)) {
+    while at < text.len() && !is_letter(text, at) {
         at += 1;
     }
-    let near = at <= end + 3 && at < text.len();
+    let near = at <= end + 4 && at < text.len();
     near.then(|| word(text, at)).filter(|word| word.len > 0)
 }
 
-/// The word before `start`, if no more than three separating bytes lie between.
+/// The word before `start`, if no more than four separating bytes lie between.
 pub(super) fn before(text: &[u8], start: usize) -> Option<Word> {
     let mut end = start;
-    while end > 0 && !is_word(byte(text, end - 1)) {
+    while end > 0 && !is_letter(text, end - 1) {
         end -= 1;
     }
-    if end == 0 || end + 3 < start {
+    if end == 0 || end + 4 < start {
         return None;
     }
     let mut at = end;
-    while at > 0 && is_word(byte(text, at - 1)) && end - at < 32 {
+    while at > 0 && is_letter(text, at - 1) && end - at < 32 {
         at -= 1;
     }
     Some(word(text, at)).filter(|word| word.len > 0)
 }
 
-/// Which words are worth a look: by their first four bytes, case aside.
-#[derive(Debug, Clone)]
-pub(super) struct Gate(Box<[u64; 1024]>);
+/// Which words are worth a look, by how they begin, case aside: by four letters (three and a space), and where all that
+/// begins so is longer, by six.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Gate {
+    four: Bits,
+    /// Of `four`: something of less than six letters is written so.
+    short: Bits,
+    /// Of `four`: whatever begins with less than six letters.
+    begins: Bits,
+    six: Bits,
+}
 
-impl Default for Gate {
+/// 4 KiB a set: all of them stay in the nearest cache.
+const PAGES: usize = 512;
+
+#[derive(Debug, Clone)]
+struct Bits(Box<[u64; PAGES]>);
+
+impl Default for Bits {
     fn default() -> Self {
-        Self(Box::new([0; 1024]))
+        Self(Box::new([0; PAGES]))
     }
 }
 
-const fn slot(key: u32) -> usize {
-    (key.wrapping_mul(0x9E37_79B1) >> 16) as usize
-}
+impl Bits {
+    const fn slot(key: u64) -> usize {
+        (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 49) as usize
+    }
 
-impl Gate {
-    /// `key` in small letters.
-    pub(super) fn admit(&mut self, key: [u8; 4]) {
-        let slot = slot(u32::from_le_bytes(key) | 0x2020_2020);
+    fn set(&mut self, key: u64) {
+        let slot = Self::slot(key);
         if let Some(bits) = self.0.get_mut(slot / 64) {
             *bits |= 1 << (slot % 64);
         }
     }
 
-    fn admits(&self, key: u32) -> bool {
-        let folded = key | 0x2020_2020;
-        // Whatever is not ASCII, or a backslash, is folded before it is judged.
-        let slashes = folded ^ 0x7C7C_7C7C;
-        let special = (key | (slashes.wrapping_sub(0x0101_0101) & !slashes)) & 0x8080_8080;
-        let slot = slot(folded);
-        special != 0 || self.0.get(slot / 64).is_some_and(|bits| bits >> (slot % 64) & 1 == 1)
+    fn has(&self, key: u64) -> bool {
+        let slot = Self::slot(key);
+        self.0.get(slot / 64).is_some_and(|bits| bits >> (slot % 64) & 1 == 1)
+    }
+}
+
+const CASE: u64 = 0x2020_2020_2020_2020;
+const FOUR: u64 = 0xFFFF_FFFF;
+const SIX: u64 = 0xFFFF_FFFF_FFFF;
+
+/// High where a byte is beyond ASCII or a backslash: such a word is folded before it is judged.
+const fn special(eight: u64) -> u64 {
+    let slashes = eight ^ 0x5C5C_5C5C_5C5C_5C5C;
+    (eight | (slashes.wrapping_sub(0x0101_0101_0101_0101) & !slashes)) & 0x8080_8080_8080_8080
+}
+
+impl Gate {
+    /// A word in small letters; `begins`: any word that begins so.
+    pub(super) fn admit(&mut self, letters: &[u8], begins: bool) {
+        let key = |bytes: &[u8]| bytes.iter().rev().fold(0, |key: u64, byte| key << 8 | u64::from(*byte));
+        match letters {
+            [a, b, c] => {
+                let any = b"abcdefghijklmnopqrstuvwxyz0123456789".as_slice();
+                for d in [b" ".as_slice(), if begins { any } else { b"sxe" }].concat() {
+                    self.four.set(key(&[*a, *b, *c, d]));
+                    if begins { &mut self.begins } else { &mut self.short }.set(key(&[*a, *b, *c, d]));
+                }
+            }
+            [a, b, c, d, rest @ ..] => {
+                self.four.set(key(&[*a, *b, *c, *d]));
+                match rest {
+                    [e, f, ..] => self.six.set(key(&[*a, *b, *c, *d, *e, *f])),
+                    _ if begins => self.begins.set(key(&[*a, *b, *c, *d])),
+                    _ => self.short.set(key(&[*a, *b, *c, *d])),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// `of_word` has one bit for each of the bytes from `at` on.
+    #[inline]
+    fn admits(&self, text: &[u8], at: usize, of_word: u64) -> bool {
+        let eight = eight(text, at);
+        if special(eight & FOUR) != 0 {
+            return true;
+        }
+        let key = match of_word & 0b1111 {
+            0b1111 => (eight | CASE) & FOUR,
+            0b0111 => (eight | CASE) & 0x00FF_FFFF | 0x2000_0000,
+            _ => return false,
+        };
+        // A word of five letters has no more than two behind it.
+        let is_short = of_word & 0xFF != 0xFF;
+        self.four.has(key)
+            && ((is_short && self.short.has(key))
+                || self.six.has((eight | CASE) & SIX)
+                || self.begins.has(key)
+                || special(eight & SIX) != 0)
+    }
+
+    #[cfg(test)]
+    fn everything() -> Self {
+        let full = || Bits(Box::new([u64::MAX; PAGES]));
+        Self { four: full(), short: full(), begins: full(), six: full() }
     }
 }
 
@@ -181,21 +248,58 @@ pub(super) fn scan(text: &[u8], gate: &Gate, mut look: impl FnMut(usize) -> usiz
             padded.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
             &padded
         });
-        let mut words = mask(block);
-        if slash || block.contains(&b'\\') {
+        let Seen { mut words, beyond, slashes } = mask(block);
+        if beyond != 0 {
+            words |= letters(text, number * 64, beyond);
+        }
+        if slash || slashes {
             words = unescaped(text, number * 64, words);
         }
         slash = block.last() == Some(&b'\\');
         let mut starts = words & !(words << 1 | carry);
         carry = words >> 63;
         while starts != 0 {
-            let at = number * 64 + starts.trailing_zeros() as usize;
+            let i = starts.trailing_zeros();
+            let at = number * 64 + i as usize;
             starts &= starts - 1;
-            if at >= resume && gate.admits(four(text, at)) {
+            // The last bytes of a block do not know what follows.
+            let of_word = if i <= 60 { words >> i } else { following(text, at) };
+            if at >= resume && gate.admits(text, at, of_word) {
                 resume = look(at);
             }
         }
     }
+}
+
+fn following(text: &[u8], at: usize) -> u64 {
+    (0..4).fold(0, |bits, i| bits | u64::from(is_word(byte(text, at + i))) << i)
+}
+
+/// Whether the byte there is of a word. What C2 and E2 lead are signs, quotes, dashes and spaces, and
+/// separates; the soft hyphen (C2 AD) does not.
+fn is_letter(text: &[u8], at: usize) -> bool {
+    let back = |by: usize| at.checked_sub(by).map_or(b' ', |at| byte(text, at));
+    match byte(text, at) {
+        0xC2 => byte(text, at + 1) == 0xAD,
+        0xE2 => false,
+        of @ 0x80..0xC0 => match back(1) {
+            0xC2 => of == 0xAD,
+            0xE2 => false,
+            last => last & 0xC0 != 0x80 || back(2) != 0xE2,
+        },
+        of => is_word(of),
+    }
+}
+
+/// The same for those of 64 bytes that are beyond ASCII.
+fn letters(text: &[u8], base: usize, mut beyond: u64) -> u64 {
+    let mut letters = 0;
+    while beyond != 0 {
+        let i = beyond.trailing_zeros();
+        beyond &= beyond - 1;
+        letters |= u64::from(is_letter(text, base + i as usize)) << i;
+    }
+    letters
 }
 
 /// Text may come as JSON writes it: the letter of `\n` is of no word, and `\u00e9` is a letter.
@@ -213,19 +317,27 @@ fn unescaped(text: &[u8], base: usize, words: u64) -> u64 {
     })
 }
 
-fn four(text: &[u8], at: usize) -> u32 {
-    match text.get(at..at + 4).map(<[u8; 4]>::try_from) {
-        Some(Ok(four)) => u32::from_le_bytes(four),
-        _ => u32::from_le_bytes([byte(text, at), byte(text, at + 1), byte(text, at + 2), byte(text, at + 3)]),
+/// Eight bytes, the first lowest; spaces beyond the end.
+fn eight(text: &[u8], at: usize) -> u64 {
+    if let Some(Ok(eight)) = text.get(at..at + 8).map(<[u8; 8]>::try_from) {
+        return u64::from_le_bytes(eight);
     }
+    (0..8).rev().fold(0, |eight, i| eight << 8 | u64::from(byte(text, at + i)))
 }
 
-/// One bit a byte: whether it is of a word. Eight bytes at a time, because this sees every byte of every request.
-fn mask(block: &[u8; 64]) -> u64 {
+/// What 64 bytes are, one bit a byte: letters and digits of ASCII, and what is beyond it.
+struct Seen {
+    words: u64,
+    beyond: u64,
+    slashes: bool,
+}
+
+/// Eight bytes at a time, because this sees every byte of every request.
+fn mask(block: &[u8; 64]) -> Seen {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x80 * ONES;
     let (eights, _) = block.as_chunks::<8>();
-    let mut bits = 0;
+    let (mut words, mut beyond, mut slashes) = (0, 0, 0);
     for (i, eight) in eights.iter().enumerate() {
         let x = u64::from_le_bytes(*eight);
         let low = x & !HIGH;
@@ -233,16 +345,14 @@ fn mask(block: &[u8; 64]) -> u64 {
         // Adding makes the high bit of a byte tell whether it is at least, or beyond, a bound.
         let letters = (lower + (0x80 - 0x61) * ONES) & !(lower + (0x80 - 0x7B) * ONES);
         let digits = (low + (0x80 - 0x30) * ONES) & !(low + (0x80 - 0x3A) * ONES);
-        let mut of_word = (letters | digits) & !x & HIGH;
-        if x & HIGH != 0 {
-            let beyond = eight.iter().rev().fold(0, |seen: u64, byte| {
-                seen << 8 | u64::from(*byte >= 0x80 && *byte != 0xC2 && *byte != 0xE2) << 7
-            });
-            of_word |= beyond;
-        }
-        bits |= ((of_word >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i);
+        let of_word = (letters | digits) & !x & HIGH;
+        slashes |= special(x) & !x;
+        // Gathers the high bits of eight bytes into eight bits.
+        let gather = |high: u64| (high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        words |= gather(of_word) << (8 * i);
+        beyond |= gather(x & HIGH) << (8 * i);
     }
-    bits
+    Seen { words, beyond, slashes: slashes != 0 }
 }
 
 #[cfg(test)]
@@ -274,29 +384,30 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_word_is_seen_where_it_begins(text in "[ a-zA-Z0-9é’€œ漢.,\n_-]{0,200}") {
-            let bytes = text.as_bytes();
-            let mut gate = Gate::default();
-            gate.0.fill(u64::MAX);
+        fn every_long_word_is_seen_where_it_begins(text in "[ a-zA-Z0-9éÀ’€œ漢.,\n_-]{0,200}") {
             let mut seen = Vec::new();
-            scan(bytes, &gate, |at| { seen.push(at); at });
-            let expected: Vec<usize> = (0..bytes.len())
-                .filter(|&at| is_word(bytes[at]) && (at == 0 || !is_word(bytes[at - 1])))
-                .collect();
+            scan(text.as_bytes(), &Gate::everything(), |at| {
+                seen.push(at);
+                at
+            });
+            let of_word = |c: &char| c.is_alphanumeric();
+            let is_long = |at: usize| text[at..].chars().take_while(of_word).count() > 2;
+            let starts = text.char_indices().filter(|(at, c)| of_word(c) && !text[..*at].ends_with(|c| of_word(&c)));
+            let expected: Vec<usize> = starts.map(|(at, _)| at).filter(|at| is_long(*at)).collect();
+            seen.retain(|at| is_long(*at));
             prop_assert_eq!(seen, expected);
         }
 
         #[test]
         fn json_escapes_change_nothing(text in "[ a-zé\n]{0,150}") {
             let words = |text: &str| {
-                let mut gate = Gate::default();
-                gate.0.fill(u64::MAX);
                 let mut seen = Vec::new();
-                scan(text.as_bytes(), &gate, |at| {
+                scan(text.as_bytes(), &Gate::everything(), |at| {
                     let word = word(text.as_bytes(), at);
                     seen.push(word.letters().to_vec());
                     word.end
                 });
+                seen.retain(|word| word.len() > 2);
                 seen
             };
             let escaped = text.replace('\n', "\\n").replace('é', "\\u00e9");

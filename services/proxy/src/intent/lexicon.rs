@@ -1,6 +1,6 @@
 //! The lists of words, compiled once: which entry begins at a word, and what it says of which topic.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use super::fold::{self, Gate, Word};
@@ -105,14 +105,16 @@ pub(super) struct Found {
 pub(super) struct Lexicon {
     entries: Vec<Entry>,
     /// Entries by the first four letters of the word they are found by (three and a space), open addressing.
-    slots: Vec<(u32, u32, u32)>,
+    slots: Vec<(u32, u16, u16)>,
     order: Vec<usize>,
+    /// How the words of the private lists begin.
+    private_words: HashSet<u32>,
     /// Everything, and what matters to privacy only.
     pub(super) wide: Gate,
     pub(super) private: Gate,
 }
 
-const SLOTS: usize = 1 << 13;
+const SLOTS: usize = 1 << 12;
 
 pub(super) static LEXICON: LazyLock<Lexicon> = LazyLock::new(Lexicon::load);
 
@@ -120,10 +122,18 @@ impl Lexicon {
     fn load() -> Self {
         let mut entries = Vec::<Entry>::new();
         let mut known = HashMap::new();
+        // An idiom is found by the word it disarms, so that nothing need be looked at on its account alone.
+        let lists = LISTS.iter().filter(|(topic, _)| matches!(topic, Some(Topic::Health | Topic::Finance)));
+        let private: HashSet<u32> = lists
+            .flat_map(|(_, list)| lines(list))
+            .filter_map(|(_, words)| entry(words, |_| true))
+            .map(|entry| key(&entry.found_by.letters()))
+            .collect();
         for (topic, list) in LISTS {
             for (weight, words) in lines(list) {
                 let at = *known.entry(words.to_lowercase()).or_insert_with(|| {
-                    entries.extend(entry(words));
+                    let first = |token: &str| topic.is_some() || private.contains(&beginning(token));
+                    entries.extend(entry(words, first));
                     entries.len().saturating_sub(1)
                 });
                 let slot = topic.and_then(|topic| entries.get_mut(at)?.weights.get_mut(topic as usize));
@@ -135,6 +145,7 @@ impl Lexicon {
         let mut lexicon = Self {
             slots: vec![(0, 0, 0); SLOTS],
             order: Vec::with_capacity(entries.len()),
+            private_words: private,
             wide: Gate::default(),
             private: Gate::default(),
             entries,
@@ -148,13 +159,12 @@ impl Lexicon {
         for (at, entry) in self.entries.iter().enumerate() {
             let letters = entry.found_by.letters();
             by_key.entry(key(&letters)).or_default().push(at);
+            let begins = matches!(entry.found_by, Token::Begins(_));
+            self.wide.admit(&letters, begins);
             let idiom = entry.weights.iter().all(|weight| *weight == 0);
-            let private = idiom || Topic::Health.of(entry) > 0 || Topic::Finance.of(entry) > 0;
-            for four in fours(&letters) {
-                self.wide.admit(four);
-                if private {
-                    self.private.admit(four);
-                }
+            let disarms = idiom && self.private_words.contains(&key(&letters));
+            if disarms || Topic::Health.of(entry) > 0 || Topic::Finance.of(entry) > 0 {
+                self.private.admit(&letters, begins);
             }
         }
         for (key, found) in by_key {
@@ -165,7 +175,7 @@ impl Lexicon {
                 slot = (slot + 1) % SLOTS;
             }
             if let (Some(slot), Ok(from), Ok(many)) =
-                (self.slots.get_mut(slot), u32::try_from(from), u32::try_from(many))
+                (self.slots.get_mut(slot), u16::try_from(from), u16::try_from(many))
             {
                 *slot = (key, from, many);
             }
@@ -178,7 +188,10 @@ impl Lexicon {
             match self.slots.get(slot) {
                 Some(&(found, from, many)) if many != 0 => {
                     if found == key {
-                        return self.order.get(from as usize..(from + many) as usize).unwrap_or_default();
+                        return self
+                            .order
+                            .get(usize::from(from)..usize::from(from) + usize::from(many))
+                            .unwrap_or_default();
                     }
                     slot = (slot + 1) % SLOTS;
                 }
@@ -257,14 +270,24 @@ fn lines(list: &'static str) -> impl Iterator<Item = (u8, &'static str)> {
     })
 }
 
-fn entry(words: &'static str) -> Option<Entry> {
+fn beginning(token: &str) -> u32 {
+    key(fold::word(token.as_bytes(), 0).letters())
+}
+
+/// `first` says which words it may be found by, where it has any of them.
+fn entry(words: &'static str, first: impl Fn(&str) -> bool) -> Option<Entry> {
     let separates = |c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && c != '*';
     let texts: Vec<&str> = words.split(separates).filter(|token| !token.is_empty()).collect();
-    let long = |token: &&str| fold::word(token.as_bytes(), 0).letters().len() >= 3;
-    let at = texts
-        .iter()
-        .position(|token| long(token) && !COMMON.contains(token))
-        .or_else(|| texts.iter().position(long))?;
+    let long = |token: &str| fold::word(token.as_bytes(), 0).letters().len() >= 3;
+    // The longest is the rarest; of two the first.
+    let rarest = |fits: &dyn Fn(&str) -> bool| {
+        let long = texts.iter().enumerate().filter(|(_, token)| long(token) && fits(token));
+        long.rev().max_by_key(|(_, token)| token.len()).map(|(at, _)| at)
+    };
+    let uncommon = |token: &str| !COMMON.contains(&token);
+    let at = rarest(&|token| uncommon(token) && first(token))
+        .or_else(|| rarest(&uncommon))
+        .or_else(|| rarest(&|_| true))?;
     let mut tokens: Vec<Token> = texts.into_iter().map(Token::new).collect();
     let behind = tokens.split_off(at + 1).into();
     let found_by = tokens.pop()?;
@@ -277,16 +300,7 @@ fn key(letters: &[u8]) -> u32 {
 }
 
 const fn home(key: u32) -> usize {
-    (key.wrapping_mul(0x85EB_CA6B) >> 19) as usize
-}
-
-/// What the first four bytes of a word of this entry may be; one of three letters is followed by anything.
-fn fours(letters: &[u8]) -> Vec<[u8; 4]> {
-    match letters {
-        [a, b, c] => (0..128).map(|d| [*a, *b, *c, d | 0x20]).collect(),
-        [a, b, c, d, ..] => vec![[*a, *b, *c, *d]],
-        _ => Vec::new(),
-    }
+    (key.wrapping_mul(0x85EB_CA6B) >> 20) as usize
 }
 
 #[cfg(test)]
@@ -318,12 +332,18 @@ mod tests {
     #[test]
     fn the_longest_entry_wins_and_capitals_count() {
         let find = |text: &'static str| {
-            let found = LEXICON.find(text.as_bytes(), &fold::word(text.as_bytes(), 0))?;
-            Some(LEXICON.entry(found.entry)?.words)
+            let mut words = Vec::new();
+            fold::scan(text.as_bytes(), &LEXICON.wide, |at| {
+                let word = fold::word(text.as_bytes(), at);
+                let found = LEXICON.find(text.as_bytes(), &word);
+                words.extend(found.and_then(|found| LEXICON.entry(found.entry)).map(|entry| entry.words));
+                found.map_or(at + 1, |found| found.end)
+            });
+            words
         };
-        assert_eq!(find("Blood pressure is up"), Some("blood pressure"));
-        assert_eq!(find("aids the reader"), None);
-        assert_eq!(find("AIDS test"), Some("AIDS"));
-        assert_eq!(find("Diabète"), Some("diabet*"));
+        assert_eq!(find("a heart of gold"), ["heart of gold"]);
+        assert_eq!(find("it aids nobody"), Vec::<&str>::new());
+        assert_eq!(find("AIDS test"), ["AIDS", "test"]);
+        assert_eq!(find("Diabète !"), ["diabet*"]);
     }
 }

@@ -15,131 +15,137 @@ pub(super) struct Most {
     pub(super) entry: usize,
 }
 
+/// Something found, and whether a person stands beside it, where that was looked at.
+#[derive(Debug, Clone, Copy)]
+struct Item {
+    found: Found,
+    weight: u8,
+    personal: Option<bool>,
+}
+
 /// For one topic and one text.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    ring: [(usize, usize, u8, bool); RING],
-    used: usize,
+    ring: [Option<Item>; RING],
     /// Whatever stands there.
     pub(super) any: Most,
     /// Where a person stands close by.
     pub(super) personal: Most,
 }
 
+/// With less than this nobody need stand there.
+const TELLING: u8 = 3;
+
 impl Meter {
-    pub(super) fn add(&mut self, found: Found, weight: u8, personal: bool) {
-        let (old, used) = (self.ring, self.used);
-        let near = |item: &&(usize, usize, u8, bool)| item.1 + NEAR > found.start && item.0 != found.entry;
-        let skip = (old.iter().take(used).filter(near).count() + 1).saturating_sub(RING);
-        self.used = 0;
-        let new = (found.entry, found.start, weight, personal);
-        for item in old.iter().take(used).filter(near).skip(skip).chain([&new]) {
-            if let Some(slot) = self.ring.get_mut(self.used) {
-                *slot = *item;
-                self.used += 1;
-            }
+    pub(super) fn add(&mut self, text: &[u8], found: Found, weight: u8) {
+        let near = |item: &Item| item.found.start + NEAR > found.start && item.found.entry != found.entry;
+        let old = std::mem::take(&mut self.ring);
+        let kept = old.iter().flatten().filter(|item| near(item));
+        // The newest come first: the oldest falls off the end.
+        let new = Item { found, weight, personal: None };
+        for (slot, item) in self.ring.iter_mut().zip(std::iter::once(&new).chain(kept)) {
+            *slot = Some(*item);
         }
-        let here = self.ring.get(..self.used).unwrap_or_default();
-        let heaviest = here.iter().max_by_key(|item| item.2).map_or(found.entry, |item| item.0);
-        let sum = here.iter().fold(0, |sum: u8, item| sum.saturating_add(item.2));
+        let here = self.ring.iter().flatten();
+        let sum = here.clone().fold(0, |sum: u8, item| sum.saturating_add(item.weight));
+        let entry = here.max_by_key(|item| item.weight).map_or(found.entry, |item| item.found.entry);
         if sum > self.any.weight {
-            self.any = Most { weight: sum, entry: heaviest };
+            self.any = Most { weight: sum, entry };
         }
-        if here.iter().any(|item| item.3) && sum.saturating_add(1) > self.personal.weight {
-            self.personal = Most { weight: sum.saturating_add(1), entry: heaviest };
+        if sum >= TELLING && sum >= self.personal.weight {
+            let personal =
+                |item: &mut Item| *item.personal.get_or_insert_with(|| is_personal(text, item.found));
+            if self.ring.iter_mut().flatten().any(personal) {
+                self.personal = Most { weight: sum.saturating_add(1), entry };
+            }
         }
     }
 }
 
-const PEOPLE: &[&[u8]] = &[
-    b"i",
-    b"im",
-    b"ive",
-    b"my",
-    b"me",
-    b"we",
-    b"our",
-    b"us",
-    b"he",
-    b"she",
-    b"his",
-    b"her",
-    b"their",
-    b"mum",
-    b"mom",
-    b"dad",
-    b"mother",
-    b"father",
-    b"son",
-    b"daughter",
-    b"wife",
-    b"husband",
-    b"baby",
-    b"brother",
-    b"sister",
-    b"grandma",
-    b"grandpa",
-    b"kid",
-    b"kids",
-    b"partner",
-    b"j",
-    b"je",
-    b"mon",
-    b"ma",
-    b"mes",
-    b"moi",
-    b"m",
-    b"nous",
-    b"on",
-    b"notre",
-    b"nos",
-    b"il",
-    b"elle",
-    b"son",
-    b"sa",
-    b"ses",
-    b"lui",
-    b"maman",
-    b"papa",
-    b"mere",
-    b"pere",
-    b"fils",
-    b"fille",
-    b"femme",
-    b"mari",
-    b"bebe",
-    b"frere",
-    b"soeur",
-    b"mamie",
-    b"papi",
-    b"petit",
-    b"petite",
-];
+/// Who may stand beside a word, in letters without accents.
+fn is_person(letters: &[u8]) -> bool {
+    matches!(
+        letters,
+        b"i" | b"im"
+            | b"ive"
+            | b"my"
+            | b"me"
+            | b"we"
+            | b"our"
+            | b"us"
+            | b"he"
+            | b"she"
+            | b"his"
+            | b"her"
+            | b"their"
+            | b"mum"
+            | b"mom"
+            | b"dad"
+            | b"mother"
+            | b"father"
+            | b"son"
+            | b"daughter"
+            | b"wife"
+            | b"husband"
+            | b"baby"
+            | b"brother"
+            | b"sister"
+            | b"grandma"
+            | b"grandpa"
+            | b"kid"
+            | b"kids"
+            | b"partner"
+            | b"j"
+            | b"je"
+            | b"mon"
+            | b"ma"
+            | b"mes"
+            | b"moi"
+            | b"m"
+            | b"nous"
+            | b"on"
+            | b"notre"
+            | b"nos"
+            | b"il"
+            | b"elle"
+            | b"sa"
+            | b"ses"
+            | b"lui"
+            | b"maman"
+            | b"papa"
+            | b"mere"
+            | b"pere"
+            | b"fils"
+            | b"fille"
+            | b"femme"
+            | b"mari"
+            | b"bebe"
+            | b"frere"
+            | b"soeur"
+            | b"mamie"
+            | b"papi"
+            | b"petit"
+            | b"petite"
+    )
+}
 
 /// Whether somebody stands within four words before or three after.
-pub(super) fn is_personal(text: &[u8], found: Found) -> bool {
-    let person = |word: fold::Word| PEOPLE.contains(&word.letters());
-    let inside = fold::word(text, found.start);
-    if person(inside) {
-        return true;
-    }
+fn is_personal(text: &[u8], found: Found) -> bool {
     let mut start = found.start;
     for _ in 0..4 {
         let Some(word) = fold::before(text, start) else { break };
-        if person(word) {
+        if is_person(word.letters()) {
             return true;
         }
         start = word.start;
     }
-    let mut end = found.end;
-    for _ in 0..3 {
-        let Some(word) = fold::next(text, end) else { break };
-        if person(word) {
-            return true;
-        }
-        end = word.end;
+    let inside = fold::word(text, found.start);
+    let mut next = Some(inside);
+    for _ in 0..7 {
+        let Some(word) = next.filter(|word| !is_person(word.letters())) else { break };
+        next = fold::next(text, word.end);
     }
-    false
+    next.is_some_and(|word| is_person(word.letters()))
 }
 
 /// What an entry weighs here: a name in a program says little of anybody.

@@ -32,10 +32,30 @@ const SUFFIXES: &[&[u8]] = &[
     b"xml", b"csv", b"lock", b"ipynb", b"swift", b"lua", b"ini", b"conf", b"tf", b"gradle", b"md", b"log",
 ];
 
-const OPERATORS: &[&[u8; 2]] = &[
-    b"=>", b"->", b"::", b"==", b"!=", b"&&", b"||", b"</", b"/>", b"+=", b"-=", b"$(", b"#!", b"()", b"{}",
-    b"[]", b"/*", b"*/", b"@@", b"${", b";\n", b"{\n", b"}\n", b");", b"':", b"\":", b"--",
-];
+/// Two signs that programs have and sentences have not.
+const fn is_operator(first: u8, second: u8) -> bool {
+    matches!(
+        (first, second),
+        (b'=' | b'-', b'>')
+            | (b':', b':')
+            | (b'=' | b'!' | b'+' | b'-', b'=')
+            | (b'&', b'&')
+            | (b'|', b'|')
+            | (b'<', b'/')
+            | (b'/', b'>' | b'*')
+            | (b'*', b'/')
+            | (b'$', b'(' | b'{')
+            | (b'#', b'!')
+            | (b'(', b')')
+            | (b'{', b'}' | b'\n')
+            | (b'[', b']')
+            | (b'@', b'@')
+            | (b';' | b'}', b'\n')
+            | (b')', b';')
+            | (b'\'' | b'"', b':')
+            | (b'-', b'-')
+    )
+}
 
 const UNITS: &[&[u8]] = &[
     b"mg", b"ml", b"kg", b"bpm", b"mmhg", b"mmol", b"mcg", b"cl", b"kcal", b"g/l", b"kilos", b"kilo", b"ui",
@@ -61,7 +81,7 @@ pub(super) fn look(text: &[u8]) -> Shape {
             }
             continue;
         }
-        if OPERATORS.contains(&&[byte, next]) {
+        if is_operator(byte, next) {
             shape.syntax += 1;
         }
         match byte {
