@@ -446,7 +446,7 @@ fn replay(path: &Path, mut book: Book) -> Result<(Book, u64, bool), LedgerError>
     let (mut good, mut known, mut damaged) = (0_usize, 0_usize, 0_usize);
     for line in text.split_inclusive('\n') {
         let whole = line.strip_suffix('\n');
-        if known == 0 && Record::is_of_another_version(line) {
+        if known == 0 && whole.is_some_and(Record::is_of_another_version) {
             return Err(LedgerError::Newer(path.to_owned()));
         }
         match whole.and_then(Record::read) {

@@ -93,10 +93,7 @@ impl Record {
 
     /// Reads a line without its line feed; `None` when it is torn or not one of these.
     pub(crate) fn read(line: &str) -> Option<Self> {
-        let (body, said) = line.rsplit_once(" *")?;
-        if said.len() != 8 || u32::from_str_radix(said, 16).ok()? != sum(body.as_bytes()) {
-            return None;
-        }
+        let body = whole(line)?;
         if body.starts_with("sanctum-budget ") {
             return (body == HEADER).then_some(Self::Header);
         }
@@ -135,10 +132,16 @@ impl Record {
         words.next().is_none().then_some(record)
     }
 
-    /// A whole file begins with the header of another version.
+    /// The first line is whole, and says that another version wrote the file.
     pub(crate) fn is_of_another_version(line: &str) -> bool {
-        line.strip_prefix("sanctum-budget ").is_some_and(|rest| !rest.starts_with("1 *"))
+        whole(line).is_some_and(|body| body.starts_with("sanctum-budget ") && body != HEADER)
     }
+}
+
+/// What a line says, if its sum is right.
+fn whole(line: &str) -> Option<&str> {
+    let (body, said) = line.rsplit_once(" *")?;
+    (said.len() == 8 && u32::from_str_radix(said, 16).ok()? == sum(body.as_bytes())).then_some(body)
 }
 
 fn number<T: std::str::FromStr>(word: Option<&str>) -> Option<T> {

@@ -17,7 +17,7 @@ mod writer;
 
 pub use line::{Attempt, Finish, Line, Source, Tokens, Word};
 pub use log::{Log, LogError, Parts, Slot};
-pub use rows::{By, rows};
+pub use rows::{By, report, rows};
 
 use sanctum_kernel::Size;
 use schemars::JsonSchema;

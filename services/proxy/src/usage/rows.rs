@@ -94,3 +94,10 @@ fn shown(key: String, row: &Row, span: &[Date]) -> UsageRow {
         daily_usd: span.iter().map(daily).collect(),
     }
 }
+
+/// `GET /usage` without the door: [`rows`], off the threads that serve.
+pub async fn report(log: &Log, by: String, days: u32) -> Result<Vec<UsageRow>, Problem> {
+    let log = log.clone();
+    let counted = tokio::task::spawn_blocking(move || rows(&log, &by, days)).await;
+    counted.unwrap_or_else(|_| Err(Problem::new(500, "inside", "something inside failed")))
+}

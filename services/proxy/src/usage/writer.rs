@@ -133,6 +133,7 @@ impl Writer {
 
     fn append(&mut self, date: Date, bytes: &[u8]) -> io::Result<()> {
         let most = self.shared.live().config.file_size.0;
+        self.miss();
         let mut out = match self.outs.remove(&date) {
             Some(out) if out.is_long(most) => out.next(&self.dir)?,
             Some(out) => out,
@@ -144,6 +145,16 @@ impl Writer {
         }
         self.outs.insert(date, out);
         written
+    }
+
+    /// Notices files that were taken away: what is written into them would be gone.
+    fn miss(&mut self) {
+        let before = self.outs.len();
+        self.outs.retain(|_, out| out.is_there());
+        if self.outs.len() < before {
+            tracing::warn!(dir = %self.dir.display(), "a file of the usage log was taken away; the log is counted anew");
+            self.shared.count_anew(&self.dir);
+        }
     }
 
     fn date_of(&mut self, time: Timestamp) -> Date {
@@ -195,12 +206,7 @@ impl Writer {
         if !self.failing {
             self.say_well();
         }
-        let before = self.outs.len();
-        self.outs.retain(|_, out| out.is_there());
-        if self.outs.len() < before {
-            tracing::warn!(dir = %self.dir.display(), "a file of the usage log was taken away; the log is counted anew");
-            self.shared.count_anew(&self.dir);
-        }
+        self.miss();
         self.expire();
         if self.unsaved >= CHECKPOINT.0 || (self.unsaved > 0 && self.saved.elapsed() >= CHECKPOINT.1) {
             self.save();

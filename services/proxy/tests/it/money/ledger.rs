@@ -244,3 +244,15 @@ fn another_process_is_kept_out() {
     let refused = Ledger::open(dir.path(), clock(NOON), toronto(), caps(None)).unwrap_err();
     assert!(refused.to_string().ends_with("budget.lock` is in use by another process"), "{refused}");
 }
+
+#[test]
+fn a_journal_of_a_newer_version_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("budget.journal");
+    // FNV-1a of `sanctum-budget 2`.
+    let newer = b"sanctum-budget 2 *97c9c7ec\n";
+    sanctum_kernel::files::replace(&path, newer, 0o600).unwrap();
+    let refused = Ledger::open(dir.path(), clock(NOON), toronto(), caps(None)).unwrap_err();
+    assert!(refused.to_string().ends_with("was written by a newer version"), "{refused}");
+    assert_eq!(fs::read(&path).unwrap(), newer);
+}
