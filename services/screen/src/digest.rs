@@ -98,21 +98,44 @@ fn text(hub: &Inner, digest: &Digest) -> String {
     let kept = |(person, nights): (&String, &u32)| {
         let name = hub.rules.called(person);
         if french {
-            format!("{name} : {nights} couchers sur 7")
+            format!("{name} : {nights} {} sur 7", if *nights > 1 { "couchers" } else { "coucher" })
         } else {
             format!("{name}: {nights} of 7 bedtimes kept")
         }
     };
     let mut lines: Vec<String> = digest.bedtimes_kept.iter().map(kept).collect();
+    // In French, zero is singular, too.
+    let count = |count: u32, en: &str, fr: &str| match (french, count) {
+        (true, 0 | 1) => format!("{count} {fr}"),
+        (true, _) => {
+            format!("{count} {}", fr.split(' ').map(|word| format!("{word}s")).collect::<Vec<_>>().join(" "))
+        }
+        (false, 1) => format!("1 {en}"),
+        (false, _) => format!("{count} {en}s"),
+    };
     lines.push(if french {
-        format!("{overrides} exceptions, {earned} minutes gagnées ({redeemed} utilisées)")
+        format!(
+            "{}, {} ({})",
+            count(*overrides, "", "exception"),
+            count(*earned, "", "minute gagnée"),
+            count(*redeemed, "", "utilisée")
+        )
     } else {
-        format!("{overrides} overrides, {earned} minutes earned ({redeemed} redeemed)")
+        format!(
+            "{}, {} earned ({redeemed} redeemed)",
+            count(*overrides, "override", ""),
+            count(*earned, "minute", "")
+        )
     });
-    lines.push(if french {
-        format!("{guests} nouveaux appareils, {violations} tentatives")
+    let fresh = if *guests > 1 {
+        format!("{guests} nouveaux appareils")
     } else {
-        format!("{guests} new devices, {violations} violations")
+        format!("{guests} nouvel appareil")
+    };
+    lines.push(if french {
+        format!("{fresh}, {}", count(*violations, "", "tentative"))
+    } else {
+        format!("{}, {}", count(*guests, "new device", ""), count(*violations, "violation", ""))
     });
     lines.join("\n")
 }

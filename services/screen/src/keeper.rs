@@ -7,12 +7,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use sanctum_api::firewall::{Device, Verdict};
 use sanctum_api::notify::Severity;
+use sanctum_kernel::house::Language;
 use sanctum_kernel::well::Status;
 use sanctum_kernel::{Applied, Chain, Failure, Latch, Stop, Trace};
 use tokio::time::Instant;
 
 use crate::config::Mode;
-use crate::doubt::Doubt;
+use crate::doubt::{Doubt, Why};
 use crate::enforce::{enforce, wanted};
 use crate::engine::{Ruling, newcomers};
 use crate::hub::{Hub, World};
@@ -78,7 +79,7 @@ impl Keeper {
         let asked = self.hub.asked.load(Ordering::SeqCst);
         let now = self.hub.shared.clock.now();
         if let Some(why) = self.doubt.of(now, Instant::now(), self.hub.shared.clock.discipline()) {
-            return self.doubtful(&why, now).await;
+            return self.doubtful(why, now).await;
         }
         self.hub.shared.well.set("clock", Status::Well, "it can be believed");
         if self.remembered.is_none_or(|remembered| now.duration_since(remembered).abs() >= REMEMBER) {
@@ -185,15 +186,16 @@ impl Keeper {
     }
 
     /// The last declaration stays, a parent is told once a day, and nothing is guessed.
-    async fn doubtful(&mut self, why: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    async fn doubtful(&mut self, why: Why, now: Timestamp) -> Result<Timestamp, Failure> {
+        let text = why.said(Language::En);
         self.hub.look(|state| {
             state.enforced = Applied::Unknown;
-            state.detail = Some(why.to_owned());
+            state.detail = Some(text.clone());
         });
         self.hub.shared.well.set_hint(
             "clock",
             Status::Unwell,
-            why,
+            text,
             "set the clock, or let it be set by the network (NTP)",
         );
         let key = format!("clock-{}", now.strftime("%Y-%m-%d"));

@@ -6,10 +6,25 @@ use sanctum_api::firewall::Verdict;
 use sanctum_api::screen::Violation;
 use sanctum_kernel::house::Language;
 
+use crate::doubt::Why;
 use crate::engine::{Act, Deed, Target};
 
 /// Title and message.
 pub(crate) type Text = (String, String);
+
+/// How the engine names its most frequent rules, and what a French family reads: heads of its words, which carry names
+/// and hours behind them. A rule that is not here is told as the engine says it.
+const RULES: &[(&str, &str)] = &[
+    ("weekday curfew ", "couvre-feu de semaine "),
+    ("weekend curfew ", "couvre-feu du week-end "),
+    ("holiday curfew ", "couvre-feu des jours libres "),
+    ("homework, by ", "devoirs, par "),
+    ("override: curfew now, by ", "couvre-feu immédiat, par "),
+    ("a parent refused this guest", "un parent a refusé cet invité"),
+    ("the guest's pass is over", "le passe de l’invité est terminé"),
+    ("not approved", "pas encore approuvé"),
+    ("waits for approval", "attend une approbation"),
+];
 
 /// The language and the zone that times are told in.
 #[derive(Debug, Clone)]
@@ -43,6 +58,13 @@ impl Words {
         }
     }
 
+    /// A rule by the name that the family's language has for it.
+    fn rule(&self, rule: &str) -> String {
+        let french = RULES.iter().find_map(|(en, fr)| Some(format!("{fr}{}", rule.strip_prefix(en)?)));
+        let french = french.map(|french| french.replace(", moved to ", ", déplacé à "));
+        self.pick(rule.to_owned(), french.unwrap_or_else(|| rule.to_owned()))
+    }
+
     /// The time of day, as the clock on the wall shows it.
     pub(crate) fn wall(&self, at: Timestamp) -> String {
         at.to_zoned(self.tz.clone()).strftime("%H:%M").to_string()
@@ -66,7 +88,7 @@ impl Words {
                 ("Whether it is blocked could not be checked.", "Impossible de vérifier le blocage.")
             }
         };
-        let rule = &violation.rule;
+        let rule = self.rule(&violation.rule);
         let title = self.pick(
             format!("{name} tried to get online at {at}"),
             format!("{name} a tenté de se connecter à {at}"),
@@ -133,7 +155,8 @@ impl Words {
         )
     }
 
-    pub(crate) fn clock(&self, why: &str) -> Text {
+    pub(crate) fn clock(&self, why: Why) -> Text {
+        let why = why.said(self.language);
         let title =
             self.pick("The clock cannot be right".to_owned(), "L’horloge ne peut pas être juste".to_owned());
         let message = self.pick(

@@ -7,10 +7,12 @@
     reason = "stubs and helpers are tests too: a panic is how they fail"
 )]
 
+mod agreement;
 mod bad_input;
 mod disk;
 mod enforce;
 mod family;
+mod french;
 mod story;
 mod stubs;
 mod usage;
