@@ -14,12 +14,12 @@ pub(crate) fn budget(effort: Effort) -> u64 {
     }
 }
 
-/// The word whose budget is the first that suffices.
+/// The word whose budget is nearest.
 pub(crate) fn of_budget(budget: u64) -> Effort {
     match budget {
         0 => Effort::None,
-        1..=1_024 => Effort::Low,
-        1_025..=8_192 => Effort::Medium,
+        1..=4_608 => Effort::Low,
+        4_609..=16_384 => Effort::Medium,
         _ => Effort::High,
     }
 }

@@ -36,6 +36,28 @@ impl<'a> Fields<'a> {
         Ok(Self { at, fields })
     }
 
+    /// The object at a path of Google's, which takes `inline_data` for `inlineData`.
+    pub(crate) fn google(raw: &'a RawValue, at: String) -> Result<Self, Malformed> {
+        Self::of(raw, at).map(Self::camel)
+    }
+
+    /// With the names that Google's JSON also allows brought into its usual form.
+    pub(crate) fn camel(mut self) -> Self {
+        self.fields.rename(|name| {
+            name.contains('_').then(|| {
+                let mut words = name.split('_');
+                let first = words.next().unwrap_or_default().to_owned();
+                words.fold(first, |mut name, word| {
+                    let mut chars = word.chars();
+                    name.extend(chars.next().map(|first| first.to_ascii_uppercase()));
+                    name.push_str(chars.as_str());
+                    name
+                })
+            })
+        });
+        self
+    }
+
     /// The path of one of its fields.
     pub(crate) fn at(&self, name: &str) -> String {
         if self.at.is_empty() { name.to_owned() } else { format!("{}.{name}", self.at) }

@@ -13,6 +13,7 @@ pub mod event;
 pub mod extra;
 pub mod fault;
 mod fields;
+pub mod gemini;
 pub mod ids;
 pub mod json;
 mod order;

@@ -190,6 +190,15 @@ impl<'a> Fields<'a> {
         self.fields.is_empty()
     }
 
+    /// Renames fields that go by two names.
+    pub fn rename(&mut self, new: impl Fn(&str) -> Option<String>) {
+        for (name, _) in &mut self.fields {
+            if let Some(other) = new(name) {
+                *name = Cow::Owned(other);
+            }
+        }
+    }
+
     /// Puts back what was taken and not understood.
     pub fn restore(&mut self, name: &'a str, raw: &'a RawValue) {
         self.fields.push((Cow::Borrowed(name), raw));
