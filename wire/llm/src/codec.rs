@@ -24,7 +24,8 @@ impl Dialect {
             Self::Chat => &crate::chat::Chat,
             // Their lines come with their folders.
             Self::Responses => &crate::responses::Responses,
-            Self::Messages | Self::Gemini => &crate::chat::Chat,
+            Self::Messages => &crate::chat::Chat,
+            Self::Gemini => &crate::gemini::Gemini,
         }
     }
 
