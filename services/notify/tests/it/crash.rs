@@ -17,8 +17,9 @@ use crate::peers::hook::{Hook, Mood};
 
 /// Where the child finds its house; only set for the child.
 const MARK: &str = "SANCTUM_NOTIFY_CHILD";
-/// Short here; the benchmark does two hundred.
-const ROUNDS: u32 = 12;
+/// Hubs that are killed side by side, and how often each: a thousand kills in all.
+const LANES: u32 = 2;
+const ROUNDS: u32 = 500;
 
 /// The service itself, when this binary is run again as the child; nothing otherwise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,7 +122,7 @@ impl Hub {
                         }
                         _ => break,
                     }
-                    tokio::time::sleep(Duration::from_millis(4)).await;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                 }
                 accepted
             });
@@ -129,6 +130,20 @@ impl Hub {
         tokio::time::sleep(length).await;
         self.kill();
         clients.join_all().await.into_iter().flatten().collect()
+    }
+
+    /// Every notification there is, by number.
+    async fn titles(&self) -> BTreeMap<i64, String> {
+        let mut titles = BTreeMap::new();
+        let mut path = "/history?source=crash&limit=500".to_owned();
+        loop {
+            let page = self.get(&path).await;
+            for life in page["notifications"].as_array().unwrap() {
+                titles.insert(life["id"].as_i64().unwrap(), life["notice"]["title"].as_str().unwrap().to_owned());
+            }
+            let Some(next) = page["next"].as_str() else { return titles };
+            path = format!("/history?source=crash&limit=500&cursor={next}");
+        }
     }
 
     async fn get(&self, path: &str) -> Value {
@@ -140,20 +155,30 @@ impl Hub {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f1_accepted_is_durable() {
+    let mut lanes = tokio::task::JoinSet::new();
+    (0..LANES).for_each(|_| drop(lanes.spawn(killed_over_and_over())));
+    lanes.join_all().await;
+}
+
+/// One hub on one disk, killed at a random instant of each of its short lives, most of them within the first requests:
+/// before a row is written, between the rows, between commit and answer, or while it delivers.
+async fn killed_over_and_over() {
     let hook = Hook::open().await;
     let mut hub = Hub::new(&hook);
     let mut accepted = BTreeMap::new();
     for round in 0..ROUNDS {
         hub.start().await;
-        let [chance] = sanctum_kernel::trace::random::<1>();
-        accepted.extend(hub.load(Duration::from_millis(5 + u64::from(chance)), round).await);
+        let [low, high] = sanctum_kernel::trace::random::<2>();
+        let life = Duration::from_micros(u64::from(u16::from_le_bytes([low, high])) / 2);
+        accepted.extend(hub.load(life, round).await);
     }
     hub.start().await;
-    assert!(accepted.len() > 20, "there was a load");
+    assert!(accepted.len() > 1000, "there was a load: {}", accepted.len());
     let ids: BTreeSet<i64> = accepted.values().copied().collect();
     assert_eq!(ids.len(), accepted.len(), "no number is given twice");
+    let kept = hub.titles().await;
     for (title, id) in &accepted {
-        assert_eq!(&hub.get(&format!("/notifications/{id}")).await["notice"]["title"], title);
+        assert_eq!(kept.get(id), Some(title), "{id} was accepted");
     }
     arrived(&hook, accepted.keys()).await;
 }
