@@ -22,9 +22,8 @@ impl Dialect {
     pub fn codec(self) -> &'static dyn Codec {
         match self {
             Self::Chat => &crate::chat::Chat,
-            // Their lines come with their folders.
             Self::Responses => &crate::responses::Responses,
-            Self::Messages => &crate::chat::Chat,
+            Self::Messages => &crate::messages::Messages,
             Self::Gemini => &crate::gemini::Gemini,
         }
     }
@@ -57,7 +56,7 @@ pub struct Loss {
 
 /// Why bytes are not of this dialect; names the field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {reason}")]
+#[error("{field}{}{reason}", if field.is_empty() { "" } else { ": " })]
 pub struct Malformed {
     /// A path such as `messages[2].content`; empty for the whole body.
     pub field: String,

@@ -44,6 +44,30 @@ pub fn url(source: &Source) -> Option<std::borrow::Cow<'_, str>> {
     }
 }
 
+/// The bytes of a base64 text; `None` where it is none.
+pub fn decode(base64: &str) -> Option<Vec<u8>> {
+    let digits = base64.trim_end_matches('=');
+    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 3);
+    let (mut held, mut bits) = (0_u32, 0_u32);
+    for digit in digits.bytes() {
+        let value = match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        held = (held << 6) | u32::from(value);
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from((held >> bits) & 0xFF).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +83,13 @@ mod tests {
         }
         let both = source("data:image/png;base64,AA==".to_owned());
         assert_eq!(url(&both).as_deref(), Some("data:image/png;base64,AA=="));
+    }
+
+    #[test]
+    fn decodes_base64() {
+        for (text, bytes) in [("", ""), ("TQ==", "M"), ("TWE", "Ma"), ("TWFu", "Man"), ("TWFuTQ", "ManM")] {
+            assert_eq!(decode(text).as_deref(), Some(bytes.as_bytes()), "{text}");
+        }
+        assert_eq!(decode("T?"), None);
     }
 }

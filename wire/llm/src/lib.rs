@@ -16,6 +16,7 @@ mod fields;
 pub mod gemini;
 pub mod ids;
 pub mod json;
+pub mod messages;
 mod order;
 pub mod read;
 pub mod request;

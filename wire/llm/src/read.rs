@@ -355,7 +355,7 @@ mod tests {
             "m: `0` is not a whole number from 1 up"
         );
         assert_eq!(told(fields.text("s", &At::Root).unwrap_err()), "s: `{\"x\":1}` is not a string");
-        assert_eq!(told(Fields::read("[1]", &At::Root).unwrap_err()), ": `[1]` is not an object");
+        assert_eq!(told(Fields::read("[1]", &At::Root).unwrap_err()), "`[1]` is not an object");
         assert!(told(Fields::read("{\"a\":", &At::Root).unwrap_err()).contains("not JSON"));
         assert!(told(utf8(b"{\"a\xFF").unwrap_err()).contains("from byte 3"));
         assert_eq!(shown(&"ä".repeat(100)).chars().count(), 63);

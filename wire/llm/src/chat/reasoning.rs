@@ -1,25 +1,11 @@
 //! How much to think, in the words of chat completions, and which models are OpenAI's own.
 
-use crate::{Effort, Reasoning, Request, extra::Losses, json::Object, read::Fields};
-
-/// Words in the order of [`Effort`].
-const WORDS: [(Effort, &str); 6] = [
-    (Effort::None, "none"),
-    (Effort::Minimal, "minimal"),
-    (Effort::Low, "low"),
-    (Effort::Medium, "medium"),
-    (Effort::High, "high"),
-    (Effort::Max, "xhigh"),
-];
-
-pub(super) fn effort(word: &str) -> Option<Effort> {
-    WORDS.iter().find(|(_, name)| *name == word).map(|(effort, _)| *effort)
-}
+use crate::{Effort, Reasoning, Request, effort, extra::Losses, json::Object, read::Fields};
 
 /// `reasoning_effort`; where only OpenRouter's `reasoning` object stands it is understood and also kept, because there is
 /// more in it than this form holds.
 pub(super) fn read(fields: &mut Fields<'_>) -> Option<Reasoning> {
-    if let Some(effort) = fields.peek_text("reasoning_effort").and_then(|word| effort(&word)) {
+    if let Some(effort) = fields.peek_text("reasoning_effort").and_then(|word| effort::from_word(&word)) {
         fields.take("reasoning_effort");
         return Some(Reasoning {
             enabled: Some(effort != Effort::None),
@@ -29,7 +15,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<Reasoning> {
     }
     let mut object = Fields::read(fields.peek("reasoning")?.get(), &crate::read::At::Root).ok()?;
     let at = crate::read::At::Root;
-    let effort = object.text("effort", &at).ok()?.and_then(|word| effort(&word));
+    let effort = object.text("effort", &at).ok()?.and_then(|word| effort::from_word(&word));
     let budget = object.count("max_tokens", &at, 0).ok()?;
     let enabled =
         object.flag("enabled", &at).ok()?.or((effort.is_some() || budget.is_some()).then_some(true));
@@ -43,12 +29,7 @@ pub(super) fn write(request: &Request, object: &mut Object<'_>, losses: &mut Los
     if reasoning.summary.is_some() {
         losses.dropped("reasoning.summary");
     }
-    let effort = if reasoning.enabled == Some(false) {
-        Some(Effort::None)
-    } else {
-        reasoning.effort.or_else(|| reasoning.budget.map(by_budget))
-    };
-    let Some(effort) = effort else { return };
+    let Some(effort) = reasoning.as_effort() else { return };
     let (effort, word) = spoken(&request.model, effort);
     if let Some(budget) = reasoning.budget.filter(|_| effort != Effort::None) {
         losses.became("reasoning.budget", format!("{budget} tokens as the effort `{word}`"));
@@ -56,14 +37,6 @@ pub(super) fn write(request: &Request, object: &mut Object<'_>, losses: &mut Los
         losses.became("reasoning.enabled", format!("the least effort of this model, `{word}`"));
     }
     object.string("reasoning_effort", word);
-}
-
-fn by_budget(tokens: u64) -> Effort {
-    match tokens {
-        0..=4_096 => Effort::Low,
-        4_097..=16_384 => Effort::Medium,
-        _ => Effort::High,
-    }
 }
 
 /// The first reasoning models know no `none`: o1, o3 and o4 begin at `low`, gpt-5 at `minimal`.
@@ -79,7 +52,7 @@ fn spoken(model: &str, effort: Effort) -> (Effort, &'static str) {
         Effort::None
     };
     let effort = effort.max(least);
-    WORDS.iter().copied().find(|(known, _)| *known == effort).unwrap_or((Effort::Medium, "medium"))
+    (effort, effort::word(effort))
 }
 
 fn bare(model: &str) -> &str {

@@ -11,4 +11,5 @@
 mod chat;
 mod help;
 mod laws;
+mod messages;
 mod responses;
