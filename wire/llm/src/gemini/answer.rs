@@ -54,7 +54,17 @@ pub(super) fn read(body: &[u8]) -> Result<Answer, Malformed> {
     fields.raw("createTime");
     let mut rest = fields.rest();
     rest.append(&mut extra);
-    Ok(Answer { from: Dialect::Gemini, id, model, created: None, parts, finish, stop_sequence: None, usage, extra: rest })
+    Ok(Answer {
+        from: Dialect::Gemini,
+        id,
+        model,
+        created: None,
+        parts,
+        finish,
+        stop_sequence: None,
+        usage,
+        extra: rest,
+    })
 }
 
 fn candidate(
@@ -84,8 +94,15 @@ pub(super) fn finish_of(word: &str) -> Finish {
     match word {
         "STOP" => Finish::Stop,
         "MAX_TOKENS" => Finish::Length,
-        "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "IMAGE_SAFETY"
-        | "IMAGE_PROHIBITED_CONTENT" | "IMAGE_RECITATION" | "MODEL_ARMOR" => Finish::Refused,
+        "SAFETY"
+        | "RECITATION"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION"
+        | "MODEL_ARMOR" => Finish::Refused,
         other => Finish::Other(other.to_owned()),
     }
 }
@@ -184,7 +201,9 @@ pub(super) fn write(answer: &Answer, asked: &Request) -> Written {
         o.fields(extra::own(kept));
     });
     for field in &answer.extra {
-        let placed = own && (!field.0.starts_with('/') || field.0.matches('/').count() < 4 && field.0.starts_with("/candidates/"));
+        let placed = own
+            && (!field.0.starts_with('/')
+                || field.0.matches('/').count() < 4 && field.0.starts_with("/candidates/"));
         if !placed {
             losses.extra("", std::slice::from_ref(field));
         }

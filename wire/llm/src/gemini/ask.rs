@@ -58,7 +58,9 @@ fn turns(request: &Request, o: &mut Object<'_>, losses: &mut Losses) {
                     let at = format!("turns[{index}]");
                     unsaid(turn, &at, writer.losses);
                     if request.turns.iter().take(index).any(|earlier| earlier.role != Role::System) {
-                        writer.losses.became(format!("{at}.role"), "part of the instructions at the beginning");
+                        writer
+                            .losses
+                            .became(format!("{at}.role"), "part of the instructions at the beginning");
                     }
                     writer.parts(&turn.parts, &at, list);
                 }

@@ -249,7 +249,10 @@ impl State {
     fn whole(&mut self, raw: &RawValue, into: &mut Vec<Event>) {
         self.close(into);
         let json: Raw = raw.to_owned();
-        into.push(Event::Open { index: self.index, part: Opening::Opaque { dialect: Dialect::Gemini, json } });
+        into.push(Event::Open {
+            index: self.index,
+            part: Opening::Opaque { dialect: Dialect::Gemini, json },
+        });
         into.push(Event::Close { index: self.index });
         self.index += 1;
     }

@@ -25,9 +25,17 @@ pub(super) struct Encoder {
 enum Open {
     Nothing,
     Text,
-    Thinking { said: bool, signature: String },
+    Thinking {
+        said: bool,
+        signature: String,
+    },
     /// Arguments are an object here and cannot be sent in pieces.
-    Call { id: String, name: String, signature: Option<String>, arguments: String },
+    Call {
+        id: String,
+        name: String,
+        signature: Option<String>,
+        arguments: String,
+    },
 }
 
 impl Encode for Encoder {

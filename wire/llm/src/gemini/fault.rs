@@ -11,7 +11,9 @@ use crate::{Fault, FaultKind, fault};
 pub(super) fn read(status: u16, body: &[u8]) -> Fault {
     let mut fault = fault::read(status, body);
     let text = String::from_utf8_lossy(body);
-    if fault.kind == FaultKind::Invalid && (text.contains("API_KEY_INVALID") || text.contains("API key expired")) {
+    if fault.kind == FaultKind::Invalid
+        && (text.contains("API_KEY_INVALID") || text.contains("API key expired"))
+    {
         fault.kind = FaultKind::Unauthorized;
     }
     fault

@@ -161,7 +161,8 @@ fn result(
         return Err(malformed(at, "is missing; an object is needed"));
     };
     let mut fields = Fields::of(raw, at)?;
-    let said = |raw: &RawValue| string(raw).map_or_else(|| raw.get().to_owned(), std::borrow::Cow::into_owned);
+    let said =
+        |raw: &RawValue| string(raw).map_or_else(|| raw.get().to_owned(), std::borrow::Cow::into_owned);
     let (output, error) = (fields.raw("output"), fields.raw("error"));
     let alone = fields.is_empty();
     let (text, failed) = match (output, error) {
@@ -366,7 +367,13 @@ pub(super) struct Call<'a> {
 }
 
 /// Writes a call; arguments are an object here, and what a model broke is kept as a string.
-pub(super) fn call(call: Call<'_>, signature: Option<&str>, at: &str, list: &mut Array<'_>, losses: &mut Losses) {
+pub(super) fn call(
+    call: Call<'_>,
+    signature: Option<&str>,
+    at: &str,
+    list: &mut Array<'_>,
+    losses: &mut Losses,
+) {
     let arguments = call.arguments.trim();
     list.with(|o| {
         o.with("functionCall", |o| {

@@ -49,12 +49,7 @@ fn turns(fields: &mut Fields<'_>, extra: &mut Vec<(String, Raw)>) -> Result<Vec<
     if let Some(raw) = fields.raw("systemInstruction") {
         let parts = match string(raw) {
             Some(text) => vec![Part::text(text)],
-            None => contents(
-                Fields::google(raw, "systemInstruction".to_owned())?,
-                &mut names,
-                extra,
-            )?
-            .1,
+            None => contents(Fields::google(raw, "systemInstruction".to_owned())?, &mut names, extra)?.1,
         };
         turns.push(turn(Role::System, parts));
     }
@@ -195,9 +190,12 @@ fn format(config: &mut Fields<'_>) -> Result<Option<Format>, Malformed> {
         (None, None) => Ok(None),
         (Some("text/plain"), None) => Ok(Some(Format::Text)),
         (Some("application/json"), None) => Ok(Some(Format::JsonObject)),
-        (None | Some("application/json"), Some(schema)) => {
-            Ok(Some(Format::JsonSchema { name: "answer".to_owned(), description: None, schema, strict: None }))
-        }
+        (None | Some("application/json"), Some(schema)) => Ok(Some(Format::JsonSchema {
+            name: "answer".to_owned(),
+            description: None,
+            schema,
+            strict: None,
+        })),
         (Some(other), _) => {
             let reason = format!("{other:?} is not application/json, or text/plain without a schema");
             Err(malformed(config.at("responseMimeType"), reason))

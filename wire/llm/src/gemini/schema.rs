@@ -66,9 +66,9 @@ impl Subset<'_> {
             match (name.as_str(), value) {
                 ("type", Value::Array(types)) => self.types(types, &here, &mut out),
                 ("properties", Value::Object(properties)) => {
-                    let reduced = properties
-                        .iter()
-                        .map(|(name, schema)| (name.clone(), self.reduce(schema, &format!("{here}.{name}"), depth)));
+                    let reduced = properties.iter().map(|(name, schema)| {
+                        (name.clone(), self.reduce(schema, &format!("{here}.{name}"), depth))
+                    });
                     let reduced: Map<String, Value> = reduced.collect();
                     out.insert(name.clone(), Value::Object(reduced));
                 }
@@ -81,7 +81,8 @@ impl Subset<'_> {
                         self.losses.became(&here, "anyOf");
                     }
                     let each = schemas.iter().enumerate();
-                    let reduced = each.map(|(index, schema)| self.reduce(schema, &format!("{here}[{index}]"), depth));
+                    let reduced =
+                        each.map(|(index, schema)| self.reduce(schema, &format!("{here}[{index}]"), depth));
                     let reduced: Vec<Value> = reduced.collect();
                     out.insert("anyOf".to_owned(), Value::Array(reduced));
                 }

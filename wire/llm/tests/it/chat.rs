@@ -30,7 +30,7 @@ fn complaints_name_the_field() {
         |field: &str| format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],{field}}}"#);
     let messages = |messages: &str| format!(r#"{{"model":"m","messages":{messages}}}"#);
     let cases = [
-        "".to_owned(),
+        String::new(),
         "[]".to_owned(),
         r#"{"messages":[]}"#.to_owned(),
         r#"{"model":"","messages":[]}"#.to_owned(),

@@ -9,6 +9,7 @@
 )]
 
 mod chat;
+mod gemini;
 mod help;
 mod laws;
 mod messages;
