@@ -123,10 +123,11 @@ pub async fn start(plan: Plan) -> Result<Running, HostError> {
 fn say(names: &[&'static str], paths: &Paths, bound: &Bound) -> Result<Vec<Said>, FileError> {
     let mut all = Vec::new();
     for (name, addr) in names.iter().filter_map(|name| Some((*name, bound.addrs.get(*name)?))) {
-        match Said::say(paths, name, *addr)? {
-            Some(said) => all.push(said),
-            None => tracing::warn!(service = name, "another process of this house runs this service, too"),
+        let said = Said::say(paths, name, *addr)?;
+        if said.is_none() {
+            tracing::warn!(service = name, "another process of this house runs this service, too");
         }
+        all.extend(said);
     }
     Ok(all)
 }

@@ -43,7 +43,7 @@ impl Running {
                     written.map_err(FileError::on("write", &path))?;
                     return Ok(Some(Self(file)));
                 }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(WAIT),
+                Err(TryLockError::WouldBlock) => std::thread::park_timeout(WAIT),
                 Err(TryLockError::Error(error)) => return Err(FileError::on("lock", &path)(error)),
             }
         }

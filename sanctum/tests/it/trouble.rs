@@ -1,6 +1,6 @@
 //! What a command says when it fails: words for people, one shape of JSON for scripts.
 
-use std::os::unix::fs::PermissionsExt;
+use sanctum_testkit::kernel::files::replace;
 
 use crate::program::Program;
 
@@ -51,8 +51,7 @@ fn a_simulated_router_is_switched_off_without_touching_this_machine() {
     let program = Program::with_house();
     let tools = tempfile::tempdir().unwrap();
     let (nft, ran) = (tools.path().join("nft"), tools.path().join("ran"));
-    std::fs::write(&nft, format!("#!/bin/sh\ntouch {}\n", ran.display())).unwrap();
-    std::fs::set_permissions(&nft, std::fs::Permissions::from_mode(0o755)).unwrap();
+    replace(&nft, format!("#!/bin/sh\ntouch {}\n", ran.display()).as_bytes(), 0o755).unwrap();
     let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
     let off = || program.command(&["firewall", "off"]).env("PATH", &path).output().unwrap();
     let down = off();
@@ -95,9 +94,9 @@ fn a_secret_that_cannot_be_read_is_named_with_its_place() {
     assert!(program.run(&["doctor"]).out.contains("1 secret cannot be read"));
     let secrets = program.home().join("secrets");
     std::fs::create_dir_all(&secrets).unwrap();
-    std::fs::write(secrets.join("hook-key"), "").unwrap();
+    replace(&secrets.join("hook-key"), b"", 0o600).unwrap();
     assert!(program.run(&["config", "check"]).out.contains("is empty"));
-    std::fs::write(secrets.join("hook-key"), "0123456789abcdef0123456789abcdef").unwrap();
+    replace(&secrets.join("hook-key"), b"0123456789abcdef0123456789abcdef", 0o600).unwrap();
     assert!(program.ok(&["config", "check"]).starts_with("good:"));
 }
 

@@ -13,7 +13,7 @@ use crate::cli::{Cli, Outcome};
 #[derive(Debug, Serialize)]
 struct Kept<'a> {
     /// The file that the hub reads when it is back.
-    kept: String,
+    file: String,
     why: &'a str,
     shown: &'a str,
 }
@@ -34,7 +34,7 @@ pub(crate) fn keep(notice: &Notice, key: &str, why: &str, cli: &Cli) -> Outcome 
         return Err(Hinted::new(exit::CANNOT_CREATE, message, "start the house with `sanctum up`, and free the disk").because(error).into());
     }
     if cli.json {
-        cli.show(&Kept { kept: path.display().to_string(), why, shown: &shown }, |_, _| Ok(()))?;
+        cli.show(&Kept { file: path.display().to_string(), why, shown: &shown }, |_, _| Ok(()))?;
     }
     let mut err = std::io::stderr().lock();
     writeln!(err, "the hub does not answer: {why}")?;

@@ -148,7 +148,9 @@ impl Core {
         };
         let old: Vec<String> =
             self.setup.records.values().filter(old).map(|record| record.device.id.clone()).collect();
-        old.iter().for_each(|id| self.forget(id));
+        for id in &old {
+            self.forget(id);
+        }
     }
 
     /// Nothing is known of it any more.
@@ -184,9 +186,9 @@ fn is_nobody(record: &Record) -> bool {
 mod tests {
     use super::*;
 
-    fn mac(n: u32) -> Mac {
-        let [a, b, c, d] = n.to_be_bytes();
-        Mac([2, 0, a, b, c, d])
+    fn mac(number: u32) -> Mac {
+        let [.., high, low] = number.to_be_bytes();
+        Mac([2, 0, 0, 0, high, low])
     }
 
     #[test]

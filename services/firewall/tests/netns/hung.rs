@@ -1,11 +1,11 @@
 //! An `nft` that hangs stops nothing but itself.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sanctum_api::firewall::Verdict;
+use sanctum_kernel::files;
 use sanctum_testkit::eventually;
 use serde_json::json;
 
@@ -23,9 +23,8 @@ fn a_hung_nft_is_stopped_said_and_tried_again() {
         let dir = tempfile::tempdir().unwrap();
         let (nft, hang) = (dir.path().join("nft"), dir.path().join("hang"));
         let script = format!("#!/bin/sh\n[ -e {} ] && sleep 1000\nexec nft \"$@\"\n", hang.display());
-        fs::write(&nft, script).unwrap();
-        fs::set_permissions(&nft, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(&hang, "").unwrap();
+        files::replace(&nft, script.as_bytes(), 0o755).unwrap();
+        files::replace(&hang, b"", 0o600).unwrap();
         let config = format!(
             "reconcile = \"500ms\"\n[firewall.nftables]\nnft = \"{}\"\npatience = \"300ms\"",
             nft.display()
@@ -51,7 +50,7 @@ fn a_hung_nft_is_stopped_said_and_tried_again() {
         until(&house, "xbox", "the block", |device| applied(device.block.as_ref().unwrap().verdict)).await;
         assert!(!lab.pings("xb", "203.0.113.2"));
         // Loaded once, blocks need no nft: the hot path goes on while it hangs.
-        fs::write(&hang, "").unwrap();
+        files::replace(&hang, b"", 0o600).unwrap();
         desire(&house, json!({}), "allow").await;
         assert!(lab.pings("xb", "203.0.113.2"));
         desire(&house, json!({ "xbox": curfew() }), "allow").await;

@@ -72,17 +72,6 @@ fn every_kind_of_join_is_one_event() {
             (xbox.fingerprint.hostname.as_deref(), xbox.fingerprint.vendor_class.as_deref()),
             (Some("XBOX"), Some("MSFT 5.0 XBOX"))
         );
-        // What it announces to everybody does not overrule what it told the router.
-        lab.ip("xb", "address add 10.77.0.66/24 dev eth0");
-        lab.ip("xb", "route replace default via 10.77.0.1");
-        announce(&lab, "xb", "10.77.0.66:5353", "not-me");
-        // A device that never asked for an address is known by what it announces, and only by that.
-        announce(&lab, "tb", "10.77.0.20:5353", "Avas-iPad");
-        let tablet =
-            until(&house, "tablet", "its name", |device| device.fingerprint.hostname.is_some()).await;
-        assert_eq!(tablet.fingerprint.hostname.as_deref(), Some("avas-ipad"));
-        let xbox = client(&house).device("xbox").await.unwrap();
-        assert_eq!(xbox.fingerprint.hostname.as_deref(), Some("XBOX"));
         // It goes, and comes back with an address typed by hand: no DHCP at all.
         lab.ip("xb", "link set eth0 down");
         heard.next("that it left", of(Kind::Left, XBOX)).await;
@@ -149,6 +138,31 @@ fn a_stranger_in_a_curfew_sends_nothing_and_is_freed_when_it_ends() {
         desire(&house, json!({}), "allow").await;
         assert!(lab.pings("xb", "203.0.113.2") && lab.pings("xb", "2001:db8:113::2"));
         assert_eq!(client(&house).device(RANDOM).await.unwrap().standing, Standing::Seen);
+        house.stop().await;
+    });
+}
+
+#[test]
+fn a_device_is_known_by_what_it_announces_where_dhcp_said_nothing() {
+    let lab = Arc::new(Lab::up());
+    let inner = Arc::clone(&lab);
+    lab.on_router(move || async move {
+        let lab = inner;
+        let house = house("").start().await;
+        lab.plug("xb", XBOX);
+        ask(&lab, &["-x", "hostname:XBOX", "-V", "MSFT 5.0 XBOX"]);
+        until(&house, "xbox", "its name", |device| device.fingerprint.hostname.is_some()).await;
+        // What it announces to everybody does not overrule what it told the router.
+        lab.ip("xb", "address add 10.77.0.66/24 dev eth0");
+        lab.ip("xb", "route replace default via 10.77.0.1");
+        announce(&lab, "xb", "10.77.0.66:5353", "not-me");
+        // A device that never asked for an address is known by what it announces, and only by that.
+        announce(&lab, "tb", "10.77.0.20:5353", "Avas-iPad");
+        let tablet =
+            until(&house, "tablet", "its name", |device| device.fingerprint.hostname.is_some()).await;
+        assert_eq!(tablet.fingerprint.hostname.as_deref(), Some("avas-ipad"));
+        let xbox = client(&house).device("xbox").await.unwrap();
+        assert_eq!(xbox.fingerprint.hostname.as_deref(), Some("XBOX"));
         house.stop().await;
     });
 }

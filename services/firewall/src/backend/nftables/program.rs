@@ -84,9 +84,9 @@ fn ended(child: &Child, within: Duration) -> io::Result<bool> {
 /// Kills it with everything it started. One that hangs inside the kernel is buried by a thread that waits for it.
 fn stop(child: &mut Child) {
     // It may have ended just now: then there is nobody left to kill.
-    if kill_process_group(Pid::from_child(child), Signal::KILL).is_err() {}
+    kill_process_group(Pid::from_child(child), Signal::KILL).ok();
     if ended(child, BURIAL).is_ok_and(|ended| ended) {
-        if child.wait().is_err() {}
+        child.wait().ok();
         return;
     }
     let pid = Pid::from_child(child);

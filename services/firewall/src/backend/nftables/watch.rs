@@ -168,8 +168,11 @@ async fn heard(packets: &[AsyncFd<Packets>]) -> io::Result<usize> {
     .await
 }
 
+/// Reads what a device said of itself.
+type Read = fn(&[u8]) -> Option<dhcp::Heard>;
+
 /// What devices said of themselves on one packet socket.
-fn requests(packets: &[AsyncFd<Packets>], at: usize, (by, read): (By, fn(&[u8]) -> Option<dhcp::Heard>)) -> Turn {
+fn requests(packets: &[AsyncFd<Packets>], at: usize, (by, read): (By, Read)) -> Turn {
     let mut turn = Turn::default();
     frames(packets, at, |frame| {
         turn.signals.extend(read(frame).map(|heard| {
@@ -236,8 +239,8 @@ mod tests {
         runtime.block_on(async {
             let mut watch = Watch::open(&lan, Vec::new(), Box::new(|_| {})).unwrap();
             watch.here.insert(mac(MANY));
-            let batch: String = (0..MANY).map(|n| format!("fdb add {} dev p0 master dynamic\n", mac(n))).collect();
-            run("bridge", &["-batch", "-"], &batch);
+            let batch: Vec<String> = (0..MANY).map(|n| format!("fdb add {} dev p0 master dynamic", mac(n))).collect();
+            run("bridge", &["-batch", "-"], &batch.join("\n"));
             // Nobody has read until now: the kernel could not keep all of it, and says so once.
             let mut told = BTreeSet::new();
             let overrun = loop {
