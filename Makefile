@@ -15,10 +15,10 @@ AS_ROOT := sudo -E env "PATH=$$PATH"
 TESTS := $(CARGO) --config 'target."cfg(unix)".runner="sudo -E"'
 endif
 
-.PHONY: help up down build install test check lab demo bench bless clean
+.PHONY: help up down build install test check lab conformance clients demo bench bless clean
 
 help: ## What there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 up: build ## Build and start the house; prints where to look
 	@$(SANCTUM) config check >/dev/null 2>&1 || [ -e "$${SANCTUM_HOME:-$$HOME/.sanctum}/sanctum.toml" ] || $(SANCTUM) init --yes
@@ -43,7 +43,7 @@ test: ## Install what tests need, then run all of them
 	$(CARGO) build --release --locked -p sanctum -p sanctum-lab
 	$(TESTS) test --workspace --locked
 	$(CARGO) test --doc --locked -p sanctum-kernel -p sanctum-api
-	@$(MAKE) --no-print-directory lab
+	@$(MAKE) --no-print-directory conformance clients lab
 
 check: ## The quick part of the tests: formatting, lints, unit tests
 	$(CARGO) fmt --all --check
@@ -54,6 +54,17 @@ lab: ## The story in network namespaces, with real DHCP and the real binary (roo
 	@tools/setup test
 	@$(CARGO) build --release --locked -p sanctum -p sanctum-lab
 	@$(AS_ROOT) $(TARGET)/release/sanctum-lab story
+
+conformance: ## What clients of models rely on, asked of the proxy; AGAINST=smg (or ferrogw, litellm, …) asks a peer
+	@$(CARGO) build --release --locked -p sanctum -p sanctum-lab
+	@$(if $(AGAINST),tools/peers >/dev/null)
+	@$(TARGET)/release/sanctum-lab conformance $(if $(AGAINST),--against $(AGAINST))
+
+clients: ## Real SDKs and agents against the proxy
+	@tools/setup test
+	@tools/clients >/dev/null
+	@$(CARGO) build --release --locked -p sanctum -p sanctum-lab
+	@$(TARGET)/release/sanctum-lab clients
 
 demo: build ## The story with a simulated router
 	@$(SANCTUM) demo

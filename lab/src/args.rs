@@ -9,6 +9,7 @@ pub(crate) const HELP: &str = "\
 The story of the house, in network namespaces, with real DHCP and the real binary. Needs root on Linux.
 
 Usage: sanctum-lab <story|joins|edge|chain|check> [options]
+       sanctum-lab <conformance|clients|provider> [options]
 
   story   A console joins at night: no packet passes, a parent is told, the tablet streams on,
           at wake-up it is lifted. Then: a playing console, a flushed router, a killed service.
@@ -19,11 +20,17 @@ Usage: sanctum-lab <story|joins|edge|chain|check> [options]
   chain   Strangers join: how long until the violation is stored, the message is at a local
           webhook and the banner is in the browser.
   check   The same network without a house: shows that the lab sees what passes.
+  conformance   What clients of language models rely on, asked of the proxy: every client's
+                API before every provider's, in good days and bad. Needs no root.
+  clients       Real SDKs and agents against the proxy (after tools/clients). Needs no root.
+  provider      The provider of both, alone: point any client at it.
 
 Options:
   --n N            How many joins [default: 100 for joins, 20 for edge and chain]
   --json           A report as JSON on standard output; the rest goes to standard error
   --sanctum PATH   The binary that is tried [default: `sanctum` beside this program]
+  --against PEER   conformance of a peer that tools/peers has installed
+  --only WORDS     Only the checks whose title holds these words, or the clients of that name
   --no-browser     Follow the dashboard's stream instead of looking at its page in Chromium
   -h, --help       This text
 
@@ -47,6 +54,9 @@ pub(crate) enum Verb {
     Edge,
     Chain,
     Check,
+    Conformance,
+    Clients,
+    Provider,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +66,8 @@ pub(crate) struct Args {
     pub(crate) json: bool,
     pub(crate) sanctum: Option<PathBuf>,
     pub(crate) browser: bool,
+    pub(crate) against: Option<String>,
+    pub(crate) only: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +80,15 @@ pub(crate) fn parse(words: &[String]) -> Result<Wish, Failure> {
     let wrong = |message: String| -> Failure {
         Hinted::new(exit::USAGE, message, "`sanctum-lab --help` shows how to say it").into()
     };
-    let mut args = Args { verb: Verb::Story, n: 0, json: false, sanctum: None, browser: true };
+    let mut args = Args {
+        verb: Verb::Story,
+        n: 0,
+        json: false,
+        sanctum: None,
+        browser: true,
+        against: None,
+        only: None,
+    };
     let mut verb = None;
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -86,6 +106,11 @@ pub(crate) fn parse(words: &[String]) -> Result<Wish, Failure> {
                     .filter(|n| (1..=10_000).contains(n))
                     .ok_or_else(|| wrong(format!("`{given}` is not a number from 1 to 10000")))?;
             }
+            "--against" => args.against = Some(value("the name of a peer")?.clone()),
+            "--only" => args.only = Some(value("words of a title")?.clone()),
+            "conformance" => verb = Some(Verb::Conformance),
+            "clients" => verb = Some(Verb::Clients),
+            "provider" => verb = Some(Verb::Provider),
             "story" => verb = Some(Verb::Story),
             "edge" => verb = Some(Verb::Edge),
             "joins" => verb = Some(Verb::Joins),
@@ -113,7 +138,8 @@ mod tests {
 
     #[test]
     fn reads_what_the_help_says() {
-        let run = |verb, n| Args { verb, n, json: false, sanctum: None, browser: true };
+        let run =
+            |verb, n| Args { verb, n, json: false, sanctum: None, browser: true, against: None, only: None };
         let cases = [
             ("", Ok(Wish::Help)),
             ("story --help", Ok(Wish::Help)),

@@ -4,6 +4,8 @@ mod args;
 mod browser;
 mod chain;
 mod check;
+mod clients;
+mod conformance;
 mod edge;
 mod follow;
 mod frames;
@@ -51,13 +53,25 @@ fn complain(error: &Failure) -> u8 {
 }
 
 fn run(args: &Args) -> Result<u8, Failure> {
-    let binary = if args.verb == Verb::Check {
-        std::path::PathBuf::new()
-    } else {
-        house::binary(args.sanctum.clone())?
+    let binary = match args.verb {
+        Verb::Check | Verb::Provider => std::path::PathBuf::new(),
+        Verb::Conformance if args.against.is_some() => std::path::PathBuf::new(),
+        _ => house::binary(args.sanctum.clone())?,
     };
-    net::check_tools(args.browser)?;
     let mut report = Report::new(args.json);
+    let only = args.only.as_deref();
+    match args.verb {
+        Verb::Conformance => conformance::run(&binary, args.against.as_deref(), only, &mut report)?,
+        Verb::Clients => clients::run(&binary, only, &mut report)?,
+        Verb::Provider => return clients::provider(&report),
+        _ => return story(args, &binary, report),
+    }
+    Ok(if report.finish()? { exit::OK } else { exit::NO })
+}
+
+/// Whatever needs the network of its own.
+fn story(args: &Args, binary: &std::path::Path, mut report: Report) -> Result<u8, Failure> {
+    net::check_tools(args.browser)?;
     report.say("Sanctum lab: a router, an internet, a console and a tablet as network namespaces");
     let net = Net::up()?;
     // From here on everything that is started is born inside the router, where the house listens on loopback.
@@ -66,7 +80,7 @@ fn run(args: &Args) -> Result<u8, Failure> {
     let outcome = runtime.block_on(async {
         let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         tokio::select! {
-            outcome = play(args, &binary, net, &mut report) => outcome,
+            outcome = play(args, binary, net, &mut report) => outcome,
             _ = term.recv() => Err("stopped by SIGTERM; everything has been removed".into()),
             _ = int.recv() => Err("stopped by Ctrl-C; everything has been removed".into()),
         }
@@ -86,6 +100,7 @@ async fn play(args: &Args, binary: &std::path::Path, net: Net, report: &mut Repo
         Verb::Edge => edge::measure(binary, net, args.n, report).await,
         Verb::Joins => joins::measure(binary, net, args.n, report).await,
         Verb::Check => check::instruments(net, args.browser, report).await,
+        Verb::Conformance | Verb::Clients | Verb::Provider => Ok(()),
         Verb::Chain => chain::measure(binary, net, args.n, args.browser, report).await,
     }
 }

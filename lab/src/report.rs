@@ -77,6 +77,11 @@ impl Report {
         self.checks.push((what.to_owned(), holds, seen));
     }
 
+    /// One of many small things that was not so; the check that sums them up follows.
+    pub(crate) fn miss(&self, what: &str, seen: impl Display) {
+        self.say(format!("   {} {what}  {}", self.red("✗"), self.dim(seen)));
+    }
+
     /// A value for the JSON report.
     pub(crate) fn fact(&mut self, name: &str, value: impl Into<Value>) {
         self.facts.insert(name.to_owned(), value.into());

@@ -10,6 +10,7 @@
 
 pub mod browser;
 pub mod disk;
+pub mod gateway;
 mod house;
 pub mod provider;
 

@@ -36,6 +36,9 @@ pub(super) fn read(body: &Value) -> Result<Ask, Refused> {
         let functions = list(&body["tools"]).iter().map(|tool| &tool["function"]);
         ask.tools = functions.map(|of| (string(&of["name"]), of["parameters"].clone())).collect();
     }
+    if let Some(named) = body["tool_choice"]["function"]["name"].as_str() {
+        ask.tools.retain(|(name, _)| name == named);
+    }
     let tail = messages.iter().rev().take_while(|message| message["role"] == "tool");
     ask.results = tail.map(|message| text_of(&message["content"])).collect();
     ask.results.reverse();
@@ -117,18 +120,14 @@ fn usage(say: &Say) -> Value {
     })
 }
 
-/// OpenAI itself never shows reasoning here; local servers do, as `reasoning_content`.
-fn shown<'a>(ask: &Ask, say: &'a Say) -> Option<&'a String> {
-    say.thinking.as_ref().filter(|_| ask.model.contains("think") || !ask.thinks)
-}
-
 pub(super) fn whole(ask: &Ask, say: &Say, n: u64) -> Value {
     let mut message = json!({ "role": "assistant", "refusal": null, "annotations": [] });
     message["content"] = if say.calls.is_empty() { json!(say.text) } else { Value::Null };
     if !say.calls.is_empty() {
         message["tool_calls"] = json!(calls(say, n));
     }
-    if let Some(thinking) = shown(ask, say) {
+    // OpenAI itself never shows its reasoning here; local servers do.
+    if let Some(thinking) = &say.thinking {
         message["reasoning_content"] = json!(thinking);
     }
     let mut body = json!({
@@ -157,7 +156,7 @@ pub(super) fn frames(ask: &Ask, say: &Say, n: u64) -> Vec<String> {
         frame(json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish }]), Value::Null)
     };
     let mut frames = vec![delta(json!({ "role": "assistant", "content": "", "refusal": null }), Value::Null)];
-    if let Some(thinking) = shown(ask, say) {
+    if let Some(thinking) = &say.thinking {
         frames.extend(
             thinking
                 .split_inclusive(' ')

@@ -84,7 +84,7 @@ pub enum Act {
 /// A row.
 #[derive(Debug)]
 pub struct Fault {
-    /// A model of the name `fault-NAME` behaves so.
+    /// A model whose name ends in `fault-NAME` behaves so.
     pub name: &'static str,
     pub what: &'static str,
     pub act: Act,

@@ -41,6 +41,9 @@ pub(super) fn read(body: &Value, model: &str, stream: bool) -> Result<Ask, Refus
             })
             .collect();
     }
+    if let Some(allowed) = body["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"].as_array() {
+        ask.tools.retain(|(name, _)| allowed.iter().any(|one| one == name));
+    }
     let last = contents.last().map_or(&[][..], |turn| list(&turn["parts"]));
     let results = last.iter().filter_map(|part| part.get("functionResponse"));
     ask.results = results.map(|result| plain(&result["response"])).collect();

@@ -5,7 +5,7 @@
 //! - a model whose name holds `tool` calls the first tool it is offered, `parallel` two of them at once;
 //! - a line `call NAME {json}` in the last words of the user calls that tool with those arguments;
 //! - a model whose name holds `think` shows its reasoning unasked, as local servers do;
-//! - a model named `fault-NAME` behaves as that row of [`FAULTS`];
+//! - a model whose name ends in `fault-NAME` behaves as that row of [`FAULTS`];
 //! - [`Provider::script`] and [`Provider::always`] override all of these.
 
 mod anthropic;
@@ -125,7 +125,7 @@ impl Provider {
         self.shared.script.lock().unwrap().extend(replies);
     }
 
-    /// What every request for this model gets from now on.
+    /// What every request for this model gets from now on; `*` is every model that has nothing of its own.
     pub fn always(&self, model: &str, reply: Reply) {
         self.shared.always.lock().unwrap().insert(model.to_owned(), reply);
     }

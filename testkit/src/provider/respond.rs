@@ -107,10 +107,12 @@ impl Asked<'_> {
         if let Some(reply) = lock(&self.shared.script).pop_front() {
             return reply;
         }
-        if let Some(reply) = lock(&self.shared.always).get(model) {
+        let always = lock(&self.shared.always);
+        if let Some(reply) = always.get(model).or_else(|| always.get("*")) {
             return reply.clone();
         }
-        model.strip_prefix("fault-").map_or_else(Reply::good, Reply::fault)
+        drop(always);
+        model.split_once("fault-").map_or_else(Reply::good, |(_, name)| Reply::fault(name))
     }
 
     /// What is refused, or broken before there is an answer to speak of.
@@ -370,7 +372,7 @@ fn words(status: u16) -> String {
 }
 
 fn models(anthropic: bool, gemini: bool) -> Value {
-    let names = ["mock-large", "mock-small"];
+    let names = ["mock", "mock-small"];
     if anthropic {
         let each = names.map(|id| {
             json!({ "type": "model", "id": id, "display_name": id, "created_at": "2026-01-01T00:00:00Z" })

@@ -32,6 +32,9 @@ pub(super) fn read(body: &Value) -> Result<Ask, Refused> {
         let functions = list(&body["tools"]).iter().filter(|tool| tool["type"] == "function");
         ask.tools = functions.map(|of| (string(&of["name"]), of["parameters"].clone())).collect();
     }
+    if let Some(named) = body["tool_choice"]["name"].as_str() {
+        ask.tools.retain(|(name, _)| name == named);
+    }
     if let Some(text) = input.as_str() {
         text.clone_into(&mut ask.text);
         return Ok(ask);
