@@ -23,7 +23,7 @@ pub(super) fn read(
         None => {}
         Some(Content::Text(text)) if text.is_empty() => {}
         Some(Content::Text(text)) => {
-            parts.push(Part::Text { text: text.into_owned(), cache: None, notes: None })
+            parts.push(Part::Text { text: text.into_owned(), cache: None, notes: None });
         }
         Some(Content::Parts(list)) => parts.extend(parts::read(&list, &at.field("content"), skip, extra)?),
     }
@@ -111,14 +111,13 @@ fn thoughts(
         parts.push(detail(raw, &place.index(index), skip, extra)?);
     }
     match (plain, parts.as_mut_slice()) {
-        (None, _) => {}
         (Some(text), []) => parts.push(Part::Thinking { text, signature: None }),
         (Some(plain), [Part::Thinking { text, .. }]) if text.is_empty() => *text = plain,
         (Some(plain), some) if !some.iter().any(|part| matches!(part, Part::Thinking { .. })) => {
             parts.insert(0, Part::Thinking { text: plain, signature: None });
         }
-        // The details say the same, and more exactly.
-        (Some(_), _) => {}
+        // Nothing plain, or the details say the same more exactly.
+        _ => {}
     }
     Ok(parts)
 }

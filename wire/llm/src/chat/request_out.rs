@@ -118,7 +118,7 @@ fn tools(out: &mut Out<'_>, object: &mut Object<'_>) -> usize {
     for (index, tool) in request.tools.iter().enumerate() {
         match tool {
             Tool::Opaque { dialect, .. } if *dialect != Dialect::Chat => {
-                out.losses.dropped(format!("tools[{index}]"))
+                out.losses.dropped(format!("tools[{index}]"));
             }
             Tool::Function { cache: Some(_), .. } if !out.same => {
                 out.losses.dropped(format!("tools[{index}].cache_control"));

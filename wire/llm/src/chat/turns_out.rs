@@ -9,7 +9,7 @@ use crate::{
     json::{Array, Object},
 };
 
-pub(super) fn write<'r>(out: &mut Out<'r>, object: &mut Object<'_>) {
+pub(super) fn write(out: &mut Out<'_>, object: &mut Object<'_>) {
     let mut list = object.array("messages");
     let mut moved = Vec::new();
     for (index, turn) in out.request.turns.iter().enumerate() {

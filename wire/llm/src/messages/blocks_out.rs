@@ -121,32 +121,17 @@ pub(super) fn write(
             }
             rest(&mut object, "");
         }
-        Part::Image { source, detail, cache } => {
-            if detail.as_deref().is_some_and(|detail| detail != "auto") {
+        Part::Image { source, .. } | Part::Document { source, .. } => {
+            if let Part::Image { detail: Some(detail), .. } = part
+                && detail != "auto"
+            {
                 losses.dropped(format!("{at}.detail"));
             }
             if !is_sayable(source) {
                 return losses.dropped(at);
             }
             let mut object = list.object();
-            object.string("type", "image");
-            write_source(&mut object, source, |object| rest(object, "/source"));
-            if let Some(cache) = cache {
-                cache.write(&mut object);
-            }
-            rest(&mut object, "");
-        }
-        Part::Document { source, name, cache } => {
-            if !is_sayable(source) {
-                return losses.dropped(at);
-            }
-            let mut object = list.object();
-            object.string("type", "document");
-            write_source(&mut object, &plain(source, same), |object| rest(object, "/source"));
-            object.maybe("title", name.as_deref());
-            if let Some(cache) = cache {
-                cache.write(&mut object);
-            }
+            media(&mut object, part, same, |object| rest(object, "/source"));
             rest(&mut object, "");
         }
         Part::Thinking { text, signature } => match signature {
@@ -169,6 +154,26 @@ pub(super) fn write(
         }
         Part::Opaque { dialect: Dialect::Messages, json } => list.raw(json.get()),
         _ => losses.dropped(at),
+    }
+}
+
+fn media(object: &mut Object<'_>, part: &Part, same: bool, more: impl FnOnce(&mut Object<'_>)) {
+    let cache = match part {
+        Part::Image { source, cache, .. } => {
+            object.string("type", "image");
+            write_source(object, source, more);
+            cache
+        }
+        Part::Document { source, name, cache } => {
+            object.string("type", "document");
+            write_source(object, &plain(source, same), more);
+            object.maybe("title", name.as_deref());
+            cache
+        }
+        _ => return,
+    };
+    if let Some(cache) = cache {
+        cache.write(object);
     }
 }
 

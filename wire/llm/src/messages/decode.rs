@@ -48,7 +48,8 @@ struct Message<'a> {
     #[serde(borrow)]
     r#type: Text<'a>,
     #[serde(borrow)]
-    message: Option<Begun<'a>>,
+    #[serde(rename = "message")]
+    begun: Option<Begun<'a>>,
     #[serde(borrow)]
     content_block: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -124,14 +125,14 @@ impl State {
             Err(_) if last => {}
             Err(_) if fault_like(data) => self.fault(data, into),
             Err(error) => {
-                self.fail(&format!("the provider's stream holds no event of messages: {error}"), into)
+                self.fail(&format!("the provider's stream holds no event of messages: {error}"), into);
             }
         }
     }
 
     fn message(&mut self, message: &Message<'_>, data: &str, into: &mut Vec<Event>) {
         match &*message.r#type {
-            "message_start" => self.start(message.message.as_ref(), into),
+            "message_start" => self.start(message.begun.as_ref(), into),
             "content_block_start" => {
                 if let Some(raw) = message.content_block {
                     self.begin(raw, into);

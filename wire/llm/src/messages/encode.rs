@@ -181,7 +181,7 @@ impl Encode for Encoder {
             Event::Close { .. } => self.close(into),
             Event::Usage(used) => self.usage = Some(*used),
             Event::Finish { finish, stop_sequence } => {
-                self.finish = Some((finish.clone(), stop_sequence.clone()))
+                self.finish = Some((finish.clone(), stop_sequence.clone()));
             }
             Event::Ping => self.heartbeat(into),
             Event::Fault(told) => {

@@ -138,13 +138,12 @@ fn choice(fields: &mut Fields<'_>, at: &At<'_>, extra: &mut Extra) -> Result<Cho
 /// `output_config.format`, or the `output_format` of its beta.
 fn format(fields: &mut Fields<'_>, at: &At<'_>, extra: &mut Extra) -> Result<Option<Format>, Malformed> {
     let config = at.field("output_config");
-    let (raw, place) = match fields.take("output_format") {
-        Some(raw) => (Some(raw), at.field("output_format")),
-        None => {
-            let given = fields.peek("output_config").filter(|raw| raw.get() != "null");
-            let inner = given.map(|raw| Fields::of(raw, &config)).transpose()?;
-            (inner.and_then(|mut inner| inner.take("format")), config.field("format"))
-        }
+    let (raw, place) = if let Some(raw) = fields.take("output_format") {
+        (Some(raw), at.field("output_format"))
+    } else {
+        let given = fields.peek("output_config").filter(|raw| raw.get() != "null");
+        let inner = given.map(|raw| Fields::of(raw, &config)).transpose()?;
+        (inner.and_then(|mut inner| inner.take("format")), config.field("format"))
     };
     let Some(raw) = raw else { return Ok(None) };
     let mut format = Fields::of(raw, &place)?;

@@ -7,7 +7,7 @@ use crate::{
     json::{Array, Object},
 };
 
-pub(super) fn write<'r>(out: &mut Out<'r>, object: &mut Object<'_>) {
+pub(super) fn write(out: &mut Out<'_>, object: &mut Object<'_>) {
     let turns = out.request.turns.as_slice();
     let place = |turn: &Turn| out.same && extra::get(&turn.extra, "role").is_some();
     let before = turns.iter().take_while(|turn| turn.role == Role::System && !place(turn)).count();
