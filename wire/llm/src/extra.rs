@@ -5,7 +5,7 @@
 //! numbers count what stands in the source's own arrays. The same dialect writes each where it stood, another one
 //! reports each as lost.
 
-use crate::{Loss, Raw};
+use crate::{Loss, Raw, effort};
 
 type Kept = (String, Raw);
 
@@ -43,7 +43,7 @@ impl Losses {
     /// Reports kept fields that the target cannot say. What says the same as its absence is no loss: `null`, and the
     /// documented defaults of the APIs.
     pub fn extra(&mut self, place: &str, extra: &[Kept]) {
-        const DEFAULTS: [(&str, &str); 9] = [
+        const DEFAULTS: [(&str, &str); 10] = [
             ("n", "1"),
             ("logprobs", "false"),
             ("store", "false"),
@@ -53,10 +53,16 @@ impl Losses {
             ("frequency_penalty", "0.0"),
             ("service_tier", "\"auto\""),
             ("background", "false"),
+            ("/usage/service_tier", "\"standard\""),
         ];
         for (name, value) in extra {
-            let harmless = value.get() == "null" || DEFAULTS.contains(&(name.as_str(), value.get()));
-            if !harmless {
+            let harmless = value.get() == "null"
+                || DEFAULTS.contains(&(name.as_str(), value.get()))
+                || (name.starts_with("/tools/") && name.ends_with("/type"))
+                || is_understood(name, value.get());
+            if name == "reasoning" {
+                self.became(name, "its effort or budget alone");
+            } else if !harmless {
                 self.dropped(join(place, name));
             }
         }
@@ -73,6 +79,11 @@ impl Losses {
     pub fn into_vec(self) -> Vec<Loss> {
         self.0
     }
+}
+
+/// Kept for its exact word; what it means is in the neutral form.
+fn is_understood(name: &str, value: &str) -> bool {
+    name == "role" || (name == "/output_config/effort" && effort::from_word(value.trim_matches('"')).is_some())
 }
 
 /// `messages[3]` and `/content/0/x` are `messages[3].content[0].x`.

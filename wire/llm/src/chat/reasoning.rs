@@ -30,6 +30,13 @@ pub(super) fn write(request: &Request, object: &mut Object<'_>, losses: &mut Los
         losses.dropped("reasoning.summary");
     }
     let Some(effort) = reasoning.as_effort() else { return };
+    // "Unrecognized request argument supplied: reasoning_effort".
+    if openai_own(&request.model) && !wants_completion_tokens(&request.model) {
+        if effort != Effort::None {
+            losses.dropped("reasoning, because this model does none");
+        }
+        return;
+    }
     let (effort, word) = spoken(&request.model, effort);
     if let Some(budget) = reasoning.budget.filter(|_| effort != Effort::None) {
         losses.became("reasoning.budget", format!("{budget} tokens as the effort `{word}`"));

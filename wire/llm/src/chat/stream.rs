@@ -223,6 +223,7 @@ impl State {
                 return;
             }
         }
+        self.catch_up(into);
         if self.open != Some(kind) {
             let part = match kind {
                 Open::Thinking => Opening::Thinking,
@@ -240,6 +241,13 @@ impl State {
             _ => Delta::Text(text.to_owned()),
         };
         self.delta(delta, into);
+    }
+
+    /// Tells what had to wait for the end of a call.
+    fn catch_up(&mut self, into: &mut Vec<Event>) {
+        for (kind, text) in std::mem::take(&mut self.late) {
+            self.plain(kind, &text, into);
+        }
     }
 
     fn begin(&mut self, kind: Open, part: Opening, into: &mut Vec<Event>) {
@@ -340,6 +348,7 @@ impl State {
                     return;
                 }
                 self.close(into);
+                self.catch_up(into);
             }
             let next = self.calls.iter().position(|call| !call.done && !call.name.is_empty());
             let Some(place) = next else { return };
@@ -368,9 +377,7 @@ impl State {
             let fault = Fault::new(FaultKind::Internal, "the provider called a tool without naming it");
             return self.fail(Fault { status: 200, ..fault }, into);
         }
-        for (kind, text) in std::mem::take(&mut self.late) {
-            self.plain(kind, &text, into);
-        }
+        self.catch_up(into);
         self.close(into);
         self.over = true;
         let finish = answer_in::by_word(self.finish.as_deref(), !self.calls.is_empty());

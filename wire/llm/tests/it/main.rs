@@ -9,8 +9,10 @@
 )]
 
 mod chat;
+mod cross;
 mod gemini;
 mod help;
 mod laws;
 mod messages;
+mod repairs;
 mod responses;
