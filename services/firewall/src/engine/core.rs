@@ -79,6 +79,8 @@ pub(crate) struct Core {
     pub(super) drift: Option<String>,
     pub(super) observed: Option<usize>,
     pub(super) nudge: Nudge,
+    /// Counts what has to be written down.
+    changes: u64,
     dirty: BTreeSet<String>,
     gone: Vec<String>,
     moments: Vec<Moment>,
@@ -107,6 +109,7 @@ impl Core {
             drift: None,
             observed: None,
             nudge: Nudge::default(),
+            changes: 0,
             dirty: BTreeSet::new(),
             gone: Vec::new(),
             moments: Vec::new(),
@@ -157,14 +160,17 @@ impl Core {
     }
 
     pub(super) fn touch(&mut self, id: &str) {
+        self.changes += 1;
         self.dirty.insert(id.to_owned());
     }
 
     pub(super) fn touch_all(&mut self, ids: &[String]) {
+        self.changes += u64::from(!ids.is_empty());
         self.dirty.extend(ids.iter().cloned());
     }
 
     pub(super) fn remove(&mut self, id: &str) -> Option<Record> {
+        self.changes += 1;
         self.gone.push(id.to_owned());
         self.dirty.remove(id);
         self.states.remove(id);
@@ -174,6 +180,7 @@ impl Core {
     /// The story an event belongs to.
     pub(super) fn moment(&mut self, trace_id: TraceId, what: &str, detail: impl Into<String>) {
         let at = self.now();
+        self.changes += 1;
         self.moments.push(Moment {
             at,
             service: "firewall".to_owned(),
@@ -207,6 +214,11 @@ impl Core {
         self.setup.feed.publish(kind.word(), &happening);
         self.moment(trace_id, kind.word(), detail);
         happening
+    }
+
+    /// How many changes there have been that have to be written down.
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Whether nothing waits to be written down.

@@ -61,8 +61,11 @@ impl Engine {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |core| {
             Box::pin(async move {
+                let before = core.changes();
                 let outcome = trace.scope(work(core)).await;
-                let kept = core.finish().await;
+                let changed = core.changes() != before;
+                // What an earlier one could not write down is no fault of this one.
+                let kept = core.finish().await.or_else(|error| if changed { Err(error) } else { Ok(()) });
                 let outcome =
                     outcome.and_then(|value| kept.map(|()| value).map_err(|error| not_kept(&error)));
                 // The caller may have gone; what was done stays done.

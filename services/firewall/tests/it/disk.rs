@@ -8,7 +8,7 @@ use std::process::Command;
 use sanctum_testkit::eventually;
 use serde_json::json;
 
-use crate::house::{Heard, STRANGER, XBOX, curfew, desire, device, join, made, packets, until};
+use crate::house::{Heard, STRANGER, XBOX, client, curfew, desire, device, join, made, packets, until};
 
 const SOON: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -131,6 +131,17 @@ async fn a_database_that_becomes_read_only_under_the_service_is_named_and_loses_
         (part["status"] == "unwell").then_some(part)
     });
     assert!(store.await["hint"].as_str().unwrap().contains("remount"));
+    let naming = json!({ "name": "Lea", "approved": true });
+    let (status, problem) = house.send("firewall", "PUT", &format!("/devices/{id}"), &naming).await;
+    assert_eq!(
+        (status, problem["title"].as_str()),
+        (503, Some("it could not be written down, so nothing was changed"))
+    );
+    assert_eq!(device(&house, &id).await.name, id);
+    let export = client(&house).export().await.unwrap();
+    let import = serde_json::to_value(&export).unwrap();
+    assert_eq!(house.send("firewall", "POST", "/import", &import).await.0, 503);
+    assert_eq!(client(&house).export().await.unwrap(), export);
     disk.read_only("firewall.db", false);
     eventually("everything to be written down", SOON, async || {
         (house.get("firewall", "/health").await.1["parts"]["store"]["status"] == "well").then_some(())

@@ -79,3 +79,32 @@ async fn a_new_house_may_show_all_its_devices_at_once() {
     assert_eq!(house.get("firewall", "/health").await.1["parts"]["strangers"], json!(null));
     house.stop().await;
 }
+
+#[tokio::test]
+async fn who_came_once_and_never_again_is_forgotten_and_who_matters_to_somebody_is_not() {
+    let house = started("keep = \"24h\"\nreconcile = \"200ms\"").await;
+    let (passer, named, here) = (made_up(1), made_up(2), made_up(3));
+    for mac in [&passer, &named, &here] {
+        join(&house, mac).await;
+    }
+    let id = |mac: &str| mac.replace(':', "-");
+    until(&house, &id(&here), "the last of them", |device| device.online).await;
+    let (status, _) =
+        house.send("firewall", "PUT", &format!("/devices/{}", id(&named)), &json!({ "name": "Lea" })).await;
+    assert_eq!(status, 200);
+    for mac in [&passer, &named] {
+        simulate(&house, json!({ "leave": mac })).await;
+        until(&house, &id(mac), "that it left", |device| !device.online).await;
+    }
+    house.clock().set("2026-11-23T02:00:00Z".parse().unwrap());
+    eventually("the passer-by to be forgotten", SOON, async || {
+        (house.get("firewall", &format!("/devices/{}", id(&passer))).await.0 == 404).then_some(())
+    })
+    .await;
+    for mac in [&named, &here] {
+        assert_eq!(device(&house, &id(mac)).await.id, id(mac));
+    }
+    let house = house.stop().await.start().await;
+    assert_eq!(strangers(&house).await, 2, "forgotten on the disk as well");
+    house.stop().await;
+}
