@@ -83,7 +83,8 @@ impl Losses {
 
 /// Kept for its exact word; what it means is in the neutral form.
 fn is_understood(name: &str, value: &str) -> bool {
-    name == "role" || (name == "/output_config/effort" && effort::from_word(value.trim_matches('"')).is_some())
+    name == "role"
+        || (name == "/output_config/effort" && effort::from_word(value.trim_matches('"')).is_some())
 }
 
 /// `messages[3]` and `/content/0/x` are `messages[3].content[0].x`.

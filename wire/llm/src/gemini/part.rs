@@ -208,7 +208,7 @@ impl Writer<'_> {
                 }
                 Part::ToolResult { id, name, parts, error, cache } => {
                     self.cached(cache.is_some(), &at);
-                    self.result((id, name.as_deref()), parts, *error, &at, list, &mut beside);
+                    self.result((id, name.as_deref()), (parts, *error), &at, list, &mut beside);
                 }
                 other => self.part(other, &at, list),
             }
@@ -286,8 +286,7 @@ impl Writer<'_> {
     fn result<'p>(
         &mut self,
         (id, name): (&str, Option<&str>),
-        parts: &'p [Part],
-        error: bool,
+        (parts, error): (&'p [Part], bool),
         at: &str,
         list: &mut Array<'_>,
         beside: &mut Vec<(&'p Part, String)>,

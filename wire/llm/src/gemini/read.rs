@@ -209,13 +209,14 @@ fn reasoning(mut fields: Fields<'_>, extra: &mut Vec<(String, Raw)>) -> Result<R
         None => {}
         Some(-1) => (reasoning.enabled, reasoning.adaptive) = (Some(true), true),
         Some(0) => reasoning.enabled = Some(false),
-        Some(budget) => match u64::try_from(budget) {
-            Ok(budget) => (reasoning.enabled, reasoning.budget) = (Some(true), Some(budget)),
-            Err(_) => {
+        Some(budget) => {
+            reasoning.enabled = Some(true);
+            reasoning.budget = u64::try_from(budget).ok();
+            if reasoning.budget.is_none() {
                 let reason = format!("`{budget}` is not -1 for automatic, 0 for none, or a number of tokens");
                 return Err(malformed(fields.at("thinkingBudget"), reason));
             }
-        },
+        }
     }
     if let Some(word) = fields.text("thinkingLevel")? {
         let word = word.to_ascii_lowercase();

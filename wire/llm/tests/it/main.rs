@@ -10,9 +10,12 @@
 
 mod chat;
 mod cross;
+mod count;
+mod embeddings;
 mod gemini;
 mod help;
 mod laws;
 mod messages;
 mod repairs;
+mod models;
 mod responses;

@@ -230,7 +230,9 @@ fn a_stream_is_written() {
     let asked = read(r#"{"model":"m","input":"x","stream":true}"#);
     let mut encoder = Responses.encoder(&asked);
     let mut out = Vec::new();
-    events.iter().for_each(|event| encoder.event(event, &mut out));
+    for event in &events {
+        encoder.event(event, &mut out);
+    }
     assert_eq!(encoder.losses(), []);
     let text = String::from_utf8(out.clone()).unwrap();
     insta::assert_snapshot!(text);
@@ -243,7 +245,7 @@ fn what_came_in_no_pieces_comes_with_the_whole() {
     let mut events = provider();
     events.retain(|event| {
         let kind = event["type"].as_str().unwrap();
-        !kind.ends_with(".delta")
+        !kind.contains(".delta")
             && !kind.ends_with("arguments.done")
             && !kind.contains("summary")
             && !kind.contains("annotation")
