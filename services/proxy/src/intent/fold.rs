@@ -191,21 +191,23 @@ impl Gate {
     /// A word in small letters; `begins`: any word that begins so.
     pub(super) fn admit(&mut self, letters: &[u8], begins: bool) {
         let key = |bytes: &[u8]| bytes.iter().rev().fold(0, |key: u64, byte| key << 8 | u64::from(*byte));
-        match letters {
-            [a, b, c] => {
+        let three = letters.get(..3);
+        match (three, letters.get(..4), letters.get(..6)) {
+            (Some(three), None, _) => {
                 let any = b"abcdefghijklmnopqrstuvwxyz0123456789".as_slice();
-                for d in [b" ".as_slice(), if begins { any } else { b"sxe" }].concat() {
-                    self.four.set(key(&[*a, *b, *c, d]));
-                    if begins { &mut self.begins } else { &mut self.short }.set(key(&[*a, *b, *c, d]));
+                for last in [b" ".as_slice(), if begins { any } else { b"sxe" }].concat() {
+                    let key = key(three) | u64::from(last) << 24;
+                    self.four.set(key);
+                    if begins { &mut self.begins } else { &mut self.short }.set(key);
                 }
             }
-            [a, b, c, d, rest @ ..] => {
-                self.four.set(key(&[*a, *b, *c, *d]));
-                match rest {
-                    [e, f, ..] => self.six.set(key(&[*a, *b, *c, *d, *e, *f])),
-                    _ if begins => self.begins.set(key(&[*a, *b, *c, *d])),
-                    _ => self.short.set(key(&[*a, *b, *c, *d])),
-                }
+            (_, Some(four), Some(six)) => {
+                self.four.set(key(four));
+                self.six.set(key(six));
+            }
+            (_, Some(four), None) => {
+                self.four.set(key(four));
+                if begins { &mut self.begins } else { &mut self.short }.set(key(four));
             }
             _ => {}
         }
@@ -357,6 +359,8 @@ fn mask(block: &[u8; 64]) -> Seen {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::string_slice, reason = "places are of the text itself")]
+
     use proptest::prelude::*;
 
     use super::*;

@@ -1,5 +1,8 @@
 //! How private a text is: weights of words that stand close together, and whether a person stands among them.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use super::fold;
 use super::lexicon::{Entry, Found, Topic};
 
@@ -63,70 +66,16 @@ impl Meter {
 }
 
 /// Who may stand beside a word, in letters without accents.
+const PEOPLE: &[u8] = b"i im ive my me we our us he she his her their mum mom dad mother father son daughter wife husband \
+    baby brother sister grandma grandpa kid kids partner j je mon ma mes moi m nous on notre nos il elle sa ses lui maman papa \
+    mere pere fils fille femme mari bebe frere soeur mamie papi petit petite";
+
+static PERSONS: LazyLock<HashSet<Box<[u8]>>> = LazyLock::new(|| {
+    PEOPLE.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map(Box::from).collect()
+});
+
 fn is_person(letters: &[u8]) -> bool {
-    matches!(
-        letters,
-        b"i" | b"im"
-            | b"ive"
-            | b"my"
-            | b"me"
-            | b"we"
-            | b"our"
-            | b"us"
-            | b"he"
-            | b"she"
-            | b"his"
-            | b"her"
-            | b"their"
-            | b"mum"
-            | b"mom"
-            | b"dad"
-            | b"mother"
-            | b"father"
-            | b"son"
-            | b"daughter"
-            | b"wife"
-            | b"husband"
-            | b"baby"
-            | b"brother"
-            | b"sister"
-            | b"grandma"
-            | b"grandpa"
-            | b"kid"
-            | b"kids"
-            | b"partner"
-            | b"j"
-            | b"je"
-            | b"mon"
-            | b"ma"
-            | b"mes"
-            | b"moi"
-            | b"m"
-            | b"nous"
-            | b"on"
-            | b"notre"
-            | b"nos"
-            | b"il"
-            | b"elle"
-            | b"sa"
-            | b"ses"
-            | b"lui"
-            | b"maman"
-            | b"papa"
-            | b"mere"
-            | b"pere"
-            | b"fils"
-            | b"fille"
-            | b"femme"
-            | b"mari"
-            | b"bebe"
-            | b"frere"
-            | b"soeur"
-            | b"mamie"
-            | b"papi"
-            | b"petit"
-            | b"petite"
-    )
+    letters.len() <= 8 && PERSONS.contains(letters)
 }
 
 /// Whether somebody stands within four words before or three after.

@@ -34,27 +34,23 @@ const SUFFIXES: &[&[u8]] = &[
 
 /// Two signs that programs have and sentences have not.
 const fn is_operator(first: u8, second: u8) -> bool {
-    matches!(
-        (first, second),
-        (b'=' | b'-', b'>')
-            | (b':', b':')
-            | (b'=' | b'!' | b'+' | b'-', b'=')
-            | (b'&', b'&')
-            | (b'|', b'|')
-            | (b'<', b'/')
-            | (b'/', b'>' | b'*')
-            | (b'*', b'/')
-            | (b'$', b'(' | b'{')
-            | (b'#', b'!')
-            | (b'(', b')')
-            | (b'{', b'}' | b'\n')
-            | (b'[', b']')
-            | (b'@', b'@')
-            | (b';' | b'}', b'\n')
-            | (b')', b';')
-            | (b'\'' | b'"', b':')
-            | (b'-', b'-')
-    )
+    match first {
+        b'=' => matches!(second, b'>' | b'='),
+        b'-' => matches!(second, b'>' | b'=' | b'-'),
+        b'!' | b'+' => second == b'=',
+        b':' | b'&' | b'|' | b'@' => second == first,
+        b'<' | b'*' => second == b'/',
+        b'/' => matches!(second, b'>' | b'*'),
+        b'$' => matches!(second, b'(' | b'{'),
+        b'#' => second == b'!',
+        b'(' => second == b')',
+        b'[' => second == b']',
+        b'{' => matches!(second, b'}' | b'\n'),
+        b';' | b'}' => second == b'\n',
+        b')' => second == b';',
+        b'\'' | b'"' => second == b':',
+        _ => false,
+    }
 }
 
 const UNITS: &[&[u8]] = &[

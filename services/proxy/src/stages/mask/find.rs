@@ -51,6 +51,9 @@ pub fn find(text: &str, names: &[String]) -> Vec<(Range<usize>, Kind)> {
     found
 }
 
+/// How long what begins here is, if it is of the kind.
+type Look = fn(&str) -> Option<usize>;
+
 fn is_name_char(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
@@ -58,7 +61,7 @@ fn is_name_char(c: char) -> bool {
 /// What begins here, and how long it is. Longer kinds come before those that may be a part of them.
 fn here(rest: &str, first: char, names: &[String], text: &str, at: usize) -> Option<(usize, Kind)> {
     if first.is_ascii_alphanumeric() || matches!(first, '+' | '(' | ':') || first.is_alphabetic() {
-        let kinds: [(fn(&str) -> Option<usize>, Kind); 5] = [
+        let kinds: [(Look, Kind); 5] = [
             (email, Kind::Email),
             (iban, Kind::Iban),
             (ip, Kind::Ip),
@@ -164,7 +167,7 @@ fn card(rest: &str) -> Option<usize> {
 
 fn luhn(place: usize, digit: u8) -> u32 {
     let digit = u32::from(digit);
-    if place % 2 == 0 {
+    if place.is_multiple_of(2) {
         digit
     } else if digit > 4 {
         digit * 2 - 9
@@ -205,9 +208,9 @@ fn ssn(rest: &str) -> Option<usize> {
             '0'..='9' if count < 15 => {
                 let digit = u64::from(u32::from(c) - u32::from('0'));
                 if count < 13 {
-                    value = value * 10 + digit
+                    value = value * 10 + digit;
                 } else {
-                    key = key * 10 + digit
+                    key = key * 10 + digit;
                 }
                 count += 1;
                 end = i + 1;
@@ -451,6 +454,8 @@ fn prefix(rest: &str, name: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::string_slice, reason = "places are of the text itself")]
+
     use proptest::prelude::*;
 
     use super::*;

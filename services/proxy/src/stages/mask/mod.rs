@@ -172,7 +172,9 @@ impl Work<'_> {
             Part::ToolResult { parts, .. } => parts.iter_mut().for_each(|part| self.part(part)),
             Part::Document { source: Source::Text { text, .. }, name, .. } => {
                 self.text(text);
-                name.iter_mut().for_each(|name| self.text(name));
+                if let Some(name) = name {
+                    self.text(name);
+                }
             }
             Part::Document { name, .. } => name.iter_mut().for_each(|name| self.text(name)),
             Part::Opaque { json, .. } => self.raw(json),

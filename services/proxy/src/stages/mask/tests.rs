@@ -130,7 +130,7 @@ fn streamed(masked: &Masked, text: &str, cuts: &[usize], arguments: bool) -> Str
     places.retain(|at| text.is_char_boundary(*at));
     places.sort_unstable();
     for pair in places.windows(2) {
-        let piece = text[pair[0]..pair[1]].to_owned();
+        let piece = text.get(pair[0]..pair[1]).unwrap().to_owned();
         let delta = if arguments { Delta::Arguments(piece) } else { Delta::Text(piece) };
         restore.event(Event::Delta { index: 0, delta }, &mut out);
     }

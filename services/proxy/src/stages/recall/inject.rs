@@ -9,11 +9,10 @@ use super::Recalled;
 pub fn inject(request: &mut Request, recalled: &Recalled) {
     let part = Part::text(recalled.text.clone());
     let leading = request.turns.iter_mut().take_while(|turn| turn.role == Role::System).last();
-    match leading {
-        Some(turn) => turn.parts.push(part),
-        None => {
-            let turn = Turn { role: Role::System, parts: vec![part], name: None, extra: Vec::new() };
-            request.turns.insert(0, turn);
-        }
+    if let Some(turn) = leading {
+        turn.parts.push(part);
+    } else {
+        let turn = Turn { role: Role::System, parts: vec![part], name: None, extra: Vec::new() };
+        request.turns.insert(0, turn);
     }
 }
