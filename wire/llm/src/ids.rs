@@ -21,7 +21,7 @@ pub const MESSAGES: Rule = Rule { most: 128, plain: true };
 /// once are kept; one that stands again gets a number, and its results follow in the order of the calls.
 #[derive(Debug)]
 pub struct Ids<'r> {
-    rule: Rule,
+    rule: Option<Rule>,
     seen: HashMap<&'r str, Calls>,
 }
 
@@ -29,33 +29,37 @@ pub struct Ids<'r> {
 struct Calls {
     count: usize,
     open: VecDeque<usize>,
-    last: usize,
 }
 
 impl<'r> Ids<'r> {
     pub fn new(rule: Rule) -> Self {
-        Self { rule, seen: HashMap::new() }
+        Self { rule: Some(rule), seen: HashMap::new() }
+    }
+
+    /// Leaves every id alone: the client speaks the target's own dialect, and knows what it says.
+    pub fn verbatim() -> Self {
+        Self { rule: None, seen: HashMap::new() }
     }
 
     pub fn call(&mut self, id: &'r str) -> Cow<'r, str> {
+        let Some(rule) = self.rule else { return Cow::Borrowed(id) };
         let calls = self.seen.entry(id).or_default();
         calls.count += 1;
-        calls.last = calls.count;
         calls.open.push_back(calls.count);
-        let count = calls.count;
-        self.name(id, count)
+        name(id, calls.count, rule)
     }
 
     pub fn result(&mut self, id: &'r str) -> Cow<'r, str> {
+        let Some(rule) = self.rule else { return Cow::Borrowed(id) };
         let calls = self.seen.entry(id).or_default();
-        let count = calls.open.pop_front().unwrap_or(calls.last);
-        self.name(id, count)
+        let count = calls.open.pop_front().unwrap_or(calls.count);
+        name(id, count, rule)
     }
+}
 
-    fn name(&self, id: &'r str, count: usize) -> Cow<'r, str> {
-        let id = fit(id, self.rule);
-        if count > 1 { Cow::Owned(format!("{id}_{count}")) } else { id }
-    }
+fn name(id: &str, count: usize, rule: Rule) -> Cow<'_, str> {
+    let id = fit(id, rule);
+    if count > 1 { Cow::Owned(format!("{id}_{count}")) } else { id }
 }
 
 /// The id itself if it fits; otherwise one that does, the same for the same id.

@@ -73,29 +73,15 @@ fn message(answer: &Answer, same: bool, choice: &mut Object<'_>, losses: &mut Lo
     } else {
         message.null("refusal");
     }
-    thoughts(answer, same, &mut message);
-    if parts.iter().any(calls::is_call) {
-        let mut list = message.array("tool_calls");
-        for (count, part) in parts.iter().filter(|part| calls::is_call(part)).enumerate() {
-            match part {
-                Part::ToolCall { id, .. } => {
-                    let mut object = list.object();
-                    calls::call(&mut object, id, part, |_| {});
-                    let way = format!("/choices/0/message/tool_calls/{count}");
-                    object.fields(extra::under(&answer.extra, &way).filter(|_| same));
-                }
-                Part::Opaque { json, .. } => list.raw(json.get()),
-                _ => {}
-            }
-        }
-    }
+    let kept: &[(String, crate::Raw)] = if same { &answer.extra } else { &[] };
+    calls::write_thoughts(&mut message, parts.iter(), kept, "/choices/0/message");
+    calls::answered(parts, &mut message, kept, "/choices/0/message");
     for (index, part) in parts.iter().enumerate() {
         match part {
             Part::Text { notes: Some(notes), .. } if same => {
                 message.raw("annotations", notes.get());
             }
             Part::Text { notes: Some(_), .. } => losses.dropped(format!("content[{index}].citations")),
-            Part::Opaque { dialect: Dialect::Chat, .. } => {}
             Part::Opaque { .. }
             | Part::Image { .. }
             | Part::Audio { .. }
@@ -105,25 +91,6 @@ fn message(answer: &Answer, same: bool, choice: &mut Object<'_>, losses: &mut Lo
         }
     }
     message.fields(extra::under(&answer.extra, "/choices/0/message").filter(|_| same));
-}
-
-fn thoughts(answer: &Answer, same: bool, message: &mut Object<'_>) {
-    let text = calls::plain(answer.parts.iter());
-    if !text.is_empty() {
-        message.string("reasoning_content", &text);
-    }
-    if !calls::needs_details(answer.parts.iter()) {
-        return;
-    }
-    let mut list = message.array("reasoning_details");
-    let thoughts =
-        answer.parts.iter().filter(|part| matches!(part, Part::Thinking { .. } | Part::Redacted { .. }));
-    for (count, part) in thoughts.enumerate() {
-        calls::detail(&mut list, part, count, |object| {
-            let way = format!("/choices/0/message/reasoning_details/{count}");
-            object.fields(extra::under(&answer.extra, &way).filter(|_| same));
-        });
-    }
 }
 
 /// OpenAI's five words. Others become the nearest, and are reported.

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::parts;
 use crate::{
-    Dialect, Malformed, Part, Raw,
+    Malformed, Part, Raw,
     read::{At, Content, Fields},
 };
 
@@ -41,15 +41,17 @@ pub(super) fn read(
     }
     let place = at.field("tool_calls");
     for (index, raw) in fields.list("tool_calls", at)?.unwrap_or_default().into_iter().enumerate() {
-        parts.push(call(raw, &place.index(index), skip, extra)?);
+        parts.extend(call(raw, &place.index(index), skip, extra)?);
     }
     Ok(parts)
 }
 
-fn call(raw: &RawValue, at: &At<'_>, skip: usize, extra: &mut Extra) -> Result<Part, Malformed> {
+/// A call of a kind nobody knows (`custom`) is kept whole, where it stood.
+fn call(raw: &RawValue, at: &At<'_>, skip: usize, extra: &mut Extra) -> Result<Option<Part>, Malformed> {
     let mut fields = Fields::of(raw, at)?;
     if fields.peek_text("type").is_some_and(|kind| kind != "function") {
-        return Ok(Part::Opaque { dialect: Dialect::Chat, json: raw.to_owned() });
+        extra.push((at.pointer(skip), raw.to_owned()));
+        return Ok(None);
     }
     fields.take("type");
     fields.take("index");
@@ -64,13 +66,15 @@ fn call(raw: &RawValue, at: &At<'_>, skip: usize, extra: &mut Extra) -> Result<P
     let part = Part::ToolCall {
         id: fields.owned("id", at)?.unwrap_or_default(),
         name: function.need("name", &place)?,
-        arguments: arguments(function.take("arguments")),
+        arguments: Some(arguments(function.take("arguments")))
+            .filter(|text| !text.is_empty())
+            .unwrap_or_else(|| "{}".to_owned()),
         signature,
         cache: None,
     };
     function.rest_inside(&place, skip, extra);
     fields.rest_inside(at, skip, extra);
-    Ok(part)
+    Ok(Some(part))
 }
 
 /// The text of the string; servers that write an object where the string should be mean its text.
@@ -108,7 +112,7 @@ fn thoughts(
     let details = fields.list("reasoning_details", at)?.unwrap_or_default();
     let mut parts = Vec::new();
     for (index, raw) in details.iter().enumerate() {
-        parts.push(detail(raw, &place.index(index), skip, extra)?);
+        parts.extend(detail(raw, &place.index(index), skip, extra)?);
     }
     match (plain, parts.as_mut_slice()) {
         (Some(text), []) => parts.push(Part::Thinking { text, signature: None }),
@@ -122,7 +126,7 @@ fn thoughts(
     Ok(parts)
 }
 
-fn detail(raw: &RawValue, at: &At<'_>, skip: usize, extra: &mut Extra) -> Result<Part, Malformed> {
+fn detail(raw: &RawValue, at: &At<'_>, skip: usize, extra: &mut Extra) -> Result<Option<Part>, Malformed> {
     let mut fields = Fields::of(raw, at)?;
     let part = match fields.peek_text("type").as_deref() {
         Some("reasoning.text") => Part::Thinking {
@@ -135,10 +139,13 @@ fn detail(raw: &RawValue, at: &At<'_>, skip: usize, extra: &mut Extra) -> Result
         Some("reasoning.encrypted") => {
             Part::Redacted { data: fields.need("data", at)?, id: fields.owned("id", at)? }
         }
-        _ => return Ok(Part::Opaque { dialect: Dialect::Chat, json: raw.to_owned() }),
+        _ => {
+            extra.push((at.pointer(skip), raw.to_owned()));
+            return Ok(None);
+        }
     };
     fields.take("type");
     fields.take("index");
     fields.rest_inside(at, skip, extra);
-    Ok(part)
+    Ok(Some(part))
 }

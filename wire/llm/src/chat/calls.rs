@@ -2,11 +2,12 @@
 
 use super::{request_out::Out, turns_out};
 use crate::{
-    Dialect, Part, Turn,
+    Dialect, Part, Raw, Turn,
     extra::{self},
     json::{Array, Object},
-    read::{At, Fields},
 };
+
+type Extra = [(String, Raw)];
 
 /// A message of the history.
 pub(super) fn assistant<'r>(out: &mut Out<'r>, message: &mut Object<'_>, turn: &'r Turn, index: usize) {
@@ -14,11 +15,12 @@ pub(super) fn assistant<'r>(out: &mut Out<'r>, message: &mut Object<'_>, turn: &
     turns_out::name(turn, message);
     let said = |part: &Part| match part {
         Part::Text { .. } | Part::Image { .. } | Part::Document { .. } | Part::Audio { .. } => true,
-        Part::Opaque { dialect, json } => *dialect == Dialect::Chat && place_of(json.get()) == Place::Content,
+        Part::Opaque { dialect, .. } => *dialect == Dialect::Chat,
         _ => false,
     };
     let mut parts = turn.parts.iter().enumerate().filter(|(_, part)| said(part)).peekable();
-    let calls = turn.parts.iter().any(is_call);
+    let kept: &Extra = if out.same { &turn.extra } else { &[] };
+    let calls = turn.parts.iter().any(is_call) || holds(kept, "/tool_calls");
     if parts.peek().is_some() {
         turns_out::content(out, message, turn, index, parts);
     } else {
@@ -44,81 +46,91 @@ pub(super) fn assistant<'r>(out: &mut Out<'r>, message: &mut Object<'_>, turn: &
 }
 
 pub(super) fn refusal(parts: &[Part], message: &mut Object<'_>) {
-    let refusal: String = parts
-        .iter()
-        .filter_map(|part| if let Part::Refusal { text } = part { Some(text.as_str()) } else { None })
-        .collect();
+    let said = |part: &Part| if let Part::Refusal { text } = part { Some(text.clone()) } else { None };
+    let refusal: String = parts.iter().filter_map(said).collect();
     if !refusal.is_empty() {
         message.string("refusal", &refusal);
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    Content,
-    Call,
-    Thought,
+fn is_call(part: &Part) -> bool {
+    matches!(part, Part::ToolCall { .. })
 }
 
-/// Where an opaque part of this dialect stood.
-pub(super) fn place_of(json: &str) -> Place {
-    let kind =
-        Fields::read(json, &At::Root).ok().and_then(|fields| fields.peek_text("type")).unwrap_or_default();
-    match &*kind {
-        "custom" => Place::Call,
-        kind if kind.starts_with("reasoning.") => Place::Thought,
-        _ => Place::Content,
-    }
+fn is_thought(part: &Part) -> bool {
+    matches!(part, Part::Thinking { .. } | Part::Redacted { .. })
 }
 
-pub(super) fn is_call(part: &Part) -> bool {
-    match part {
-        Part::ToolCall { .. } => true,
-        Part::Opaque { dialect: Dialect::Chat, json } => place_of(json.get()) == Place::Call,
-        _ => false,
+/// Whether whole elements of the list at `way` were kept because nobody knows their kind.
+fn holds(kept: &Extra, way: &str) -> bool {
+    extra::under(kept, way).next().is_some()
+}
+
+/// Writes a list of which some elements were kept whole, each where it stood.
+fn list<'p>(
+    list: &mut Array<'_>,
+    kept: &Extra,
+    way: &str,
+    parts: impl Iterator<Item = &'p Part>,
+    mut each: impl FnMut(&mut Array<'_>, usize, &'p Part),
+) {
+    let mut count = 0;
+    let raw = |list: &mut Array<'_>, count: &mut usize| {
+        while !kept.is_empty()
+            && let Some(raw) = extra::get(kept, &format!("{way}/{count}"))
+        {
+            list.raw(raw.get());
+            *count += 1;
+        }
+    };
+    for part in parts {
+        raw(list, &mut count);
+        each(list, count, part);
+        count += 1;
     }
+    raw(list, &mut count);
 }
 
 fn tool_calls<'r>(out: &mut Out<'r>, message: &mut Object<'_>, turn: &'r Turn, index: usize) {
-    let mut list = message.array("tool_calls");
-    for (count, (place, part)) in turn.parts.iter().enumerate().filter(|(_, part)| is_call(part)).enumerate()
-    {
-        match part {
-            Part::ToolCall { id, cache, .. } => {
-                if cache.is_some() {
-                    out.losses.dropped(format!("messages[{index}].content[{place}].cache_control"));
-                }
-                let id = out.ids.call(id);
-                let mut object = list.object();
-                call(&mut object, &id, part, |function| {
-                    if out.same {
-                        let way = format!("/tool_calls/{count}/function");
-                        function.fields(extra::under(&turn.extra, &way));
-                    }
-                });
-                if out.same {
-                    object.fields(extra::under(&turn.extra, &format!("/tool_calls/{count}")));
-                }
-            }
-            Part::Opaque { json, .. } => list.raw(json.get()),
-            _ => {}
+    let kept: &Extra = if out.same { &turn.extra } else { &[] };
+    let parts = turn.parts.iter().filter(|part| is_call(part));
+    list(&mut message.array("tool_calls"), kept, "/tool_calls", parts, |list, count, part| {
+        let Part::ToolCall { id, cache, name, .. } = part else { return };
+        if cache.is_some() {
+            out.losses.dropped(format!("messages[{index}].tool_calls.{name}.cache_control"));
         }
-    }
+        let id = out.ids.call(id);
+        call(&mut list.object(), &id, part, kept, &format!("/tool_calls/{count}"));
+    });
 }
 
-pub(super) fn call(object: &mut Object<'_>, id: &str, part: &Part, more: impl FnOnce(&mut Object<'_>)) {
+/// The calls of an answer; `way` leads to its message.
+pub(super) fn answered(parts: &[Part], message: &mut Object<'_>, kept: &Extra, way: &str) {
+    let way = format!("{way}/tool_calls");
+    if !parts.iter().any(is_call) && !holds(kept, &way) {
+        return;
+    }
+    let parts = parts.iter().filter(|part| is_call(part));
+    list(&mut message.array("tool_calls"), kept, &way, parts, |list, count, part| {
+        let Part::ToolCall { id, .. } = part else { return };
+        call(&mut list.object(), id, part, kept, &format!("{way}/{count}"));
+    });
+}
+
+fn call(object: &mut Object<'_>, id: &str, part: &Part, kept: &Extra, way: &str) {
     let Part::ToolCall { name, arguments, signature, .. } = part else { return };
     object.string("id", id).string("type", "function");
     {
         let mut function = object.object("function");
-        // An empty text is no JSON, and servers that parse it refuse the request.
-        let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
+        // An empty text is no JSON, and whoever parses it fails.
+        let arguments = if arguments.is_empty() { "{}" } else { arguments };
         function.string("name", name).string("arguments", arguments);
-        more(&mut function);
+        function.fields(extra::under(kept, &format!("{way}/function")));
     }
     if let Some(signature) = signature {
         object.object("extra_content").object("google").string("thought_signature", signature);
     }
+    object.fields(extra::under(kept, way));
 }
 
 /// Reasoning of the history. From a client of this dialect it goes back as it came. From another one only what bears no
@@ -131,93 +143,59 @@ fn thoughts(out: &mut Out<'_>, message: &mut Object<'_>, turn: &Turn, index: usi
         Part::Redacted { .. } => out.same,
         _ => false,
     };
-    let lost: Vec<String> = turn
-        .parts
-        .iter()
-        .enumerate()
-        .filter(|(_, part)| matches!(part, Part::Thinking { .. } | Part::Redacted { .. }) && !sayable(part))
-        .map(|(place, _)| format!("messages[{index}].content[{place}]"))
-        .collect();
-    let parts: Vec<&Part> = turn.parts.iter().filter(|part| sayable(part)).collect();
-    let kept = if out.same { Some(turn.extra.as_slice()) } else { None };
-    write_thoughts(message, &parts, turn, kept);
-    for at in lost {
-        out.losses.dropped(at);
+    for (place, part) in turn.parts.iter().enumerate() {
+        if is_thought(part) && !sayable(part) {
+            out.losses.dropped(format!("messages[{index}].content[{place}]"));
+        }
     }
+    let parts = turn.parts.iter().filter(|part| sayable(part));
+    write_thoughts(message, parts, if out.same { &turn.extra } else { &[] }, "");
 }
 
-fn write_thoughts(
+/// `reasoning_content`, and `reasoning_details` where one text does not say all; `way` leads to the message.
+pub(super) fn write_thoughts<'p>(
     message: &mut Object<'_>,
-    parts: &[&Part],
-    turn: &Turn,
-    kept: Option<&[(String, crate::Raw)]>,
+    parts: impl Iterator<Item = &'p Part> + Clone,
+    kept: &Extra,
+    way: &str,
 ) {
-    let text = plain(parts.iter().copied());
+    let parts = parts.filter(|part| is_thought(part));
+    let plain =
+        |part: &'p Part| if let Part::Thinking { text, .. } = part { Some(text.as_str()) } else { None };
+    let text: String = parts.clone().filter_map(plain).collect();
     if !text.is_empty() {
         message.string("reasoning_content", &text);
     }
-    let opaque = |part: &&Part| {
-        kept.is_some()
-            && matches!(part, Part::Opaque { dialect: Dialect::Chat, json } if place_of(json.get()) == Place::Thought)
-    };
-    let inner = kept.is_some_and(|kept| kept.iter().any(|(name, _)| name.starts_with("/reasoning_details/")));
-    if !(inner || needs_details(parts.iter().copied()) || turn.parts.iter().any(|part| opaque(&part))) {
+    let way = format!("{way}/reasoning_details");
+    let inner = kept.iter().any(|(name, _)| name.starts_with(&way));
+    if !inner && !needs_details(parts.clone()) {
         return;
     }
-    let mut list = message.array("reasoning_details");
-    let all = turn
-        .parts
-        .iter()
-        .filter(|part| opaque(part) || parts.iter().any(|sayable| std::ptr::eq(*sayable, *part)));
-    for (count, part) in all.enumerate() {
-        let rest = kept.map(|kept| (kept, format!("/reasoning_details/{count}")));
-        detail(&mut list, part, count, |object| {
-            if let Some((kept, way)) = &rest {
-                object.fields(extra::under(kept, way));
+    list(&mut message.array("reasoning_details"), kept, &way, parts, |list, count, part| {
+        let mut object = list.object();
+        match part {
+            Part::Thinking { text, signature } => {
+                object.string("type", "reasoning.text").string("text", text);
+                object.maybe("signature", signature.as_deref());
             }
-        });
-    }
-}
-
-/// All reasoning as one text.
-pub(super) fn plain<'p>(parts: impl Iterator<Item = &'p Part>) -> String {
-    parts
-        .filter_map(|part| if let Part::Thinking { text, .. } = part { Some(text.as_str()) } else { None })
-        .collect()
+            Part::Redacted { data, id } => {
+                object.string("type", "reasoning.encrypted").string("data", data).maybe("id", id.as_deref());
+            }
+            _ => {}
+        }
+        object.count("index", u64::try_from(count).unwrap_or(u64::MAX));
+        object.fields(extra::under(kept, &format!("{way}/{count}")));
+    });
 }
 
 /// Whether one plain text would not say all.
-pub(super) fn needs_details<'p>(parts: impl Iterator<Item = &'p Part>) -> bool {
+fn needs_details<'p>(parts: impl Iterator<Item = &'p Part>) -> bool {
     let mut count = 0;
     for part in parts {
         match part {
-            Part::Thinking { signature: Some(_), .. } | Part::Redacted { .. } => return true,
-            Part::Thinking { .. } => count += 1,
-            _ => {}
+            Part::Thinking { signature: None, .. } => count += 1,
+            _ => return true,
         }
     }
     count > 1
-}
-
-pub(super) fn detail(list: &mut Array<'_>, part: &Part, count: usize, more: impl FnOnce(&mut Object<'_>)) {
-    let count = u64::try_from(count).unwrap_or(u64::MAX);
-    match part {
-        Part::Thinking { text, signature } => {
-            let mut object = list.object();
-            object
-                .string("type", "reasoning.text")
-                .string("text", text)
-                .maybe("signature", signature.as_deref());
-            object.count("index", count);
-            more(&mut object);
-        }
-        Part::Redacted { data, id } => {
-            let mut object = list.object();
-            object.string("type", "reasoning.encrypted").string("data", data).maybe("id", id.as_deref());
-            object.count("index", count);
-            more(&mut object);
-        }
-        Part::Opaque { json, .. } => list.raw(json.get()),
-        _ => {}
-    }
 }

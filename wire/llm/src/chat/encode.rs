@@ -17,6 +17,8 @@ pub(super) struct Encoder {
     top: Vec<u8>,
     calls: u64,
     thoughts: u64,
+    /// The call that is open has no arguments yet.
+    bare: bool,
     /// The text of the thinking part that is open: its signature is told together with it.
     thought: String,
     usage: Option<Usage>,
@@ -33,6 +35,7 @@ impl Encoder {
             top: Vec::new(),
             calls: 0,
             thoughts: 0,
+            bare: false,
             thought: String::new(),
             usage: None,
             finished: false,
@@ -89,6 +92,7 @@ impl Encoder {
             Opening::ToolCall { id, name, signature } => {
                 let index = self.calls;
                 self.calls += 1;
+                self.bare = true;
                 self.chunk(into, |delta| {
                     let mut list = delta.array("tool_calls");
                     let mut call = list.object();
@@ -121,6 +125,7 @@ impl Encoder {
                 delta.string("refusal", text);
             }),
             Delta::Arguments(text) => {
+                self.bare = false;
                 let index = self.calls.saturating_sub(1);
                 self.chunk(into, |delta| {
                     let mut list = delta.array("tool_calls");
@@ -188,6 +193,10 @@ impl Encode for Encoder {
             Event::Start { id, model, created } => self.start(id, model, *created, into),
             Event::Open { part, .. } => self.open(part, into),
             Event::Delta { delta, .. } => self.delta(delta, into),
+            // No text is no JSON, and clients parse it.
+            Event::Close { .. } if std::mem::take(&mut self.bare) => {
+                self.delta(&Delta::Arguments("{}".to_owned()), into);
+            }
             Event::Close { .. } => {}
             Event::Usage(used) => self.usage = Some(*used),
             Event::Finish { finish, stop_sequence } => {

@@ -25,7 +25,7 @@ pub(super) fn read(body: &[u8]) -> Result<Request, Malformed> {
         model,
         turns: turns_in::read(messages, &at.field("messages"))?,
         tools: tools(&mut fields, at, &mut inside)?,
-        choice: choice(&mut fields),
+        choice: choice(&mut fields, &mut inside),
         parallel: fields.flag("parallel_tool_calls", at)?,
         max_tokens: max_tokens(&mut fields, at)?,
         temperature: fields.number("temperature", at, 0.0, 2.0)?,
@@ -73,26 +73,30 @@ fn include_usage(fields: &mut Fields<'_>, at: &At<'_>, extra: &mut Extra) -> Res
 }
 
 /// What is no word of ours stays among the rest.
-fn choice(fields: &mut Fields<'_>) -> Option<Choice> {
+fn choice(fields: &mut Fields<'_>, extra: &mut Extra) -> Option<Choice> {
     let raw = fields.peek("tool_choice")?;
     let choice = match serde_json::from_str::<&str>(raw.get()) {
         Ok("auto") => Choice::Auto,
         Ok("none") => Choice::None,
         Ok("required" | "any") => Choice::Required,
         Ok(_) => return None,
-        Err(_) => named(raw)?,
+        Err(_) => named(raw, extra)?,
     };
     fields.take("tool_choice").map(|_| choice)
 }
 
-fn named(raw: &RawValue) -> Option<Choice> {
+fn named(raw: &RawValue, extra: &mut Extra) -> Option<Choice> {
     let at = At::Root;
     let mut object = Fields::of(raw, &at).ok()?;
     if object.text("type", &at).ok()?? != "function" {
         return None;
     }
     let mut function = object.object("function", &at).ok()??;
-    Some(Choice::Named(function.owned("name", &at).ok()??))
+    let choice = Choice::Named(function.owned("name", &at).ok()??);
+    let place = at.field("tool_choice");
+    function.rest_inside(&place.field("function"), 0, extra);
+    object.rest_inside(&place, 0, extra);
+    Some(choice)
 }
 
 fn format(fields: &mut Fields<'_>, at: &At<'_>, extra: &mut Extra) -> Result<Option<Format>, Malformed> {
@@ -100,7 +104,7 @@ fn format(fields: &mut Fields<'_>, at: &At<'_>, extra: &mut Extra) -> Result<Opt
     let Some(raw) = fields.take("response_format") else { return Ok(None) };
     let mut format = Fields::of(raw, &place)?;
     let kind = format.text("type", &place)?.unwrap_or_default();
-    let format = match &*kind {
+    let read = match &*kind {
         "text" => Format::Text,
         "json_object" => Format::JsonObject,
         "json_schema" => {
@@ -125,7 +129,8 @@ fn format(fields: &mut Fields<'_>, at: &At<'_>, extra: &mut Extra) -> Result<Opt
             return Ok(None);
         }
     };
-    Ok(Some(format))
+    format.rest_inside(&place, 0, extra);
+    Ok(Some(read))
 }
 
 fn tools(fields: &mut Fields<'_>, at: &At<'_>, extra: &mut Extra) -> Result<Vec<Tool>, Malformed> {

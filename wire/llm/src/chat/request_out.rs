@@ -20,7 +20,8 @@ pub(super) struct Out<'r> {
 
 pub(super) fn write(request: &Request) -> Written {
     let same = request.from == Dialect::Chat;
-    let mut out = Out { request, same, losses: Losses::default(), ids: ids::Ids::new(ids::CHAT) };
+    let ids = if same { ids::Ids::verbatim() } else { ids::Ids::new(ids::CHAT) };
+    let mut out = Out { request, same, losses: Losses::default(), ids };
     let mut body = Vec::with_capacity(1024);
     {
         let mut object = Object::new(&mut body);
@@ -185,7 +186,10 @@ fn choice(out: &mut Out<'_>, object: &mut Object<'_>, tools: usize) {
         }
         Some(Choice::Named(name)) => {
             let mut choice = object.object("tool_choice");
-            choice.string("type", "function").object("function").string("name", name);
+            choice.string("type", "function");
+            let kept = |way: &'static str| extra::under(&request.extra, way).filter(|_| out.same);
+            choice.object("function").string("name", name).fields(kept("/tool_choice/function"));
+            choice.fields(kept("/tool_choice"));
         }
     }
     if let Some(parallel) = request.parallel {
@@ -194,27 +198,26 @@ fn choice(out: &mut Out<'_>, object: &mut Object<'_>, tools: usize) {
 }
 
 fn format(out: &mut Out<'_>, object: &mut Object<'_>) {
-    match &out.request.format {
-        None => {}
-        Some(Format::Text) => {
-            object.object("response_format").string("type", "text");
-        }
-        Some(Format::JsonObject) => {
-            object.object("response_format").string("type", "json_object");
-        }
-        Some(Format::JsonSchema { name, description, schema, strict }) => {
-            let mut format = object.object("response_format");
-            format.string("type", "json_schema");
-            let mut inner = format.object("json_schema");
-            // The name is demanded here, and other dialects have none.
-            inner.string("name", if name.is_empty() { "answer" } else { name });
-            inner.maybe("description", description.as_deref()).raw("schema", schema.get());
-            if let Some(strict) = strict {
-                inner.flag("strict", *strict);
+    let Some(format) = &out.request.format else { return };
+    let kept = |way: &'static str| extra::under(&out.request.extra, way).filter(|_| out.same);
+    let mut said = object.object("response_format");
+    match format {
+        Format::Text => said.string("type", "text"),
+        Format::JsonObject => said.string("type", "json_object"),
+        Format::JsonSchema { name, description, schema, strict } => {
+            said.string("type", "json_schema");
+            {
+                let mut inner = said.object("json_schema");
+                // The name is demanded here, and other dialects have none.
+                inner.string("name", if name.is_empty() { "answer" } else { name });
+                inner.maybe("description", description.as_deref()).raw("schema", schema.get());
+                if let Some(strict) = strict {
+                    inner.flag("strict", *strict);
+                }
+                inner.fields(kept("/response_format/json_schema"));
             }
-            if out.same {
-                inner.fields(extra::under(&out.request.extra, "/response_format/json_schema"));
-            }
+            &mut said
         }
     }
+    .fields(kept("/response_format"));
 }

@@ -53,7 +53,7 @@ fn message(raw: &RawValue, at: &At<'_>) -> Result<Turn, Malformed> {
         "assistant" => {
             let spoken = fields.peek("content").is_some_and(|raw| raw.get() != "null");
             let parts = assistant::read(&mut fields, at, 2, &mut extra)?;
-            if !spoken && parts.is_empty() && fields.is_empty() {
+            if !spoken && parts.is_empty() && fields.is_empty() && extra.is_empty() {
                 return Err(at
                     .field("content")
                     .wrong("is missing; a string, an array of parts or tool_calls are needed"));

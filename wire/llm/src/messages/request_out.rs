@@ -20,7 +20,8 @@ pub(super) struct Out<'r> {
 
 pub(super) fn write(request: &Request) -> Written {
     let same = request.from == Dialect::Messages;
-    let mut out = Out { request, same, losses: Losses::default(), ids: ids::Ids::new(ids::MESSAGES) };
+    let ids = if same { ids::Ids::verbatim() } else { ids::Ids::new(ids::MESSAGES) };
+    let mut out = Out { request, same, losses: Losses::default(), ids };
     let mut body = Vec::with_capacity(1024);
     {
         let mut object = Object::new(&mut body);

@@ -15,5 +15,7 @@ mod help;
 mod laws;
 mod messages;
 mod models;
+mod props;
 mod repairs;
 mod responses;
+mod talk;
