@@ -147,7 +147,9 @@ impl Book {
         let (mut own, mut house) = (Sums::default(), Sums::default());
         for agents in self.slots.range(day.start..day.end).map(|(_, agents)| agents) {
             agents.get(agent).into_iter().for_each(|sums| own.add(sums));
-            agents.iter().for_each(|sums| house.add(sums));
+            for sums in agents {
+                house.add(sums);
+            }
         }
         self.judge(agent, cap, own, house, Nano(more))
     }
@@ -286,7 +288,9 @@ impl Book {
             .filter(|(_, open)| open.real.is_none())
             .map(|(id, open)| (*id, open.amount))
             .collect();
-        lost.into_iter().for_each(|(id, amount)| self.settle(id, amount));
+        for (id, amount) in lost {
+            self.settle(id, amount);
+        }
     }
 
     /// Forgets what is too old to matter, and writes down the rest.

@@ -268,7 +268,9 @@ impl Ledger {
         let mut state = self.state();
         let known: Vec<u64> =
             ids.into_iter().filter(|id| state.book.open.get(id).is_some_and(|open| open.kept)).collect();
-        known.iter().for_each(|id| state.book.logged(*id));
+        for id in &known {
+            state.book.logged(*id);
+        }
         if !known.is_empty() {
             let noted = state.journal.note(&Record::Logged(known));
             state.say(noted).ok();

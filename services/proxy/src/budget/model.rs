@@ -164,89 +164,101 @@ fn crash(dir: &Path, model: &mut Model, torn: usize) -> tempfile::TempDir {
     copy
 }
 
-fn run(acts: Vec<Act>) -> Result<(), TestCaseError> {
-    let clock = Clock::starting_at("2026-10-31T12:00:00Z".parse().unwrap());
-    let caps = Caps {
-        house: Some(Nano(250)),
-        agents: [("windu".to_owned(), Some(Nano(120)))].into(),
-        other: Some(Nano(90)),
-    };
-    let mut model = Model { requests: Vec::new(), zone: TimeZone::get(ZONES[0]).unwrap(), caps };
-    let mut dir = tempfile::tempdir().unwrap();
-    let mut ledger = open(dir.path(), &clock, &model);
-    for act in acts {
-        let now = clock.now();
+/// The ledger, the model, and where they are.
+struct World {
+    clock: Clock,
+    model: Model,
+    dir: tempfile::TempDir,
+    ledger: Ledger,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Clock::starting_at("2026-10-31T12:00:00Z".parse().unwrap());
+        let agents = [("windu".to_owned(), Some(Nano(120)))].into();
+        let caps = Caps { house: Some(Nano(250)), agents, other: Some(Nano(90)) };
+        let model = Model { requests: Vec::new(), zone: TimeZone::get(ZONES[0]).unwrap(), caps };
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = open(dir.path(), &clock, &model);
+        Self { clock, model, dir, ledger }
+    }
+
+    fn act(&mut self, act: Act) -> Result<(), TestCaseError> {
         match act {
-            Act::Reserve { agent, amount } => {
-                let outcome = ledger.reserve(AGENTS[agent], Trace::start().id(), Nano(amount));
-                prop_assert_eq!(outcome.is_ok(), model.fits(agent, now, amount));
-                if let Ok(held) = outcome {
-                    let id = held.id();
-                    model.requests.push(Request { agent, at: now, amount, real: None, held: Some(held), id });
-                }
-            }
-            Act::Change { which, amount } => {
-                let Some(at) = held(&model, which) else { continue };
-                let request = &model.requests[at];
-                let more = amount.saturating_sub(request.amount);
-                let fits = model.fits(request.agent, request.at, more);
-                let held = model.requests[at].held.as_mut().unwrap();
-                let outcome: Result<(), Spent> = held.change_to(Nano(amount));
-                prop_assert_eq!(outcome.is_ok(), fits);
-                if fits {
-                    model.requests[at].amount = amount;
-                }
-            }
-            Act::Settle { which, real } => {
-                let Some(at) = held(&model, which) else { continue };
-                model.requests[at].held.take().unwrap().settle(Nano(real));
-                model.requests[at].real = Some(real);
-            }
-            Act::Drop { which } => {
-                let Some(at) = held(&model, which) else { continue };
-                model.requests[at].held = None;
-                model.requests[at].real = Some(model.requests[at].amount);
-            }
+            Act::Reserve { agent, amount } => return self.reserve(agent, amount),
+            Act::Change { which, amount } => return self.change(which, amount),
+            Act::Settle { which, real } => self.settle(which, Some(real)),
+            Act::Drop { which } => self.settle(which, None),
             Act::Logged { which } => {
-                let settled: Vec<u64> = model
-                    .requests
-                    .iter()
-                    .filter(|request| request.real.is_some())
-                    .map(|request| request.id)
-                    .collect();
+                let settled = self.model.requests.iter().filter(|request| request.real.is_some());
+                let settled: Vec<u64> = settled.map(|request| request.id).collect();
                 if !settled.is_empty() {
-                    ledger.logged(vec![settled[which.index(settled.len())]]);
+                    self.ledger.logged(vec![settled[which.index(settled.len())]]);
                 }
             }
             // Not further than the days that are remembered reach.
             Act::Step { minutes } => {
-                let to = now + SignedDuration::from_mins(minutes);
-                let span = "2026-10-29T00:00:00Z".parse::<Timestamp>().unwrap()
-                    .."2026-11-03T23:00:00Z".parse().unwrap();
-                if span.contains(&to) {
-                    clock.set(to);
+                let to = self.clock.now() + SignedDuration::from_mins(minutes);
+                let [first, last] =
+                    ["2026-10-29T00:00:00Z", "2026-11-03T23:00:00Z"].map(|at| at.parse().unwrap());
+                if (first..last).contains(&to) {
+                    self.clock.set(to);
                 }
             }
             Act::Zone { zone } => {
-                model.zone = TimeZone::get(ZONES[zone]).unwrap();
-                ledger.set_zone(model.zone.clone());
+                self.model.zone = TimeZone::get(ZONES[zone]).unwrap();
+                self.ledger.set_zone(self.model.zone.clone());
             }
             Act::Caps { house, windu, other } => {
                 let agents = [("windu".to_owned(), windu.map(Nano))].into();
-                model.caps = Caps { house: house.map(Nano), agents, other: other.map(Nano) };
-                ledger.set_caps(model.caps.clone());
+                self.model.caps = Caps { house: house.map(Nano), agents, other: other.map(Nano) };
+                self.ledger.set_caps(self.model.caps.clone());
             }
-            Act::Tend => ledger.tend(),
-            Act::Compact => ledger.compact().unwrap(),
+            Act::Tend => self.ledger.tend(),
+            Act::Compact => self.ledger.compact().unwrap(),
             Act::Crash { torn } => {
-                let copy = crash(dir.path(), &mut model, torn);
-                dir = copy;
-                ledger = open(dir.path(), &clock, &model);
+                self.dir = crash(self.dir.path(), &mut self.model, torn);
+                self.ledger = open(self.dir.path(), &self.clock, &self.model);
             }
         }
-        agree(&ledger, &model, clock.now())?;
+        Ok(())
     }
-    Ok(())
+
+    fn reserve(&mut self, agent: usize, amount: u64) -> Result<(), TestCaseError> {
+        let at = self.clock.now();
+        let outcome = self.ledger.reserve(AGENTS[agent], Trace::start().id(), Nano(amount));
+        prop_assert_eq!(outcome.is_ok(), self.model.fits(agent, at, amount));
+        if let Ok(held) = outcome {
+            let id = held.id();
+            self.model.requests.push(Request { agent, at, amount, real: None, held: Some(held), id });
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, which: prop::sample::Index, amount: u64) -> Result<(), TestCaseError> {
+        let Some(at) = held(&self.model, which) else { return Ok(()) };
+        let request = &self.model.requests[at];
+        let fits = self.model.fits(request.agent, request.at, amount.saturating_sub(request.amount));
+        let request = &mut self.model.requests[at];
+        let outcome: Result<(), Spent> = request.held.as_mut().unwrap().change_to(Nano(amount));
+        prop_assert_eq!(outcome.is_ok(), fits);
+        if fits {
+            request.amount = amount;
+        }
+        Ok(())
+    }
+
+    /// `None` drops it.
+    fn settle(&mut self, which: prop::sample::Index, real: Option<u64>) {
+        let Some(at) = held(&self.model, which) else { return };
+        let request = &mut self.model.requests[at];
+        let held = request.held.take().unwrap();
+        match real {
+            Some(real) => held.settle(Nano(real)),
+            None => drop(held),
+        }
+        request.real = Some(real.unwrap_or(request.amount));
+    }
 }
 
 proptest! {
@@ -254,6 +266,10 @@ proptest! {
 
     #[test]
     fn it_is_a_plain_list_of_requests(acts in acts()) {
-        run(acts)?;
+        let mut world = World::new();
+        for act in acts {
+            world.act(act)?;
+            agree(&world.ledger, &world.model, world.clock.now())?;
+        }
     }
 }

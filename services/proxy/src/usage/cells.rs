@@ -123,7 +123,9 @@ impl Cells {
         key.clear();
         match (&brief.provider, &brief.model) {
             (Some(provider), Some(model)) => {
-                [provider, "/", model].into_iter().for_each(|word| key.push_str(word))
+                for word in [provider, "/", model] {
+                    key.push_str(word);
+                }
             }
             _ => key.push_str(NOBODY),
         }

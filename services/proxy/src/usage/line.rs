@@ -132,6 +132,13 @@ impl From<Usage> for Tokens {
     }
 }
 
+impl From<Tokens> for Usage {
+    fn from(tokens: Tokens) -> Self {
+        let Tokens { input, output, cached, written_5m, written_1h, reasoning } = tokens;
+        Self { input, cached, written_5m, written_1h, output, reasoning }
+    }
+}
+
 /// Who counted the tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -250,6 +257,7 @@ impl Line {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's shape")]
 const fn zero(number: &u64) -> bool {
     *number == 0
 }
@@ -259,6 +267,7 @@ fn is_empty(word: &Word) -> bool {
 }
 
 /// Milliseconds to the microsecond: more is noise. What is not a number is not written as one.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's shape")]
 fn ms<S: serde::Serializer>(ms: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(if ms.is_finite() { (ms * 1e3).round() / 1e3 } else { 0.0 })
 }
@@ -277,6 +286,7 @@ pub(crate) mod usd {
 
     use crate::kinds::Nano;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's shape")]
     pub(crate) fn serialize<S: Serializer>(nano: &Nano, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(nano.as_dollars())
     }

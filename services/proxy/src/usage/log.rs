@@ -140,7 +140,9 @@ impl Log {
             ready: Condvar::new(),
             stop: AtomicBool::new(false),
         });
-        lost.into_iter().for_each(|line| shared.queue.push((line, None)));
+        for line in lost {
+            shared.queue.push((line, None));
+        }
         if !uncounted.is_empty() {
             shared.count_pieces(&dir, uncounted);
         }

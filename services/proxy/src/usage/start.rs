@@ -36,17 +36,14 @@ pub(crate) fn start(dir: &Path, ledger: &Ledger) -> io::Result<Started> {
     let wanted: HashSet<u64> = stranded.iter().map(|stranded| stranded.id).collect();
     let mut found = HashMap::new();
     let never = AtomicBool::new(false);
-    let (cells, uncounted) = match checkpoint::load(dir) {
-        Some((mut cells, reached)) => {
-            let since = pieces(dir, &names, &reached)?;
-            count::sum(dir, &since, &mut cells, &never, |brief| note(brief, &wanted, &mut found))?;
-            (cells, Vec::new())
-        }
-        None => {
-            let all = pieces(dir, &names, &BTreeMap::new())?;
-            search(dir, &all, &stranded, &mut found)?;
-            (Cells::default(), all)
-        }
+    let (cells, uncounted) = if let Some((mut cells, reached)) = checkpoint::load(dir) {
+        let since = pieces(dir, &names, &reached)?;
+        count::sum(dir, &since, &mut cells, &never, |brief| note(brief, &wanted, &mut found))?;
+        (cells, Vec::new())
+    } else {
+        let all = pieces(dir, &names, &BTreeMap::new())?;
+        search(dir, &all, &stranded, &mut found)?;
+        (Cells::default(), all)
     };
     if ledger.has_gaps() {
         ask_the_log(dir, &names, ledger)?;

@@ -22,7 +22,7 @@ const TEND: Duration = Duration::from_secs(1);
 /// Before a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(250);
 /// A checkpoint is written after this many lines, or after this long when there were any.
-const CHECKPOINT: (u64, Duration) = (50_000, Duration::from_mins(1));
+const CHECKPOINT: (u64, Duration) = (20_000, Duration::from_secs(30));
 /// Files that are kept open: requests that began yesterday still end today.
 const FILES: usize = 2;
 
@@ -246,7 +246,7 @@ impl Writer {
             match checkpoint::save(&self.dir, &cells) {
                 Ok(()) => self.unsaved = 0,
                 Err(error) => {
-                    tracing::warn!(error = %Chain(&error), "the next start will count more of the usage log")
+                    tracing::warn!(error = %Chain(&error), "the next start will count more of the usage log");
                 }
             }
         }

@@ -115,7 +115,7 @@ fn check(dir: &Path, round: u32) -> usize {
         match request.about {
             Some(real) if request.settled => assert_eq!(cost, real, "round {round}: {id} was settled"),
             Some(real) => {
-                assert!(cost == real || request.reserved.last() == Some(&cost), "round {round}: {id}")
+                assert!(cost == real || request.reserved.last() == Some(&cost), "round {round}: {id}");
             }
             None => {
                 // It may have been extended without having been able to say so.

@@ -247,7 +247,7 @@ fn a_long_day_goes_on_in_another_file_and_old_days_go() {
         let mut names: Vec<String> = fs::read_dir(dir.path().join("usage"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name.ends_with(".jsonl"))
+            .filter(|name| name.starts_with("2026-"))
             .collect();
         names.sort();
         names
@@ -325,6 +325,23 @@ fn without_its_journal_the_ledger_learns_from_the_log_what_was_spent_today() {
         let (ledger, _log, _) = open(copy.path(), &clock);
         let settled = spent(&ledger, "free").0;
         assert!((53..=200).contains(&settled), "byte {at}: {settled}");
+    }
+}
+
+#[test]
+fn a_checkpoint_that_is_gone_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock(NOON);
+    let checkpoint = dir.path().join("usage/checkpoint.json");
+    for round in 0..3 {
+        let (ledger, log, _) = open(dir.path(), &clock);
+        if round == 0 {
+            request(&ledger, &log, clock.now(), 1, 1);
+            assert!(log.flush(PATIENCE));
+        }
+        assert_eq!(rows(&log, "agent", 1).unwrap()[0].requests, 1);
+        drop((ledger, log));
+        fs::remove_file(&checkpoint).unwrap_or_else(|error| panic!("round {round}: {error}"));
     }
 }
 
