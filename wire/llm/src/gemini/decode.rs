@@ -101,14 +101,14 @@ struct Call<'a> {
 impl Decode for Decoder {
     fn push(&mut self, bytes: &[u8], into: &mut Vec<Event>) {
         let state = &mut self.state;
-        let result = self.frames.push(bytes, |frame| state.frame(frame, into));
+        let result = self.frames.push(bytes, |frame| state.frame(frame, false, into));
         state.judged(result, into);
     }
 
     /// This API has no last word of its own: it is complete when a reason for its end was given.
     fn finish(&mut self, into: &mut Vec<Event>) {
         let state = &mut self.state;
-        let result = self.frames.finish(|frame| state.frame(frame, into));
+        let result = self.frames.finish(|frame| state.frame(frame, true, into));
         state.judged(result, into);
         state.close(into);
         if state.finished && !std::mem::replace(&mut state.over, true) {
@@ -124,7 +124,8 @@ impl State {
         }
     }
 
-    fn frame(&mut self, frame: Frame<'_>, into: &mut Vec<Event>) {
+    /// The `last` one is forgiven for being no JSON: the body was cut inside of it.
+    fn frame(&mut self, frame: Frame<'_>, last: bool, into: &mut Vec<Event>) {
         if self.over {
             return;
         }
@@ -134,6 +135,7 @@ impl State {
             Frame::Event { data, .. } => match serde_json::from_str::<Chunk<'_>>(&data) {
                 Ok(chunk) if chunk.error.is_some() => self.broken(fault::read(200, data.as_bytes()), into),
                 Ok(chunk) => self.chunk(chunk, into),
+                Err(_) if last => {}
                 Err(error) => {
                     let message = format!("an event is not of this API: {error}");
                     self.broken(Fault { status: 200, ..Fault::new(FaultKind::Internal, message) }, into);

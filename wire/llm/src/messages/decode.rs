@@ -131,6 +131,10 @@ impl State {
     }
 
     fn message(&mut self, message: &Message<'_>, data: &str, into: &mut Vec<Event>) {
+        // A server that forgets to begin.
+        if !self.started && message.r#type.starts_with("content_block_") {
+            self.start(None, into);
+        }
         match &*message.r#type {
             "message_start" => self.start(message.begun.as_ref(), into),
             "content_block_start" => {

@@ -70,13 +70,13 @@ struct Wire<'a> {
 impl Decode for Decoder {
     fn push(&mut self, bytes: &[u8], into: &mut Vec<Event>) {
         let state = &mut self.state;
-        let result = self.frames.push(bytes, |frame| state.frame(frame, into));
+        let result = self.frames.push(bytes, |frame| state.frame(frame, false, into));
         state.judged(result, into);
     }
 
     fn finish(&mut self, into: &mut Vec<Event>) {
         let state = &mut self.state;
-        let result = self.frames.finish(|frame| state.frame(frame, into));
+        let result = self.frames.finish(|frame| state.frame(frame, true, into));
         state.judged(result, into);
     }
 }
@@ -88,7 +88,8 @@ impl State {
         }
     }
 
-    fn frame(&mut self, frame: Frame<'_>, into: &mut Vec<Event>) {
+    /// The `last` one is forgiven for being no JSON: the body was cut inside of it.
+    fn frame(&mut self, frame: Frame<'_>, last: bool, into: &mut Vec<Event>) {
         if self.over {
             return;
         }
@@ -100,6 +101,7 @@ impl State {
                     let kind = wire.kind.and_then(string);
                     self.event(kind.as_deref().unwrap_or(name), &wire, &data, into);
                 }
+                Err(_) if last => {}
                 Err(error) => self.broken(format!("an event is not of this API: {error}"), into),
             },
         }
