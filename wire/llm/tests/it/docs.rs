@@ -16,8 +16,8 @@ const HEAD: &str = "\
 Requests, answers and streams are read into one neutral form and written from it (`wire/llm`). A request whose client and
 provider speak the same dialect passes as it came and loses nothing. For the others this page says what one dialect says
 and the other has no word for: it is made by converting an example of each (`INSTA_UPDATE=always cargo test -p sanctum-llm
---test it docs` renews it), and a test fails when it is stale. Whatever is lost in a real request is reported with its
-path in the log and in `x-sanctum-lost`.
+--test it docs` renews it), and a test fails when it is stale. Whatever is lost of a real request or answer is told beside
+its bytes, with its path.
 
 What is not in a table arrives. Some things arrive in other clothes:
 
@@ -126,5 +126,8 @@ fn the_page_of_losses_is_true() {
         File::create(&path).unwrap().write_all(page.as_bytes()).unwrap();
     }
     let there = fs::read_to_string(&path).unwrap_or_default();
-    assert!(there == page, "docs/dialects.md is stale: INSTA_UPDATE=always cargo test -p sanctum-llm --test it docs");
+    assert!(
+        there == page,
+        "docs/dialects.md is stale: INSTA_UPDATE=always cargo test -p sanctum-llm --test it docs"
+    );
 }
