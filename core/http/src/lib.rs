@@ -12,6 +12,7 @@ mod refusal;
 mod routes;
 mod serve;
 mod sse;
+mod tell;
 
 pub use axum;
 pub use axum::extract::{Path, State};
@@ -26,3 +27,4 @@ pub use refusal::Refusal;
 pub use routes::{Op, Routes};
 pub use serve::serve;
 pub use sse::{LastEventId, events};
+pub use tell::tell;

@@ -15,6 +15,7 @@ pub mod kinds;
 pub mod latch;
 pub mod paths;
 pub mod peers;
+pub mod process;
 pub mod reconcile;
 pub mod running;
 pub mod section;

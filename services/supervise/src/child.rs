@@ -1,13 +1,12 @@
 //! One process from its birth until nothing of it is left.
 
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Signal;
 use sanctum_kernel::{Chain, Paths};
-use tokio::net::unix::pipe;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -16,9 +15,9 @@ use tokio::time::Instant;
 use crate::engine::{Event, Exit};
 use crate::keeper::Message;
 use crate::log::{Logs, Tail};
-use crate::nursery::Nursery;
+use crate::pids::Identity;
 use crate::process::{self, Leaders};
-use crate::{Plan, pids, plan};
+use crate::{Plan, pids, pipe, plan};
 
 /// How long output is awaited after the last process that could write it has gone.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -26,11 +25,12 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 const BEYOND_REACH: Duration = Duration::from_secs(10);
 /// Between two looks at a group that is ending.
 const LOOK: Duration = Duration::from_millis(5);
+/// Between two looks for a process whose end nobody announces.
+const LOOK_FOR: Duration = Duration::from_millis(100);
 
 /// What children need to be born and buried.
 #[derive(Debug)]
 pub(crate) struct Cradle {
-    pub(crate) nursery: Nursery,
     pub(crate) logs: Logs,
     pub(crate) paths: Paths,
     pub(crate) environment: Mutex<Vec<String>>,
@@ -64,6 +64,34 @@ pub(crate) struct Life {
     pub(crate) run: u64,
     pub(crate) tail: Tail,
     pub(crate) orders: mpsc::UnboundedReceiver<Order>,
+    /// A process of an earlier supervisor that runs as the plan says: it is kept instead of starting another.
+    pub(crate) found: Option<Identity>,
+}
+
+/// The process itself, by how it came here.
+enum Body {
+    Born(Child),
+    Adopted(Identity),
+}
+
+impl Body {
+    fn pid(&self) -> u32 {
+        match self {
+            Self::Born(child) => child.id(),
+            Self::Adopted(identity) => identity.pid,
+        }
+    }
+
+    /// How it ended, if it has.
+    fn ended(&mut self) -> std::io::Result<Option<Exit>> {
+        match self {
+            Self::Born(child) => child.try_wait().map(|status: Option<ExitStatus>| status.map(Exit::from)),
+            Self::Adopted(identity) => {
+                let lives = sanctum_kernel::process::born(identity.pid).as_ref() == Some(&identity.born);
+                Ok((!lives).then_some(Exit::Unseen))
+            }
+        }
+    }
 }
 
 impl Life {
@@ -84,7 +112,9 @@ impl Life {
         cradle.messages.send(Message::Event(Event::Exited { unit, run, exit })).ok();
     }
 
-    fn command(&self, cradle: &Cradle, output: std::io::PipeWriter) -> std::io::Result<Command> {
+    fn command(&self, cradle: &Cradle) -> std::io::Result<Command> {
+        // One pipe for both streams keeps their lines in order.
+        let output = pipe::writing(&cradle.paths, &self.plan.name)?;
         let mut command = Command::new(&self.plan.command);
         command
             .args(&self.plan.args)
@@ -95,26 +125,40 @@ impl Life {
             .stdout(output.try_clone()?)
             .stderr(output)
             .process_group(0);
-        process::die_with_parent(&mut command);
         Ok(command)
     }
 
+    /// Starts the process, or takes over the one that was found.
+    async fn begin(&mut self, cradle: &Cradle) -> std::io::Result<Body> {
+        if let Some(found) = self.found.take() {
+            return Ok(Body::Adopted(found));
+        }
+        let mut command = self.command(cradle)?;
+        // Forking a large process takes a while, and its copies of the pipe must be closed before anyone waits for the
+        // end of the output.
+        let born =
+            tokio::task::spawn_blocking(move || command.spawn()).await.map_err(std::io::Error::other)?;
+        born.map(Body::Born)
+    }
+
     async fn run_once(&mut self, cradle: &Cradle) -> std::io::Result<Exit> {
-        // One pipe for both streams keeps their lines in order.
-        let (read, write) = std::io::pipe()?;
+        let read = pipe::reading(&cradle.paths, &self.plan.name)?;
         // Before the birth, so that no death goes unnoticed.
         let mut deaths = unix::signal(SignalKind::child())?;
-        let mut child = cradle.nursery.spawn(self.command(cradle, write)?).await?;
-        let pid = child.id();
+        let mut body = self.begin(cradle).await?;
+        let pid = body.pid();
         cradle.leaders.add(pid);
         let (unit, run) = (self.unit, self.run);
         cradle.messages.send(Message::Born { unit, run, pid }).ok();
-        pids::remember(&cradle.paths, &self.plan.name, pid);
+        pids::remember(&cradle.paths, &self.plan, pid);
         let mut log = cradle.logs.of(&self.plan.name);
-        log.note(&format!("started: process {pid}")).await;
+        match &body {
+            Body::Born(_) => log.note(&format!("started: process {pid}")).await,
+            Body::Adopted(_) => log.note(&format!("kept: process {pid} of an earlier supervisor")).await,
+        }
         let mut capture = JoinSet::new();
-        capture.spawn(log.capture(pipe::Receiver::from_owned_fd(read.into())?, Arc::clone(&self.tail)));
-        let (exit, asked) = self.wait(&mut child, &mut deaths).await?;
+        capture.spawn(log.capture(read, Arc::clone(&self.tail)));
+        let (exit, asked) = self.wait(&mut body, &mut deaths).await?;
         cradle.leaders.remove(pid);
         self.sweep(pid, asked, cradle).await;
         if tokio::time::timeout(LAST_WORDS, capture.join_next()).await.is_err() {
@@ -128,17 +172,20 @@ impl Life {
     }
 
     /// Waits for the process itself; passes orders on to its group.
-    async fn wait(&mut self, child: &mut Child, deaths: &mut unix::Signal) -> std::io::Result<(Exit, bool)> {
+    async fn wait(&mut self, body: &mut Body, deaths: &mut unix::Signal) -> std::io::Result<(Exit, bool)> {
         let mut asked = false;
+        let adopted = matches!(body, Body::Adopted(_));
+        let end = watch(body.pid()).filter(|_| adopted);
         loop {
-            if let Some(status) = child.try_wait()? {
-                return Ok((status.into(), asked));
+            if let Some(exit) = body.ended()? {
+                return Ok((exit, asked));
             }
             tokio::select! {
                 _ = deaths.recv() => {}
+                () = ending(end.as_ref()), if adopted => {}
                 Some(order) = self.orders.recv() => {
                     asked = true;
-                    process::signal_group(child.id(), if order == Order::Kill { Signal::KILL } else { Signal::TERM });
+                    process::signal_group(body.pid(), if order == Order::Kill { Signal::KILL } else { Signal::TERM });
                 }
             }
         }
@@ -178,5 +225,33 @@ impl Life {
             }
             cradle.leaders.reap_orphans();
         }
+    }
+}
+
+/// What becomes readable when a process that is nobody's child here ends (pidfd_open(2)).
+#[cfg(target_os = "linux")]
+fn watch(pid: u32) -> Option<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
+    let pid = process::pid(pid)?;
+    let fd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK).ok()?;
+    // SAFETY: the descriptor is owned, moves in, and is closed by nobody else.
+    #[expect(unsafe_code, reason = "the safe constructor is deprecated for not asking this")]
+    unsafe { tokio::io::unix::AsyncFd::register_with_interest(fd, tokio::io::Interest::READABLE) }.ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn watch(_: u32) -> Option<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
+    None
+}
+
+/// Until it may have ended: told by the kernel where it tells, looked for where it does not.
+async fn ending(end: Option<&tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>>) {
+    match end {
+        Some(end) => {
+            // The guard keeps it readable: an ended process stays ended.
+            if end.readable().await.is_err() {
+                tokio::time::sleep(LOOK_FOR).await;
+            }
+        }
+        None => tokio::time::sleep(LOOK_FOR).await,
     }
 }

@@ -1,5 +1,6 @@
 //! Castellan: starts the house in the order of its needs, keeps it up, and ends it.
 
+mod beat;
 mod board;
 mod child;
 mod config;
@@ -8,9 +9,9 @@ mod keeper;
 mod lock;
 mod locks;
 mod log;
-mod nursery;
 mod order;
 mod pids;
+mod pipe;
 mod plan;
 mod probe;
 mod process;

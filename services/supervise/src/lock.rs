@@ -9,8 +9,6 @@ use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::{Clock, Failure, Paths, exit};
 use serde::{Deserialize, Serialize};
 
-use crate::process;
-
 /// Who keeps a house up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
@@ -94,6 +92,6 @@ impl HouseLock {
 impl Holder {
     /// Whether that process is still there.
     pub fn lives(&self) -> bool {
-        process::born(self.pid).is_some()
+        sanctum_kernel::process::born(self.pid).is_some()
     }
 }

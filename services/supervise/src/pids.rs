@@ -1,5 +1,5 @@
-//! Pid files, and what they are for: a house left behind by a supervisor that was killed is found and ended, so
-//! that no service ever runs twice.
+//! Pid files, and what they are for: a house left behind by a supervisor that was killed is found again, so that what
+//! still runs as it should is kept, what does not is ended, and nothing ever runs twice.
 
 use std::fs;
 use std::io::Write;
@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
+use sanctum_kernel::process::born;
 use sanctum_kernel::{Paths, files};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::process;
+use crate::{Plan, process};
 
 /// A process by more than its number: a recycled pid has another birth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,12 +20,15 @@ pub struct Identity {
     pub name: String,
     pub pid: u32,
     pub born: String,
+    /// The plan it was started for, as [`Plan::signature`] has it.
+    #[serde(default)]
+    pub plan: String,
 }
 
 impl Identity {
     /// Whether it, or what it left in its group, still runs.
     pub fn lives(&self) -> bool {
-        match process::born(self.pid) {
+        match born(self.pid) {
             Some(born) => born == self.born,
             // While a group has members its number is not given out again, so this is the old group.
             None => process::group_lives(self.pid),
@@ -37,11 +41,11 @@ fn file(paths: &Paths, name: &str) -> PathBuf {
 }
 
 /// Remembers a child. A failure costs only the search after a crash, so it is not one of the service.
-pub(crate) fn remember(paths: &Paths, name: &str, pid: u32) {
-    let Some(born) = process::born(pid) else { return };
-    let identity = Identity { name: name.to_owned(), pid, born };
-    if let Err(error) = write(&file(paths, name), &identity) {
-        tracing::warn!(service = name, %error, "a pid file could not be written");
+pub(crate) fn remember(paths: &Paths, plan: &Plan, pid: u32) {
+    let Some(born) = born(pid) else { return };
+    let identity = Identity { name: plan.name.clone(), pid, born, plan: plan.signature() };
+    if let Err(error) = write(&file(paths, &plan.name), &identity) {
+        tracing::warn!(service = plan.name, %error, "a pid file could not be written");
     }
 }
 
@@ -74,6 +78,12 @@ pub fn survivors(paths: &Paths) -> Vec<Identity> {
 /// of that, what cannot be ended.
 pub async fn end_survivors(paths: &Paths, grace: Duration) -> (Vec<Identity>, Vec<Identity>) {
     let found = survivors(paths);
+    let left = end(paths, found.clone(), grace).await;
+    (found, left)
+}
+
+/// Ends these; returns what cannot be ended.
+pub(crate) async fn end(paths: &Paths, found: Vec<Identity>, grace: Duration) -> Vec<Identity> {
     for survivor in &found {
         tracing::warn!(
             service = survivor.name,
@@ -98,5 +108,5 @@ pub async fn end_survivors(paths: &Paths, grace: Duration) -> (Vec<Identity>, Ve
     for ended in found.iter().filter(|ended| !left.contains(ended)) {
         forget(paths, &ended.name);
     }
-    (found, left)
+    left
 }

@@ -61,6 +61,13 @@ impl Plan {
             address: None,
         }
     }
+
+    /// What a process must have been started with to be one of this plan. The program's own bytes do not count: after an
+    /// upgrade the house goes on with what runs until somebody restarts it.
+    pub(crate) fn signature(&self) -> String {
+        let parts = (&self.command, &self.args, &self.env);
+        format!("{parts:?}")
+    }
 }
 
 /// The plans of a catalogue: every service but the supervisor itself and those that are disabled runs as

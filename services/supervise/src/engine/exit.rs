@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     NotStarted(String),
     /// It was ended because it did not become ready.
     Overdue,
+    /// It was born to an earlier supervisor, so that nobody here is told how it ended.
+    Unseen,
 }
 
 impl Exit {
@@ -63,6 +65,7 @@ impl fmt::Display for Exit {
             },
             Self::NotStarted(reason) => write!(f, "no start ({reason})"),
             Self::Overdue => f.write_str("no readiness in time"),
+            Self::Unseen => f.write_str("an end that nobody saw: an earlier supervisor had started it"),
         }
     }
 }

@@ -17,12 +17,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::beat::Beat;
 use crate::board::Board;
 use crate::child::{Cradle, Life, Order};
 use crate::engine::{Command, Engine, Event, Rules};
 use crate::locks::Locks;
 use crate::log::Logs;
-use crate::nursery::Nursery;
+use crate::pids::Identity;
 use crate::probe::Seen;
 use crate::process::{self, Leaders};
 use crate::{Config, Plan, order, pids, probe, tell};
@@ -81,6 +82,8 @@ pub(crate) struct Keeper {
     /// Processes and questions; notices go on after the last process has ended.
     jobs: JoinSet<()>,
     notices: JoinSet<()>,
+    /// What an earlier supervisor left and still runs as its plan says.
+    found: Vec<Identity>,
     began: Instant,
     /// When somebody last asked for a look at everything.
     looked: Option<Instant>,
@@ -103,7 +106,6 @@ impl Keeper {
         let engine = Engine::new(&needs, &graces, &locked, Rules::from(&config), seed);
         let (wishes, messages) = mpsc::unbounded_channel();
         let cradle = Cradle {
-            nursery: Nursery::open()?,
             logs: Logs::open(&shared.paths, &config.log, &shared.clock)?,
             paths: shared.paths.clone(),
             environment: std::sync::Mutex::new(config.environment.clone()),
@@ -125,6 +127,7 @@ impl Keeper {
             agenda: Agenda::default(),
             jobs: JoinSet::new(),
             notices: JoinSet::new(),
+            found: Vec::new(),
             began: Instant::now(),
             looked: None,
             since: now,
@@ -137,14 +140,8 @@ impl Keeper {
     /// Starts the house and keeps it up until asked to stop; then ends it, dependants first.
     pub(crate) async fn run(mut self, stop: Stop) -> Result<(), Failure> {
         process::adopt_orphans();
-        let (_, left) = pids::end_survivors(&self.shared.paths, SURVIVOR_GRACE).await;
-        if let Some(left) = left.first() {
-            return Err(format!(
-                "`{}` of an earlier house still runs as process {} and cannot be ended",
-                left.name, left.pid
-            )
-            .into());
-        }
+        self.find().await?;
+        let mut heart = Beat::begin(&self.shared.paths);
         let mut deaths = signal(SignalKind::child())?;
         let mut rounds = revise::rounds(&self.config);
         let mut revisions = self.shared.revised.follow();
@@ -159,12 +156,42 @@ impl Keeper {
                 Some(_) = self.notices.join_next(), if !self.notices.is_empty() => {}
                 config = revisions.next::<Config>() => rounds = self.revise(&config),
                 _ = rounds.tick(), if !self.leaving => self.ask_all(),
+                () = heart.due() => heart.beat(),
             }
         }
+        // What was kept but never came to its turn, because what it needs did not.
+        pids::end(&self.shared.paths, std::mem::take(&mut self.found), SURVIVOR_GRACE).await;
         let told = async { while self.notices.join_next().await.is_some() {} };
         tokio::time::timeout(LAST_NOTICE, told).await.ok();
         self.cradle.logs.flush(Duration::from_secs(1)).await;
         Ok(())
+    }
+
+    /// Looks for what an earlier supervisor left. What runs as its plan says is kept; the rest is ended first.
+    async fn find(&mut self) -> Result<(), Failure> {
+        let runs_as_planned = |process: &Identity| {
+            let plan = self.plans.iter().find(|plan| plan.name == process.name);
+            plan.is_some_and(|plan| plan.signature() == process.plan)
+                && sanctum_kernel::process::born(process.pid).as_ref() == Some(&process.born)
+        };
+        let survivors = pids::survivors(&self.shared.paths);
+        let (found, strange): (Vec<_>, Vec<_>) = survivors.into_iter().partition(runs_as_planned);
+        for process in &found {
+            tracing::info!(
+                service = process.name,
+                pid = process.pid,
+                "a process of an earlier supervisor is kept"
+            );
+        }
+        self.found = found;
+        match pids::end(&self.shared.paths, strange, SURVIVOR_GRACE).await.first() {
+            None => Ok(()),
+            Some(left) => Err(format!(
+                "`{}` of an earlier house still runs as process {} and cannot be ended",
+                left.name, left.pid
+            )
+            .into()),
+        }
     }
 
     fn take(&mut self, message: Message) {
@@ -268,7 +295,9 @@ impl Keeper {
         let (orders, taken) = mpsc::unbounded_channel();
         let tail = Arc::default();
         face.begin(orders, Arc::clone(&tail));
-        let life = Life { plan: Arc::clone(plan), unit, run, tail, orders: taken };
+        let found = self.found.iter().position(|found| found.name == plan.name);
+        let found = found.map(|at| self.found.swap_remove(at));
+        let life = Life { plan: Arc::clone(plan), unit, run, tail, orders: taken, found };
         self.jobs.spawn(life.live(Arc::clone(&self.cradle)));
     }
 
@@ -349,6 +378,6 @@ impl Keeper {
         let hub_is_up =
             hub.is_none_or(|hub| self.engine.unit(hub).is_some_and(|hub| hub.phase == Phase::Ready));
         let shared = self.shared.clone();
-        self.notices.spawn(async move { trace.scope(tell::tell(&shared, notice, hub_is_up)).await });
+        self.notices.spawn(async move { trace.scope(sanctum_http::tell(&shared, notice, hub_is_up)).await });
     }
 }

@@ -2,19 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
-
-use rustix::process::Signal;
 
 /// The fields of `/proc/PID/stat` that matter here.
 struct Stat {
     dead: bool,
     group: u32,
     session: u32,
-    /// Ticks since boot.
-    started: u64,
 }
 
 fn stat(pid: u32) -> Option<Stat> {
@@ -22,42 +16,14 @@ fn stat(pid: u32) -> Option<Stat> {
     // The name in parentheses may hold anything, also parentheses and spaces.
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
-    let small = |at: usize| number(at).and_then(|number| u32::try_from(number).ok());
-    Some(Stat {
-        dead: matches!(*fields.first()?, "Z" | "X"),
-        group: small(2)?,
-        session: small(3)?,
-        started: number(19)?,
-    })
-}
-
-/// When a process was born: the boot and the ticks since. A recycled pid has another one.
-pub(crate) fn born(pid: u32) -> Option<String> {
-    let stat = stat(pid).filter(|stat| !stat.dead)?;
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(format!("{}+{}", boot.trim(), stat.started))
+    let small = |at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok());
+    Some(Stat { dead: matches!(*fields.first()?, "Z" | "X"), group: small(2)?, session: small(3)? })
 }
 
 /// Orphaned grandchildren become children of this process, so that they can be found, ended and reaped.
 pub(crate) fn adopt_orphans() {
     if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
         tracing::warn!(%error, "orphans of services cannot be adopted");
-    }
-}
-
-/// The child gets SIGTERM when the thread that forks it ends.
-pub(crate) fn die_with_parent(command: &mut Command) {
-    let parent = rustix::process::getpid();
-    let before_exec = move || {
-        rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
-        // The parent may have ended before the line above.
-        if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
-    };
-    // SAFETY: between fork and exec this makes two system calls that are async-signal-safe, and allocates nothing.
-    #[expect(unsafe_code, reason = "no safe interface sets a parent-death signal for a child")]
-    unsafe {
-        command.pre_exec(before_exec);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the system knows of processes: groups, birth times, orphans.
+//! What the system knows of processes: groups, orphans.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{adopt_orphans, born, die_with_parent, escaped, orphans};
+pub(crate) use linux::{adopt_orphans, escaped, orphans};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use other::{adopt_orphans, born, die_with_parent, escaped, orphans};
+pub(crate) use other::{adopt_orphans, escaped, orphans};
 use rustix::process::{Pid, Signal, WaitOptions};
 
 /// The processes that were started here and not yet waited for: nobody else may reap them.

@@ -1,0 +1,45 @@
+//! The way of a service's output to its log. It outlives the supervisor: a service that goes on while nobody reads can
+//! still write, and its next supervisor reads what it wrote.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::PathBuf;
+
+use rustix::fs::{CWD, FileType, Mode, mkfifoat};
+use sanctum_kernel::Paths;
+use tokio::net::unix::pipe;
+
+/// What a service may write while there is no supervisor before it has to wait (fcntl(2), F_SETPIPE_SZ: the usual limit
+/// of an unprivileged process).
+#[cfg(target_os = "linux")]
+const ROOM: usize = 1024 * 1024;
+
+fn path(paths: &Paths, name: &str) -> PathBuf {
+    paths.run().join(format!("{name}.out"))
+}
+
+/// The reading end of the service's output, made anew if it is not there.
+///
+/// # Errors
+/// The file system has no named pipes, or something else is in the way and cannot be removed.
+pub(crate) fn reading(paths: &Paths, name: &str) -> io::Result<pipe::Receiver> {
+    let path = path(paths, name);
+    let is_pipe =
+        rustix::fs::lstat(&path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
+    if !is_pipe {
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR)?;
+    }
+    let receiver = pipe::OpenOptions::new().open_receiver(&path)?;
+    #[cfg(target_os = "linux")]
+    rustix::pipe::fcntl_setpipe_size(&receiver, ROOM).ok();
+    Ok(receiver)
+}
+
+/// The end a service writes into. It can read as well, so that the death of the supervisor is no broken pipe to it.
+pub(crate) fn writing(paths: &Paths, name: &str) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(path(paths, name))
+}
