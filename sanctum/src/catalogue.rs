@@ -12,6 +12,7 @@ pub static CATALOGUE: Catalogue = const {
                 Entry::of::<sanctum_screen::Screen>(),
                 Entry::of::<sanctum_dashboard::Dashboard>(),
                 Entry::of::<sanctum_supervise::Supervise>(),
+                Entry::of::<sanctum_deadman::Deadman>(),
             ]
         },
     )

@@ -33,9 +33,10 @@ pub(crate) fn services(names: &[&'static str], begins: bool, cli: &Cli) -> Outco
     })
 }
 
-/// Everything but the supervisor, which would start the others as processes.
+/// Everything but the supervisor, which would start the others as processes, and the one who watches it.
 pub(crate) fn in_one_process() -> Vec<&'static str> {
-    CATALOGUE.iter().map(|entry| entry.spec.name).filter(|name| *name != "supervise").collect()
+    let apart = |name: &&str| !matches!(*name, "supervise" | "deadman");
+    CATALOGUE.iter().map(|entry| entry.spec.name).filter(apart).collect()
 }
 
 /// The runtime of a process of the house.

@@ -157,7 +157,10 @@ fn package_rules(package: &Value) -> Vec<String> {
 }
 
 fn folder(manifest: &str) -> &str {
-    ["core", "wire", "services"].into_iter().find(|folder| manifest.contains(&format!("/{folder}/"))).unwrap_or("top")
+    ["core", "wire", "services"]
+        .into_iter()
+        .find(|folder| manifest.contains(&format!("/{folder}/")))
+        .unwrap_or("top")
 }
 
 /// binary → services → http, store, api, wire → kernel; host → kernel, settings, http.

@@ -47,7 +47,7 @@ pub(crate) fn run(Args { detach: in_background, detached }: Args, cli: &Cli) -> 
     if detached {
         // A session of its own: closing the terminal is not the end of the house.
         rustix::process::setsid().ok();
-        return services(&["supervise"], true, cli);
+        return services(&["supervise"], begins(cli), cli);
     }
     if in_background {
         return detach(cli, begun);
@@ -58,10 +58,15 @@ pub(crate) fn run(Args { detach: in_background, detached }: Args, cli: &Cli) -> 
     let (ended, end) = watch::channel(false);
     std::thread::scope(|scope| {
         scope.spawn(move || cli.block_on(report(cli, begun, end)).ok());
-        let outcome = services(&["supervise"], true, cli);
+        let outcome = services(&["supervise"], begins(cli), cli);
         ended.send_replace(true);
         outcome
     })
+}
+
+/// Whether this is a new house. What an earlier supervisor left running is kept, and it knows the tokens that are there.
+fn begins(cli: &Cli) -> bool {
+    sanctum_supervise::survivors(&cli.paths).is_empty()
 }
 
 /// Where the supervisor's own log is, after it has been put aside if it was large.

@@ -4,6 +4,7 @@
 
 mod away;
 mod config;
+mod deadman;
 mod demo;
 mod house;
 mod program;

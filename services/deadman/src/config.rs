@@ -1,0 +1,64 @@
+//! The section `[deadman]`.
+
+use std::time::Duration;
+
+use sanctum_kernel::service::Complaint;
+use sanctum_kernel::{Period, SecretRef};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The dead-man's switch. It tells by a path of its own, because the house's hub may be what is down.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Config {
+    /// How long the supervisor may give no sign of life before it is brought back.
+    pub patience: Period,
+    /// How long a supervisor that was started may take until its heart beats.
+    pub start_within: Period,
+    /// After so many failures in a row it is left alone until somebody says `sanctum up` (safe mode).
+    pub give_up_after: u32,
+    /// Where a person is told: the URL of an ntfy topic, or of anything that takes a plain text by POST.
+    pub url: Option<String>,
+    /// What that asks for as `Authorization: Bearer`.
+    pub token: Option<SecretRef>,
+    /// A program that tells: it gets the title and the text as its last two arguments, such as `["wall"]`.
+    pub command: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            patience: Period(Duration::from_secs(60)),
+            start_within: Period(Duration::from_secs(20)),
+            give_up_after: 3,
+            url: None,
+            token: None,
+            command: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        // A heartbeat comes every two seconds.
+        if self.patience.0 < Duration::from_secs(3) {
+            let message = format!("`{}` is shorter than the supervisor's heart may pause", self.patience);
+            complaints.push(Complaint::new(&["patience"], message).hint("at least 3s; 60s is usual"));
+        }
+        if self.give_up_after == 0 {
+            complaints.push(Complaint::new(&["give-up-after"], "it would never try").hint("at least 1"));
+        }
+        let url = self.url.as_deref().unwrap_or("https://");
+        if !url.starts_with("https://") && !url.starts_with("http://") {
+            let message = format!("`{url}` is no URL that can be posted to");
+            complaints.push(Complaint::new(&["url"], message).hint("it begins with https:// or http://"));
+        }
+        complaints
+    }
+
+    /// Often enough to be no later than a tenth of the patience.
+    pub(crate) fn look_every(&self) -> Duration {
+        (self.patience.0 / 10).clamp(Duration::from_millis(100), Duration::from_secs(5))
+    }
+}
