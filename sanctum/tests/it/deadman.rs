@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::program::Program;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -35,7 +35,7 @@ fn receiver() -> (String, mpsc::Receiver<String>) {
             let mut bite = [0; 4096];
             let whole = loop {
                 let taken = stream.read(&mut bite).unwrap();
-                bytes.extend_from_slice(&bite[..taken]);
+                bytes.extend_from_slice(bite.get(..taken).unwrap());
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 let length =
                     text.to_ascii_lowercase().split_once("content-length: ").and_then(|(_, rest)| {

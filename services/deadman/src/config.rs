@@ -28,7 +28,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            patience: Period(Duration::from_secs(60)),
+            patience: Period(Duration::from_mins(1)),
             start_within: Period(Duration::from_secs(20)),
             give_up_after: 3,
             url: None,

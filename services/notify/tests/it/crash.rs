@@ -139,10 +139,7 @@ impl Hub {
         loop {
             let page = self.get(&path).await;
             for life in page["notifications"].as_array().unwrap() {
-                titles.insert(
-                    life["id"].as_i64().unwrap(),
-                    life["notice"]["title"].as_str().unwrap().to_owned(),
-                );
+                titles.insert(life["id"].as_i64().unwrap(), life["notice"]["title"].as_str().unwrap().to_owned());
             }
             let Some(next) = page["next"].as_str() else { return titles };
             path = format!("/history?source=crash&limit=500&cursor={next}");
