@@ -128,7 +128,23 @@ impl Cli {
 
     /// Runs one call and explains its failure.
     pub(crate) fn call<T>(&self, work: impl Future<Output = Result<T, CallError>>) -> Result<T, Failure> {
-        self.block_on(work)?.map_err(explain)
+        self.block_on(work)?.map_err(|error| self.silence(&error).unwrap_or_else(|| explain(error)))
+    }
+
+    /// Nobody who is there was asked: a house that is down is no fault of a service.
+    fn silence(&self, error: &CallError) -> Option<Failure> {
+        let CallError::Silent { service, .. } = error else { return None };
+        if sanctum_kernel::running::address(&self.paths, service).is_some() {
+            return None;
+        }
+        let (message, hint) = match sanctum_supervise::holder(&self.paths) {
+            None => ("the house is not running".to_owned(), "`sanctum up` starts it".to_owned()),
+            Some(_) => (
+                format!("`{service}` does not run"),
+                format!("`sanctum status {service}` tells; `sanctum logs {service}` says why not"),
+            ),
+        };
+        Some(Box::new(Hinted::new(exit::UNAVAILABLE, message, hint)))
     }
 
     /// Prints `value` as JSON if asked to, and through `human` otherwise.

@@ -131,7 +131,7 @@ fn zone(cli: &Cli) -> Look {
             let zone = &loaded.house.house.timezone;
             let now = sanctum_kernel::Clock::system().now().to_zoned(zone.tz());
             let look = Look::new("time zone", Finding::Good, format!("{zone}: it is {}", now.strftime("%A %H:%M")));
-            if zone.to_string() == "UTC" { Look { finding: Finding::Warning, ..look }.hint("set `timezone` in `[house]` unless you live by UTC") } else { look }
+            if ["UTC", "Etc/UTC", "Etc/UCT", "Etc/GMT"].contains(&zone.to_string().as_str()) { Look { finding: Finding::Warning, ..look }.hint("set `timezone` in `[house]` unless you live by UTC") } else { look }
         }
         Err(_) => Look::new("time zone", Finding::Warning, "unknown until the configuration is good"),
     }

@@ -116,7 +116,8 @@ fn draw(out: &mut dyn Write, paint: Paint, house: &House, wall: &Wall) -> io::Re
         }
     }
     let (all, well) = (house.services.len(), house.services.iter().filter(|state| is_well(state)).count());
-    let line = format!("{well} of {all} are well; kept by process {} since {}.", supervisor.pid, supervisor.since.parse().map_or_else(|_| supervisor.since.clone(), |since| wall.at(since)));
+    let are = if all == 1 { "is" } else { "are" };
+    let line = format!("{well} of {all} {are} well; kept by process {} since {}.", supervisor.pid, supervisor.since.parse().map_or_else(|_| supervisor.since.clone(), |since| wall.at(since)));
     writeln!(out, "{}", if well == all { paint.green(line) } else { paint.yellow(line) })
 }
 

@@ -44,6 +44,11 @@ fn what_a_service_refuses_keeps_its_field_its_value_and_what_is_allowed() {
     assert_eq!((said["status"].as_i64(), said["value"].as_str()), (Some(404), Some("toaster")), "{said:#}");
     assert_eq!((said["type"].as_str(), said["exit_code"].as_i64()), (Some("urn:sanctum:not-found"), Some(1)));
     program.ok(&["down"]);
+    let said = program.json(&["devices"]);
+    assert_eq!(
+        (said["title"].as_str(), said["hint"].as_str()),
+        (Some("the house is not running"), Some("`sanctum up` starts it"))
+    );
 }
 
 #[test]

@@ -107,8 +107,9 @@ async fn device(State(surface): State<Surface>, Path(id): Path<String>) -> Resul
         .find(|device| device.id == id || mac.is_some_and(|mac| device.macs.contains(&mac)));
     found.cloned().map(Json).ok_or_else(|| {
         Refusal(
-            Problem::not_found("device", id)
-                .hint("`GET /devices` lists the devices of the house, by id and by address"),
+            Problem::not_found("device", id).hint(
+                "`sanctum devices` (`GET /devices`) lists the devices of the house, by id and by address",
+            ),
         )
     })
 }

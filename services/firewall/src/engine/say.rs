@@ -334,10 +334,9 @@ impl Core {
             Err(_) => id.to_owned(),
         };
         self.setup.records.get_mut(&id).ok_or_else(|| {
-            Refusal(
-                Problem::not_found("device", id)
-                    .hint("`GET /devices` lists the devices of the house, by id and by address"),
-            )
+            Refusal(Problem::not_found("device", id).hint(
+                "`sanctum devices` (`GET /devices`) lists the devices of the house, by id and by address",
+            ))
         })
     }
 
