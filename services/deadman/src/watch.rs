@@ -91,8 +91,9 @@ mod tests {
 
     use super::*;
 
-    const RULES: Rules = Rules { patience: Duration::from_secs(60), give_up_after: 3 };
+    const RULES: Rules = Rules { patience: Duration::from_mins(1), give_up_after: 3 };
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is what a look at the file returns")]
     fn beat(number: i64) -> Option<Seen> {
         Some(Seen { pid: 7, mark: (number, 0) })
     }
