@@ -9,6 +9,9 @@ mod envelope;
 mod fault;
 mod read;
 mod sealed;
+mod shelf;
+
+pub use shelf::Shelf;
 
 use crate::{Answer, Codec, Decode, Dialect, Encode, Fault, Malformed, Request, Written};
 

@@ -22,4 +22,5 @@ mod pairs;
 mod props;
 mod repairs;
 mod responses;
+mod shelf;
 mod talk;
