@@ -42,6 +42,8 @@ pub(crate) struct Open {
     pub(crate) kept: bool,
     /// From a process that has died.
     pub(crate) stranded: bool,
+    /// Its line came before its settlement.
+    pub(crate) logged: bool,
 }
 
 #[derive(Debug)]
@@ -233,11 +235,16 @@ impl Book {
         });
     }
 
-    /// The line of a settled request is in the usage log.
-    pub(crate) fn logged(&mut self, id: u64) {
-        if self.open.get(&id).is_some_and(|open| open.real.is_some()) {
+    /// The line of a request is in the usage log. `true` when nothing more is to be remembered of it; a request that
+    /// is not settled yet is remembered until it is.
+    pub(crate) fn logged(&mut self, id: u64) -> bool {
+        let Some(open) = self.open.get_mut(&id) else { return false };
+        open.logged = true;
+        let done = open.real.is_some();
+        if done {
             self.open.remove(&id);
         }
+        done
     }
 
     /// What the usage log knows of a quarter of an hour and this book does not.
@@ -262,18 +269,42 @@ impl Book {
             }
             Record::Open { id, slot, amount, trace, agent } => {
                 let agent = self.agent(&agent);
-                self.add(id, Open { agent, slot, amount, trace, real: None, kept: true, stranded: true });
+                self.add(
+                    id,
+                    Open {
+                        agent,
+                        slot,
+                        amount,
+                        trace,
+                        real: None,
+                        kept: true,
+                        stranded: true,
+                        logged: false,
+                    },
+                );
             }
             Record::Unlogged { id, slot, real, trace, agent } => {
                 let agent = self.agent(&agent);
                 self.next = self.next.max(id.saturating_add(1));
-                let open =
-                    Open { agent, slot, amount: 0, trace, real: Some(real), kept: true, stranded: true };
+                let open = Open {
+                    agent,
+                    slot,
+                    amount: 0,
+                    trace,
+                    real: Some(real),
+                    kept: true,
+                    stranded: true,
+                    logged: false,
+                };
                 self.open.insert(id, open);
             }
             Record::Change { id, amount } => self.resize(id, amount, true),
             Record::Settle { id, real } => self.settle(id, real),
-            Record::Logged(ids) => ids.into_iter().for_each(|id| self.logged(id)),
+            Record::Logged(ids) => {
+                for id in ids {
+                    self.logged(id);
+                }
+            }
             Record::Warned { date, level, agent } => {
                 self.warned.insert((date, agent, level));
             }

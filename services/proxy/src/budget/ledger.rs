@@ -138,7 +138,16 @@ impl Ledger {
         let written = state.journal.write(&record);
         let kept = written.is_ok();
         state.say(written).or_else(|error| if amount == Nano(0) { Ok(()) } else { Err(error) })?;
-        let open = Open { agent: at, slot, amount: amount.0, trace, real: None, kept, stranded: false };
+        let open = Open {
+            agent: at,
+            slot,
+            amount: amount.0,
+            trace,
+            real: None,
+            kept,
+            stranded: false,
+            logged: false,
+        };
         state.book.add(id, open);
         Ok(Reservation { ledger: self.clone(), id, amount, day, settled: false })
     }
@@ -204,8 +213,7 @@ impl Ledger {
         let mut state = self.state();
         let Warning { agent, day: date, level, .. } = warning.clone();
         state.book.warned(date, agent.clone(), level);
-        let noted = state.journal.note(&Record::Warned { date, level, agent });
-        state.say(noted).ok();
+        state.note(&Record::Warned { date, level, agent });
     }
 
     /// Why spend cannot be written down at the moment.
@@ -250,8 +258,7 @@ impl Ledger {
             if missing > 0 {
                 tracing::warn!(agent, missing_nanos = missing, "spend was found in the usage log alone");
                 let record = Record::Total { slot: *slot, settled: missing, agent: agent.clone() };
-                let noted = state.journal.note(&record);
-                state.say(noted).ok();
+                state.note(&record);
             }
         }
         state.gaps = false;
@@ -263,28 +270,32 @@ impl Ledger {
         move |at| Day::of(at, &zone).slot(at.as_second())
     }
 
-    /// Their lines are in the usage log: nothing more is to be remembered of them.
+    /// Their lines are in the usage log: nothing more is to be remembered of them, once they are settled.
     pub(crate) fn logged(&self, ids: Vec<u64>) {
         let mut state = self.state();
-        let known: Vec<u64> =
+        let state = &mut *state;
+        let kept: Vec<u64> =
             ids.into_iter().filter(|id| state.book.open.get(id).is_some_and(|open| open.kept)).collect();
-        for id in &known {
-            state.book.logged(*id);
-        }
-        if !known.is_empty() {
-            let noted = state.journal.note(&Record::Logged(known));
-            state.say(noted).ok();
+        let done: Vec<u64> = kept.into_iter().filter(|id| state.book.logged(*id)).collect();
+        if !done.is_empty() {
+            state.note(&Record::Logged(done));
         }
     }
 
     fn settle(&self, id: u64, real: Nano) {
         let mut state = self.state();
         let state = &mut *state;
-        let kept = state.book.open.get(&id).is_some_and(|open| open.kept);
+        let Some(open) = state.book.open.get(&id) else { return };
+        let (kept, logged) = (open.kept, open.logged);
         state.book.settle(id, real.0);
         if kept {
-            let noted = state.journal.note(&Record::Settle { id, real: real.0 });
-            state.say(noted).ok();
+            state.note(&Record::Settle { id, real: real.0 });
+        }
+        if logged || !kept {
+            state.book.logged(id);
+        }
+        if logged && kept {
+            state.note(&Record::Logged(vec![id]));
         }
     }
 
@@ -341,6 +352,12 @@ impl State {
         }
     }
 
+    /// Writes down what has happened; if that is not possible, it is owed.
+    fn note(&mut self, record: &Record) {
+        let noted = self.journal.note(record);
+        self.say(noted).ok();
+    }
+
     fn fail(&mut self, why: String) {
         if self.trouble.is_none() {
             tracing::error!(error = why, "spend cannot be written down");
@@ -389,8 +406,7 @@ impl Reservation {
             true
         } else {
             if open.kept && amount != self.amount {
-                let noted = state.journal.note(&record);
-                state.say(noted).ok();
+                state.note(&record);
             }
             open.kept
         };

@@ -3,6 +3,10 @@
 //! A day has its file, `2026-11-22.jsonl`, and a long day more of them (`2026-11-22.1.jsonl`). A line belongs to the
 //! local day its request began on, so that the files of a day add up to the money of that day. The files are the truth:
 //! sums are kept beside them only to start quickly, and counted anew whenever they do not fit.
+//!
+//! A request takes its [`Slot`] before it begins, makes one [`Reservation`](crate::budget::Reservation) (changed from candidate
+//! to candidate, never a second one), ties its [`Line`] to it with [`Line::of`], settles, and gives the line to the slot. What
+//! happens to it in between, also the death of the process, it then has exactly one line.
 
 mod cells;
 mod checkpoint;

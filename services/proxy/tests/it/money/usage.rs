@@ -162,6 +162,27 @@ fn a_request_that_a_dead_process_had_under_way_gets_its_line() {
 }
 
 #[test]
+fn a_request_may_be_settled_after_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock(NOON);
+    let (ledger, log, _) = open(dir.path(), &clock);
+    let held = ledger.reserve("windu", trace(), cents(9)).unwrap();
+    let mut line = answered(clock.now(), "windu", "m", cents(2).0);
+    line.of(&held);
+    log.write(line.clone());
+    assert!(log.flush(PATIENCE));
+    let unsettled = dead(dir.path());
+    held.settle(cents(2));
+    let settled = dead(dir.path());
+    for copy in [unsettled, settled] {
+        let (ledger, log, _) = open(copy.path(), &clock);
+        assert_eq!((spent(&ledger, "windu"), ledger.stranded()), ((cents(2).0, 0), vec![]));
+        assert!(log.flush(PATIENCE));
+        assert_eq!(read(&today(copy.path())), std::slice::from_ref(&line));
+    }
+}
+
+#[test]
 fn a_line_that_is_there_is_not_written_again_and_knows_better_what_was_spent() {
     let dir = tempfile::tempdir().unwrap();
     let clock = clock(NOON);
