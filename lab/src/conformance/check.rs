@@ -47,22 +47,23 @@ pub(super) fn run(stage: &Stage, only: Option<&str>, mut see: impl FnMut(&Checke
     };
     for (client, upstream) in pairs() {
         let group = format!("{} > {}", client.word(), upstream.word());
-        let pair = stage.pair(client, upstream);
         for (name, points, check) in of_pairs::CHECKS {
-            made(group.clone(), (*name).to_owned(), points, &|| pair.as_ref().map(|pair| check(stage, pair)));
+            made(group.clone(), (*name).to_owned(), points, &|| {
+                stage.pair(client, upstream).map(|pair| check(stage, &pair))
+            });
         }
     }
     for client in CLIENTS {
-        let pair = stage.pair(client, client.own());
+        let own = || stage.pair(client, client.own());
         for (name, points, check) in clients::CHECKS {
             let name = (*name).to_owned();
-            made(client.word().to_owned(), name, points, &|| pair.as_ref().map(|pair| check(stage, pair)));
+            made(client.word().to_owned(), name, points, &|| own().map(|pair| check(stage, &pair)));
         }
         for row in FAULTS.iter().filter(|row| stage.ours || !rows::needs_short_patience(row)) {
             for stream in [false, true] {
                 let name = format!("{}{}", row.what, if stream { ", streamed" } else { "" });
                 made(format!("{} faults", client.word()), name, &[6, 7, 17], &|| {
-                    pair.as_ref().map(|pair| rows::check(stage, pair, row, stream))
+                    own().map(|pair| rows::check(stage, &pair, row, stream))
                 });
             }
         }

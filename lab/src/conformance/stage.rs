@@ -1,6 +1,7 @@
 //! What a check works with: a gateway that runs, a provider behind it, and ways to ask.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sanctum_testkit::provider::{Provider, Reply};
@@ -31,6 +32,8 @@ pub(super) struct Stage {
     pub(super) other_model: Option<&'static str>,
     /// The model for embeddings.
     pub(super) embeds: &'static str,
+    /// Pairs that were made.
+    pub(super) pairs: AtomicU64,
     /// Ours: its time-outs are short, and what only we promise is asked for.
     pub(super) ours: bool,
 }
@@ -55,7 +58,11 @@ impl Streamed {
 
 impl Stage {
     pub(super) fn pair(&self, client: Client, upstream: Upstream) -> Option<Pair> {
-        (self.model)(client, upstream).map(|model| Pair { client, upstream, model })
+        let model = (self.model)(client, upstream)?;
+        // A provider that asked for a pause is left alone with that model; the next check needs another one.
+        let model =
+            if self.ours { format!("{model}-{}", self.pairs.fetch_add(1, Ordering::Relaxed)) } else { model };
+        Some(Pair { client, upstream, model })
     }
 
     /// As it was before the check before.

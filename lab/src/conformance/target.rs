@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use sanctum_kernel::Failure;
@@ -32,11 +33,13 @@ fn config(provider: &Provider, other: &Provider) -> String {
     };
     let models = [
         ("mock-openai", "openai"),
-        ("mock-local", "local"),
-        ("mock-anthropic", "anthropic"),
-        ("mock-gemini", "gemini"),
+        ("\"mock-openai-*\"", "openai"),
+        ("\"mock-local-*\"", "local"),
+        ("\"mock-anthropic-*\"", "anthropic"),
+        ("\"mock-gemini-*\"", "gemini"),
         ("mock-other", "other"),
         ("mock-embed", "openai"),
+        ("mock-embed-busy", "openai"),
     ]
     .map(|(name, provider)| model(name, provider))
     .concat();
@@ -106,6 +109,7 @@ pub(super) fn ours(binary: &Path) -> Result<Target, Failure> {
         other,
         other_model: Some("mock-other"),
         embeds: "mock-embed",
+        pairs: AtomicU64::new(0),
         ours: true,
     };
     Ok(Target { _gateways: vec![gateway], stage })
@@ -229,6 +233,7 @@ pub(super) fn peer(name: &str) -> Result<Option<Target>, Failure> {
         other,
         other_model: None,
         embeds: "mock",
+        pairs: AtomicU64::new(0),
         ours: false,
     };
     Ok(Some(Target { _gateways: gateways, stage }))

@@ -31,6 +31,7 @@ pub struct Gateway {
     pub base: String,
     /// When its process was started.
     pub since: Instant,
+    command: Command,
     child: Child,
     dir: tempfile::TempDir,
 }
@@ -78,13 +79,20 @@ impl Gateway {
         Some(gateway)
     }
 
+    /// Any program that listens at `addr`.
+    pub fn program(name: &str, program: &Path, args: &[&str], addr: SocketAddr, wrap: &[&str]) -> Self {
+        let mut command = wrapped(wrap, program);
+        command.args(args);
+        Self::spawn(name, addr, "/v1", command, tempfile::tempdir().unwrap())
+    }
+
     fn spawn(name: &str, addr: SocketAddr, base: &str, mut command: Command, dir: tempfile::TempDir) -> Self {
         let log = sanctum_kernel::files::append(&dir.path().join("gateway.log")).unwrap();
         command.current_dir(dir.path()).process_group(0);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let since = Instant::now();
         let child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        Self { name: name.to_owned(), addr, base: base.to_owned(), since, child, dir }
+        Self { name: name.to_owned(), addr, base: base.to_owned(), since, command, child, dir }
     }
 
     /// TensorZero's embedded gateway chooses its port itself.
@@ -100,6 +108,17 @@ impl Gateway {
             std::thread::park_timeout(Duration::from_millis(5));
         }
         None
+    }
+
+    /// Stops it and starts it again over what it has kept; does not wait until it listens.
+    pub fn restart(&mut self) {
+        self.stop();
+        drop(std::fs::remove_file(self.dir.path().join("url")));
+        self.since = Instant::now();
+        self.child = self.command.spawn().unwrap();
+        if self.name == "tensorzero" {
+            self.addr = self.told_url().expect("it says where it listens");
+        }
     }
 
     pub fn pid(&self) -> u32 {
@@ -161,6 +180,12 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Gateway {
+    fn stop(&mut self) {
         let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
         for signal in [Signal::TERM, Signal::KILL] {
             // It may have ended by itself.
