@@ -11,7 +11,7 @@ use crate::house::{
     Heard, MORNING, TABLET, XBOX, client, curfew, desire, device, join, packets, simulate, started, until,
 };
 
-const MANY: u32 = 3000;
+const MANY: u32 = 2000;
 const SOON: Duration = Duration::from_secs(20);
 
 fn made_up(n: u32) -> String {
