@@ -5,17 +5,46 @@
 //! numbers count what stands in the source's own arrays. The same dialect writes each where it stood, another one
 //! reports each as lost.
 
+use std::collections::HashMap;
+
 use crate::{Loss, Raw, effort};
 
-type Kept = (String, Raw);
+type Field = (String, Raw);
+
+/// Kept fields by the object they stood in, for whoever writes many objects: looking through all of them for each would
+/// take the square of their number.
+#[derive(Debug, Default)]
+pub struct Kept<'e>(HashMap<&'e str, Vec<(&'e str, &'e Raw)>>);
+
+impl<'e> Kept<'e> {
+    /// Those of a source of the same dialect; of another one none can be written.
+    pub fn of(extra: &'e [Field], same: bool) -> Self {
+        let mut kept = Self::default();
+        for (name, value) in extra.iter().filter(|_| same) {
+            let (way, leaf) = name.rsplit_once('/').filter(|_| name.starts_with('/')).unwrap_or(("", name));
+            kept.0.entry(way).or_default().push((leaf, value));
+        }
+        kept
+    }
+
+    /// Those of the object that stood at `way`.
+    pub fn under(&self, way: &str) -> impl Iterator<Item = (&'e str, &'e Raw)> + use<'e, '_> {
+        self.0.get(way).into_iter().flatten().copied()
+    }
+
+    /// Whether any stood in one of the objects within `way`.
+    pub fn within(&self, way: &str) -> bool {
+        self.0.keys().any(|kept| kept.starts_with(way))
+    }
+}
 
 /// Those of the object itself.
-pub fn own(extra: &[Kept]) -> impl Iterator<Item = (&str, &Raw)> {
+pub fn own(extra: &[Field]) -> impl Iterator<Item = (&str, &Raw)> {
     extra.iter().filter(|(name, _)| !name.starts_with('/')).map(|(name, value)| (name.as_str(), value))
 }
 
 /// Those of the object inside that stands at `way`.
-pub fn under<'e>(extra: &'e [Kept], way: &str) -> impl Iterator<Item = (&'e str, &'e Raw)> {
+pub fn under<'e>(extra: &'e [Field], way: &str) -> impl Iterator<Item = (&'e str, &'e Raw)> {
     extra.iter().filter_map(move |(name, value)| {
         let leaf = name.strip_prefix(way)?.strip_prefix('/')?;
         (!leaf.contains('/')).then_some((leaf, value))
@@ -23,7 +52,7 @@ pub fn under<'e>(extra: &'e [Kept], way: &str) -> impl Iterator<Item = (&'e str,
 }
 
 /// The one at exactly this way or name.
-pub fn get<'e>(extra: &'e [Kept], name: &str) -> Option<&'e Raw> {
+pub fn get<'e>(extra: &'e [Field], name: &str) -> Option<&'e Raw> {
     extra.iter().find(|(kept, _)| kept == name).map(|(_, value)| value)
 }
 
@@ -42,7 +71,7 @@ impl Losses {
 
     /// Reports kept fields that the target cannot say. What says the same as its absence is no loss: `null`, and the
     /// documented defaults of the APIs.
-    pub fn extra(&mut self, place: &str, extra: &[Kept]) {
+    pub fn extra(&mut self, place: &str, extra: &[Field]) {
         const DEFAULTS: [(&str, &str); 10] = [
             ("n", "1"),
             ("logprobs", "false"),

@@ -104,17 +104,19 @@ fn name_calls(answer: &str, parts: &mut [Part]) {
     let mut seen: Vec<String> = Vec::new();
     for part in parts {
         if let Part::ToolCall { id, .. } = part {
-            *id = unique(answer, std::mem::take(id), &seen);
+            let taken = seen.contains(id);
+            *id = unique(answer, std::mem::take(id), seen.len(), taken);
             seen.push(id.clone());
         }
     }
 }
 
-pub(super) fn unique(answer: &str, id: String, seen: &[String]) -> String {
+/// An id for the call after `before` others, of which one may have taken it.
+pub(super) fn unique(answer: &str, id: String, before: usize, taken: bool) -> String {
     if id.is_empty() {
-        return ids::make(answer, seen.len());
+        return ids::make(answer, before);
     }
-    if seen.contains(&id) { format!("{id}_{}", seen.len() + 1) } else { id }
+    if taken { format!("{id}_{}", before + 1) } else { id }
 }
 
 /// The words of OpenAI and of those who imitate it. Servers that say `stop` beside tool calls mean the calls.

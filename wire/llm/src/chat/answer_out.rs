@@ -3,7 +3,7 @@
 use super::{calls, usage};
 use crate::{
     Answer, Dialect, Finish, Part, Written,
-    extra::{self, Losses},
+    extra::{self, Kept, Losses},
     json::Object,
 };
 
@@ -73,9 +73,9 @@ fn message(answer: &Answer, same: bool, choice: &mut Object<'_>, losses: &mut Lo
     } else {
         message.null("refusal");
     }
-    let kept: &[(String, crate::Raw)] = if same { &answer.extra } else { &[] };
-    calls::write_thoughts(&mut message, parts.iter(), kept, "/choices/0/message");
-    calls::answered(parts, &mut message, kept, "/choices/0/message");
+    let kept = Kept::of(&answer.extra, same);
+    calls::write_thoughts(&mut message, parts.iter(), &kept, "/choices/0/message");
+    calls::answered(parts, &mut message, &kept, "/choices/0/message");
     for (index, part) in parts.iter().enumerate() {
         match part {
             Part::Text { notes: Some(notes), .. } if same => {

@@ -2,12 +2,10 @@
 
 use super::{request_out::Out, turns_out};
 use crate::{
-    Dialect, Part, Raw, Turn,
-    extra::{self},
+    Dialect, Part, Turn,
+    extra::Kept,
     json::{Array, Object},
 };
-
-type Extra = [(String, Raw)];
 
 /// A message of the history.
 pub(super) fn assistant<'r>(out: &mut Out<'r>, message: &mut Object<'_>, turn: &'r Turn, index: usize) {
@@ -19,10 +17,10 @@ pub(super) fn assistant<'r>(out: &mut Out<'r>, message: &mut Object<'_>, turn: &
         _ => false,
     };
     let mut parts = turn.parts.iter().enumerate().filter(|(_, part)| said(part)).peekable();
-    let kept: &Extra = if out.same { &turn.extra } else { &[] };
-    let calls = turn.parts.iter().any(is_call) || holds(kept, "/tool_calls");
+    let kept = Kept::of(&turn.extra, out.same);
+    let calls = turn.parts.iter().any(is_call) || holds(&kept, "/tool_calls");
     if parts.peek().is_some() {
-        turns_out::content(out, message, turn, index, parts);
+        turns_out::content(out, message, turn, &kept, index, parts);
     } else {
         turns_out::fields(out, turn, message);
         if calls || turn.parts.iter().any(|part| matches!(part, Part::Refusal { .. })) {
@@ -32,9 +30,9 @@ pub(super) fn assistant<'r>(out: &mut Out<'r>, message: &mut Object<'_>, turn: &
         }
     }
     refusal(&turn.parts, message);
-    thoughts(out, message, turn, index);
+    thoughts(out, message, turn, &kept, index);
     if calls {
-        tool_calls(out, message, turn, index);
+        tool_calls(out, message, turn, &kept, index);
     }
     for (place, part) in turn.parts.iter().enumerate() {
         if matches!(part, Part::Opaque { dialect, .. } if *dialect != Dialect::Chat)
@@ -62,23 +60,24 @@ fn is_thought(part: &Part) -> bool {
 }
 
 /// Whether whole elements of the list at `way` were kept because nobody knows their kind.
-fn holds(kept: &Extra, way: &str) -> bool {
-    extra::under(kept, way).next().is_some()
+fn holds(kept: &Kept<'_>, way: &str) -> bool {
+    kept.under(way).next().is_some()
 }
 
 /// Writes a list of which some elements were kept whole, each where it stood.
 fn list<'p>(
     list: &mut Array<'_>,
-    kept: &Extra,
+    kept: &Kept<'_>,
     way: &str,
     parts: impl Iterator<Item = &'p Part>,
     mut each: impl FnMut(&mut Array<'_>, usize, &'p Part),
 ) {
     let mut count = 0;
-    let raw = |list: &mut Array<'_>, count: &mut usize| {
-        while !kept.is_empty()
-            && let Some(raw) = extra::get(kept, &format!("{way}/{count}"))
-        {
+    // They are in the order in which they stood.
+    let mut whole =
+        kept.under(way).filter_map(|(leaf, raw)| Some((leaf.parse::<usize>().ok()?, raw))).peekable();
+    let mut raw = |list: &mut Array<'_>, count: &mut usize| {
+        while let Some((_, raw)) = whole.next_if(|(place, _)| place == count) {
             list.raw(raw.get());
             *count += 1;
         }
@@ -91,8 +90,13 @@ fn list<'p>(
     raw(list, &mut count);
 }
 
-fn tool_calls<'r>(out: &mut Out<'r>, message: &mut Object<'_>, turn: &'r Turn, index: usize) {
-    let kept: &Extra = if out.same { &turn.extra } else { &[] };
+fn tool_calls<'r>(
+    out: &mut Out<'r>,
+    message: &mut Object<'_>,
+    turn: &'r Turn,
+    kept: &Kept<'_>,
+    index: usize,
+) {
     let parts = turn.parts.iter().filter(|part| is_call(part));
     list(&mut message.array("tool_calls"), kept, "/tool_calls", parts, |list, count, part| {
         let Part::ToolCall { id, cache, name, .. } = part else { return };
@@ -105,7 +109,7 @@ fn tool_calls<'r>(out: &mut Out<'r>, message: &mut Object<'_>, turn: &'r Turn, i
 }
 
 /// The calls of an answer; `way` leads to its message.
-pub(super) fn answered(parts: &[Part], message: &mut Object<'_>, kept: &Extra, way: &str) {
+pub(super) fn answered(parts: &[Part], message: &mut Object<'_>, kept: &Kept<'_>, way: &str) {
     let way = format!("{way}/tool_calls");
     if !parts.iter().any(is_call) && !holds(kept, &way) {
         return;
@@ -117,7 +121,7 @@ pub(super) fn answered(parts: &[Part], message: &mut Object<'_>, kept: &Extra, w
     });
 }
 
-fn call(object: &mut Object<'_>, id: &str, part: &Part, kept: &Extra, way: &str) {
+fn call(object: &mut Object<'_>, id: &str, part: &Part, kept: &Kept<'_>, way: &str) {
     let Part::ToolCall { name, arguments, signature, .. } = part else { return };
     object.string("id", id).string("type", "function");
     {
@@ -125,18 +129,18 @@ fn call(object: &mut Object<'_>, id: &str, part: &Part, kept: &Extra, way: &str)
         // An empty text is no JSON, and whoever parses it fails.
         let arguments = if arguments.is_empty() { "{}" } else { arguments };
         function.string("name", name).string("arguments", arguments);
-        function.fields(extra::under(kept, &format!("{way}/function")));
+        function.fields(kept.under(&format!("{way}/function")));
     }
     if let Some(signature) = signature {
         object.object("extra_content").object("google").string("thought_signature", signature);
     }
-    object.fields(extra::under(kept, way));
+    object.fields(kept.under(way));
 }
 
 /// Reasoning of the history. From a client of this dialect it goes back as it came. From another one only what bears no
 /// foreign signature does: it came from a model behind this dialect, and some of them demand it (DeepSeek: "the
 /// reasoning_content in the thinking mode must be passed back"), while OpenAI's own refuse the field.
-fn thoughts(out: &mut Out<'_>, message: &mut Object<'_>, turn: &Turn, index: usize) {
+fn thoughts(out: &mut Out<'_>, message: &mut Object<'_>, turn: &Turn, kept: &Kept<'_>, index: usize) {
     let ours = !super::openai_own(&out.request.model);
     let sayable = |part: &Part| match part {
         Part::Thinking { signature, text } => out.same || (ours && signature.is_none() && !text.is_empty()),
@@ -149,14 +153,14 @@ fn thoughts(out: &mut Out<'_>, message: &mut Object<'_>, turn: &Turn, index: usi
         }
     }
     let parts = turn.parts.iter().filter(|part| sayable(part));
-    write_thoughts(message, parts, if out.same { &turn.extra } else { &[] }, "");
+    write_thoughts(message, parts, kept, "");
 }
 
 /// `reasoning_content`, and `reasoning_details` where one text does not say all; `way` leads to the message.
 pub(super) fn write_thoughts<'p>(
     message: &mut Object<'_>,
     parts: impl Iterator<Item = &'p Part> + Clone,
-    kept: &Extra,
+    kept: &Kept<'_>,
     way: &str,
 ) {
     let parts = parts.filter(|part| is_thought(part));
@@ -167,7 +171,7 @@ pub(super) fn write_thoughts<'p>(
         message.string("reasoning_content", &text);
     }
     let way = format!("{way}/reasoning_details");
-    let inner = kept.iter().any(|(name, _)| name.starts_with(&way));
+    let inner = kept.within(&way);
     if !inner && !needs_details(parts.clone()) {
         return;
     }
@@ -184,7 +188,7 @@ pub(super) fn write_thoughts<'p>(
             _ => {}
         }
         object.count("index", u64::try_from(count).unwrap_or(u64::MAX));
-        object.fields(extra::under(kept, &format!("{way}/{count}")));
+        object.fields(kept.under(&format!("{way}/{count}")));
     });
 }
 

@@ -3,7 +3,7 @@
 use super::{reasoning, turns_out};
 use crate::{
     Choice, Dialect, Format, Request, Tool, Written,
-    extra::{self, Losses},
+    extra::{self, Kept, Losses},
     ids,
     json::Object,
 };
@@ -130,6 +130,7 @@ fn tools(out: &mut Out<'_>, object: &mut Object<'_>) -> usize {
     if count == 0 {
         return 0;
     }
+    let kept = Kept::of(&request.extra, out.same);
     let mut list = object.array("tools");
     for (index, tool) in request.tools.iter().enumerate() {
         match tool {
@@ -148,15 +149,13 @@ fn tools(out: &mut Out<'_>, object: &mut Object<'_>) -> usize {
                     if let Some(strict) = strict {
                         function.flag("strict", *strict);
                     }
-                    if out.same {
-                        function.fields(extra::under(&request.extra, &format!("{way}/function")));
-                    }
+                    function.fields(kept.under(&format!("{way}/function")));
                 }
                 if out.same {
                     if let Some(cache) = cache {
                         cache.write(&mut tool);
                     }
-                    tool.fields(extra::under(&request.extra, &way));
+                    tool.fields(kept.under(&way));
                 }
             }
         }

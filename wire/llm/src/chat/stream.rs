@@ -10,7 +10,7 @@ use super::{
     decode::{Called, Said},
 };
 use crate::{
-    Delta, Dialect, Event, Fault, FaultKind, Opening, Usage, ids,
+    Delta, Dialect, Event, Fault, FaultKind, Opening, Usage,
     read::{Content, Fields, Text},
     think::{Piece, Splitter},
 };
@@ -315,12 +315,8 @@ impl State {
                 return Some(place);
             }
         }
-        let seen: Vec<String> = self.calls.iter().map(|call| call.id.clone()).collect();
-        let id = if id.is_empty() {
-            ids::make(&self.id, seen.len())
-        } else {
-            answer_in::unique("", id.to_owned(), &seen)
-        };
+        let taken = self.calls.iter().any(|call| call.id == id);
+        let id = answer_in::unique(&self.id, id.to_owned(), self.calls.len(), taken);
         self.calls.push(Call { index, id, ..Call::default() });
         Some(self.calls.len() - 1)
     }

@@ -26,11 +26,12 @@ pub(super) fn read(messages: Option<Vec<&RawValue>>, at: &At<'_>) -> Result<Vec<
     Ok(turns)
 }
 
-/// The results of calls that were made together belong into one turn, as every other dialect has it.
+/// The results of calls that were made together belong into one turn, as every other dialect has it. A turn that begins
+/// with a result holds nothing else here.
 fn is_results(turn: &Turn) -> bool {
     turn.role == Role::User
         && turn.extra.is_empty()
-        && turn.parts.iter().all(|part| matches!(part, Part::ToolResult { .. }))
+        && matches!(turn.parts.first(), Some(Part::ToolResult { .. }))
 }
 
 fn message(raw: &RawValue, at: &At<'_>) -> Result<Turn, Malformed> {

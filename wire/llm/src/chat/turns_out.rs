@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{calls, request_out::Out};
 use crate::{
     Dialect, Part, Role, Source, Turn, data_uri,
-    extra::{self},
+    extra::{self, Kept},
     json::{Array, Object},
 };
 
@@ -24,7 +24,8 @@ pub(super) fn write(out: &mut Out<'_>, object: &mut Object<'_>) {
                 let mut message = list.object();
                 message.string("role", role);
                 name(turn, &mut message);
-                content(out, &mut message, turn, index, turn.parts.iter().enumerate());
+                let kept = Kept::of(&turn.extra, out.same);
+                content(out, &mut message, turn, &kept, index, turn.parts.iter().enumerate());
             }
             Role::Assistant => {
                 flush(out, &mut list, &mut moved);
@@ -59,6 +60,7 @@ fn user<'r>(out: &mut Out<'r>, list: &mut Array<'_>, turn: &'r Turn, index: usiz
             result(out, list, turn, (index, place), part, moved);
         }
     }
+    let kept = Kept::of(&turn.extra, out.same);
     let mut others =
         turn.parts.iter().enumerate().filter(|(_, part)| !matches!(part, Part::ToolResult { .. })).peekable();
     if others.peek().is_none() {
@@ -71,7 +73,7 @@ fn user<'r>(out: &mut Out<'r>, list: &mut Array<'_>, turn: &'r Turn, index: usiz
         let mut message = list.object();
         message.string("role", "user");
         name(turn, &mut message);
-        content(out, &mut message, turn, index, others);
+        content(out, &mut message, turn, &kept, index, others);
         return;
     }
     let mut message = list.object();
@@ -86,7 +88,7 @@ fn user<'r>(out: &mut Out<'r>, list: &mut Array<'_>, turn: &'r Turn, index: usiz
         write_part(
             out,
             &mut parts,
-            Some((turn, place)),
+            Some((&kept, place)),
             &format!("messages[{index}].content[{place}]"),
             part,
         );
@@ -124,7 +126,7 @@ fn result<'r>(
     let mut said = Vec::new();
     for (inner, part) in parts.iter().enumerate() {
         match part {
-            Part::Image { .. } | Part::Document { .. } | Part::Audio { .. } => {
+            Part::Image { .. } | Part::Document { .. } | Part::Audio { .. } if !out.same => {
                 out.losses.became(format!("{}.content[{inner}]", at()), "moved into a user's message");
                 moved.push((index, place, part));
             }
@@ -146,7 +148,8 @@ fn result<'r>(
         return;
     }
     if alone {
-        content(out, &mut message, turn, index, said.into_iter());
+        let kept = Kept::of(&turn.extra, out.same);
+        content(out, &mut message, turn, &kept, index, said.into_iter());
     } else if let [(_, Part::Text { text, cache: None, notes: None })] = said.as_slice() {
         message.string("content", text);
     } else {
@@ -162,13 +165,14 @@ pub(super) fn content<'p>(
     out: &mut Out<'_>,
     message: &mut Object<'_>,
     turn: &Turn,
+    kept: &Kept<'_>,
     index: usize,
     parts: impl Iterator<Item = (usize, &'p Part)> + Clone,
 ) {
     fields(out, turn, message);
     let mut first_two = parts.clone();
     let (first, second) = (first_two.next(), first_two.next());
-    let inner = out.same && turn.extra.iter().any(|(name, _)| name.starts_with("/content/"));
+    let inner = kept.within("/content/");
     if let (Some((place, Part::Text { text, cache, notes })), None) = (first, second)
         && !inner
         && !(out.same && (cache.is_some() || notes.is_some()))
@@ -179,7 +183,7 @@ pub(super) fn content<'p>(
     }
     let mut list = message.array("content");
     for (count, (place, part)) in parts.enumerate() {
-        write_part(out, &mut list, Some((turn, count)), &format!("messages[{index}].content[{place}]"), part);
+        write_part(out, &mut list, Some((kept, count)), &format!("messages[{index}].content[{place}]"), part);
     }
 }
 
@@ -196,7 +200,7 @@ fn marks(out: &mut Out<'_>, at: &str, cache: bool, notes: bool) {
 pub(super) fn write_part(
     out: &mut Out<'_>,
     list: &mut Array<'_>,
-    kept: Option<(&Turn, usize)>,
+    kept: Option<(&Kept<'_>, usize)>,
     at: &str,
     part: &Part,
 ) {
@@ -209,10 +213,9 @@ pub(super) fn write_part(
         list.object().string("type", "text").string("text", &text);
         return;
     }
-    let way = kept.filter(|_| out.same).map(|(turn, place)| (turn, format!("/content/{place}")));
     let inside = |object: &mut Object<'_>, name: &str| {
-        if let Some((turn, way)) = &way {
-            object.fields(extra::under(&turn.extra, &format!("{way}{name}")));
+        if let Some((kept, place)) = kept {
+            object.fields(kept.under(&format!("/content/{place}{name}")));
         }
     };
     let mut object = match part {
@@ -279,7 +282,7 @@ fn as_text<'p>(out: &mut Out<'_>, at: &str, part: &'p Part) -> Option<Cow<'p, st
     Some(text)
 }
 
-fn rare(out: &mut Out<'_>, list: &mut Array<'_>, kept: Option<(&Turn, usize)>, at: &str, part: &Part) {
+fn rare(out: &mut Out<'_>, list: &mut Array<'_>, kept: Option<(&Kept<'_>, usize)>, at: &str, part: &Part) {
     match part {
         Part::Audio { source: Source::Base64 { media, data } } => {
             let mut object = list.object();
@@ -288,12 +291,12 @@ fn rare(out: &mut Out<'_>, list: &mut Array<'_>, kept: Option<(&Turn, usize)>, a
                 let format = media.strip_prefix("audio/").unwrap_or(media);
                 let mut audio = object.object("input_audio");
                 audio.string("data", data).string("format", if format == "mpeg" { "mp3" } else { format });
-                if let Some((turn, place)) = kept.filter(|_| out.same) {
-                    audio.fields(extra::under(&turn.extra, &format!("/content/{place}/input_audio")));
+                if let Some((kept, place)) = kept {
+                    audio.fields(kept.under(&format!("/content/{place}/input_audio")));
                 }
             }
-            if let Some((turn, place)) = kept.filter(|_| out.same) {
-                object.fields(extra::under(&turn.extra, &format!("/content/{place}")));
+            if let Some((kept, place)) = kept {
+                object.fields(kept.under(&format!("/content/{place}")));
             }
         }
         Part::Refusal { text } => {

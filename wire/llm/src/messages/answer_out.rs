@@ -3,13 +3,14 @@
 use super::{blocks_out, usage};
 use crate::{
     Answer, Dialect, Finish, Part, Written,
-    extra::{self, Losses},
+    extra::{self, Kept, Losses},
     json::{Array, Object},
 };
 
 pub(super) fn write(answer: &Answer) -> Written {
     let same = answer.from == Dialect::Messages;
     let mut losses = Losses::default();
+    let kept = Kept::of(&answer.extra, same);
     let mut body = Vec::with_capacity(512);
     {
         let mut object = Object::new(&mut body);
@@ -18,7 +19,7 @@ pub(super) fn write(answer: &Answer) -> Written {
         {
             let mut list = object.array("content");
             for (index, part) in answer.parts.iter().enumerate() {
-                block(answer, same, &mut losses, &mut list, index, part);
+                block(&kept, same, &mut losses, &mut list, index, part);
             }
         }
         object.string("stop_reason", finish(&answer.finish, &mut losses));
@@ -49,12 +50,10 @@ pub(super) fn reasoning(tokens: u64, losses: &mut Losses) {
     }
 }
 
-fn block(answer: &Answer, same: bool, losses: &mut Losses, list: &mut Array<'_>, index: usize, part: &Part) {
+fn block(kept: &Kept<'_>, same: bool, losses: &mut Losses, list: &mut Array<'_>, index: usize, part: &Part) {
     let at = format!("content[{index}]");
     let rest = |object: &mut Object<'_>| {
-        if same && !answer.extra.is_empty() {
-            object.fields(extra::under(&answer.extra, &format!("/content/{index}")));
-        }
+        object.fields(kept.under(&format!("/content/{index}")));
     };
     match part {
         Part::Text { text, notes, .. } => {

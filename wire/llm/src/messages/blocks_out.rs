@@ -2,8 +2,8 @@
 
 use super::request_out::Out;
 use crate::{
-    Dialect, Part, Raw, Source, Turn, data_uri,
-    extra::{self, Losses},
+    Dialect, Part, Source, data_uri,
+    extra::{Kept, Losses},
     json::{self, Array, Object},
 };
 
@@ -20,7 +20,7 @@ pub(super) fn is_media(part: &Part) -> bool {
 pub(super) fn in_turn<'r>(
     out: &mut Out<'r>,
     list: &mut Array<'_>,
-    turn: &'r Turn,
+    kept: &Kept<'_>,
     place: usize,
     at: &str,
     part: &'r Part,
@@ -37,53 +37,39 @@ pub(super) fn in_turn<'r>(
             if let Some(cache) = cache {
                 cache.write(&mut object);
             }
-            kept(out, &mut object, &turn.extra, &way);
+            object.fields(kept.under(&way));
         }
         Part::ToolResult { id, parts, error, cache, .. } => {
             let id = out.ids.result(id);
             let mut object = list.object();
             object.string("type", "tool_result").string("tool_use_id", &id);
-            result(out, &mut object, &turn.extra, &way, at, parts);
+            result(out, &mut object, kept, &way, at, parts);
             if *error {
                 object.flag("is_error", true);
             }
             if let Some(cache) = cache {
                 cache.write(&mut object);
             }
-            kept(out, &mut object, &turn.extra, &way);
+            object.fields(kept.under(&way));
         }
-        _ => write(out, list, &turn.extra, &way, at, part),
+        _ => write(out, list, kept, &way, at, part),
     }
 }
 
-fn result(
-    out: &mut Out<'_>,
-    object: &mut Object<'_>,
-    extra: &[(String, Raw)],
-    way: &str,
-    at: &str,
-    parts: &[Part],
-) {
-    let inside =
-        out.same && extra.iter().any(|(name, _)| name.starts_with(way) && name.contains("/content/"));
+fn result(out: &mut Out<'_>, object: &mut Object<'_>, kept: &Kept<'_>, way: &str, at: &str, parts: &[Part]) {
+    let inside = kept.under(&format!("{way}/content/0")).next().is_some();
     match parts {
         [] => {}
-        [Part::Text { text, cache: None, notes: None }] if !inside || !out.same => {
+        [Part::Text { text, cache: None, notes: None }] if !inside => {
             object.string("content", text);
         }
         parts => {
             let mut list = object.array("content");
             for (inner, part) in parts.iter().enumerate() {
                 let (way, at) = (format!("{way}/content/{inner}"), format!("{at}.content[{inner}]"));
-                write(out, &mut list, extra, &way, &at, part);
+                write(out, &mut list, kept, &way, &at, part);
             }
         }
-    }
-}
-
-fn kept(out: &Out<'_>, object: &mut Object<'_>, extra: &[(String, Raw)], way: &str) {
-    if out.same {
-        object.fields(extra::under(extra, way));
     }
 }
 
@@ -91,16 +77,14 @@ fn kept(out: &Out<'_>, object: &mut Object<'_>, extra: &[(String, Raw)], way: &s
 pub(super) fn write(
     out: &mut Out<'_>,
     list: &mut Array<'_>,
-    extra: &[(String, Raw)],
+    kept: &Kept<'_>,
     way: &str,
     at: &str,
     part: &Part,
 ) {
     let (same, losses) = (out.same, &mut out.losses);
     let rest = |object: &mut Object<'_>, name: &str| {
-        if same && !extra.is_empty() {
-            object.fields(extra::under(extra, &format!("{way}{name}")));
-        }
+        object.fields(kept.under(&format!("{way}{name}")));
     };
     match part {
         Part::Text { text, cache, notes } => {

@@ -3,7 +3,7 @@
 use super::{reasoning::Plan, turns_out};
 use crate::{
     Choice, Dialect, Format, Request, Tool, Written,
-    extra::{self, Losses},
+    extra::{self, Kept, Losses},
     ids,
     json::{Array, Object},
 };
@@ -144,18 +144,19 @@ fn tools(out: &mut Out<'_>, object: &mut Object<'_>) -> usize {
     if count == 0 {
         return 0;
     }
+    let kept = Kept::of(&request.extra, out.same);
     let mut list = object.array("tools");
     for (index, tool) in request.tools.iter().enumerate() {
         match tool {
             Tool::Opaque { dialect: Dialect::Messages, json } => list.raw(json.get()),
             Tool::Opaque { .. } => {}
-            Tool::Function { .. } => function(out, &mut list, index, tool),
+            Tool::Function { .. } => function(out, &mut list, &kept, index, tool),
         }
     }
     count
 }
 
-fn function(out: &Out<'_>, list: &mut Array<'_>, index: usize, tool: &Tool) {
+fn function(out: &Out<'_>, list: &mut Array<'_>, kept: &Kept<'_>, index: usize, tool: &Tool) {
     let Tool::Function { name, description, schema, strict, cache } = tool else { return };
     let mut object = list.object();
     object.string("name", name).maybe("description", description.as_deref());
@@ -171,9 +172,7 @@ fn function(out: &Out<'_>, list: &mut Array<'_>, index: usize, tool: &Tool) {
     if let Some(cache) = cache {
         cache.write(&mut object);
     }
-    if out.same {
-        object.fields(extra::under(&out.request.extra, &format!("/tools/{index}")));
-    }
+    object.fields(kept.under(&format!("/tools/{index}")));
 }
 
 fn choice(out: &mut Out<'_>, object: &mut Object<'_>, tools: usize) {

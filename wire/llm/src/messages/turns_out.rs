@@ -3,7 +3,7 @@
 use super::{blocks_out, request_out::Out};
 use crate::{
     Part, Role, Turn,
-    extra::{self},
+    extra::{self, Kept},
     json::{Array, Object},
 };
 
@@ -69,10 +69,11 @@ fn system(out: &mut Out<'_>, object: &mut Object<'_>, turns: &[Turn]) {
     }
     let mut list = object.array("system");
     for (index, turn) in turns.iter().enumerate() {
+        let kept = Kept::of(&turn.extra, out.same);
         for (place, part) in turn.parts.iter().enumerate() {
             if out.same || matches!(part, Part::Text { .. }) {
                 let at = format!("messages[{index}].content[{place}]");
-                blocks_out::write(out, &mut list, &turn.extra, &format!("/content/{place}"), &at, part);
+                blocks_out::write(out, &mut list, &kept, &format!("/content/{place}"), &at, part);
             } else {
                 out.losses.dropped(format!("messages[{index}].content[{place}]"));
             }
@@ -112,6 +113,7 @@ fn message<'r>(out: &mut Out<'r>, list: &mut Array<'_>, turns: &'r [Turn], index
     }
     let mut content = message.array("content");
     for (turn, index) in turns.iter().zip(index..) {
+        let kept = Kept::of(&turn.extra, out.same);
         // Results must stand first in the turn that brings them.
         let result = |part: &Part| !out.same && matches!(part, Part::ToolResult { .. });
         let parts = || turn.parts.iter().enumerate();
@@ -125,7 +127,7 @@ fn message<'r>(out: &mut Out<'r>, list: &mut Array<'_>, turns: &'r [Turn], index
                 out.losses.dropped(at);
                 continue;
             }
-            blocks_out::in_turn(out, &mut content, turn, place, &at, part);
+            blocks_out::in_turn(out, &mut content, &kept, place, &at, part);
         }
     }
 }

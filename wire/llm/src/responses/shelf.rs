@@ -63,7 +63,9 @@ impl Shelf {
 
     fn keep_answer(&mut self, owner: &str, asked: &Request, body: &[u8]) {
         let Ok(mut fields) = Fields::body(body) else { return };
-        let (Ok(Some(id)), Some(output)) = (fields.owned("id"), fields.raw("output").and_then(items)) else { return };
+        let (Ok(Some(id)), Some(output)) = (fields.owned("id"), fields.raw("output").and_then(items)) else {
+            return;
+        };
         let mut said = Vec::new();
         for raw in output {
             let mut parts = Vec::new();
@@ -108,7 +110,8 @@ impl Shelf {
         if request.from != Dialect::Responses {
             return Ok(());
         }
-        let get = |id: &str| self.kept.get(&(owner.to_owned(), id.to_owned())).map(|kept| kept.turns.as_slice());
+        let get =
+            |id: &str| self.kept.get(&(owner.to_owned(), id.to_owned())).map(|kept| kept.turns.as_slice());
         for part in request.turns.iter_mut().map(|turn| &mut turn.parts) {
             if part.iter().any(|part| reference(part).is_some()) {
                 let filled = std::mem::take(part).into_iter().flat_map(|part| {
@@ -118,9 +121,14 @@ impl Shelf {
                 *part = filled.collect();
             }
         }
-        let Some(previous) = extra::get(&request.extra, PREVIOUS).and_then(|raw| string(raw)) else { return Ok(()) };
+        let Some(previous) = extra::get(&request.extra, PREVIOUS).and_then(|raw| string(raw)) else {
+            return Ok(());
+        };
         let Some(turns) = get(&previous) else {
-            return Err(malformed(PREVIOUS, format!("{previous:?} was not found; it is too old, or not yours")));
+            return Err(malformed(
+                PREVIOUS,
+                format!("{previous:?} was not found; it is too old, or not yours"),
+            ));
         };
         let at = usize::from(ask::instructions_of(request).is_some());
         let turns = turns.to_vec();

@@ -90,7 +90,8 @@ fn the_oldest_go_first_and_nothing_is_too_much() {
         shelf.keep("windu", &asked, &given(number));
     }
     let found = |number: usize| {
-        let mut request = read(&format!(r#"{{"model":"m","input":"y","previous_response_id":"resp_r{number}"}}"#));
+        let mut request =
+            read(&format!(r#"{{"model":"m","input":"y","previous_response_id":"resp_r{number}"}}"#));
         shelf.fill("windu", &mut request).is_ok()
     };
     assert!(found(49) && !found(0));
