@@ -127,7 +127,7 @@ impl Encoder {
     fn delta(&mut self, delta: &Delta, into: &mut Vec<u8>) {
         match (&mut self.open, delta) {
             (Open::Text, Delta::Text(text) | Delta::Refusal(text)) if !text.is_empty() => {
-                let part = alone(|o| o.put("text", text));
+                let part = alone(|o| _ = o.string("text", text));
                 self.part(&part, into);
             }
             (Open::Thinking { said, .. }, Delta::Thinking(text)) if !text.is_empty() => {
@@ -179,10 +179,9 @@ impl Encoder {
                     list.with(|o| {
                         o.with("content", |o| {
                             o.key("parts").extend_from_slice(parts);
-                            o.put("role", "model");
+                            o.string("role", "model");
                         });
-                        o.some("finishReason", finish);
-                        o.put("index", &0);
+                        o.maybe("finishReason", finish).count("index", 0);
                     });
                 });
                 self.about(finish.is_some(), o);
@@ -194,8 +193,7 @@ impl Encoder {
         if let Some(usage) = self.usage.filter(|_| last) {
             write_usage(usage, o);
         }
-        o.put("modelVersion", &self.model);
-        o.put("responseId", &self.id);
+        o.string("modelVersion", &self.model).string("responseId", &self.id);
     }
 
     fn end(&mut self, into: &mut Vec<u8>) {

@@ -83,7 +83,7 @@ impl Said {
     /// Only texts have probabilities, and none are known here.
     fn logprobs(self, o: &mut Object<'_>) {
         if self == Self::Text {
-            o.each("logprobs", |_| ());
+            o.raw("logprobs", "[]");
         }
     }
 }
@@ -274,7 +274,7 @@ impl Encoder {
                 let (_, event, _) = now.said.words();
                 frame(sequence, event, into, |o| {
                     place(o, id, output, Some(*count));
-                    o.put("delta", piece);
+                    o.string("delta", piece);
                     now.said.logprobs(o);
                 });
             }
@@ -305,7 +305,7 @@ impl Encoder {
                 }
                 text.push_str(piece);
                 summary(sequence, "response.reasoning_summary_text.delta", id, output, into, |o| {
-                    o.put("delta", piece);
+                    o.string("delta", piece);
                 });
             }
             (Item::Reasoning { signature, .. }, Delta::Signature(piece)) => signature.push_str(piece),
@@ -313,7 +313,7 @@ impl Encoder {
                 arguments.push_str(piece);
                 frame(sequence, "response.function_call_arguments.delta", into, |o| {
                     place(o, id, output, None);
-                    o.put("delta", piece);
+                    o.string("delta", piece);
                 });
             }
             _ => {}
@@ -455,9 +455,10 @@ fn inside(json: &str) -> &[u8] {
 }
 
 fn place(o: &mut Object<'_>, item: &str, output: usize, content: Option<usize>) {
-    o.put("item_id", item);
-    o.put("output_index", &output);
-    o.some("content_index", content.as_ref());
+    o.string("item_id", item).count("output_index", output as u64);
+    if let Some(content) = content {
+        o.count("content_index", content as u64);
+    }
 }
 
 fn summary_text(o: &mut Object<'_>, text: &str) {
@@ -475,7 +476,7 @@ fn summary(
 ) {
     frame(sequence, kind, into, |o| {
         place(o, id, output, None);
-        o.put("summary_index", &0);
+        o.count("summary_index", 0);
         fill(o);
     });
 }
@@ -483,8 +484,7 @@ fn summary(
 fn frame(sequence: &mut u64, kind: &str, into: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
     sse::event(into, Some(kind), |out| {
         object(out, |o| {
-            o.put("type", kind);
-            o.put("sequence_number", sequence);
+            o.string("type", kind).count("sequence_number", *sequence);
             fill(o);
         });
     });

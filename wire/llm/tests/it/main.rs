@@ -7,6 +7,7 @@
     reason = "tests say what they expect by failing"
 )]
 
+mod agents;
 mod chat;
 mod count;
 mod cross;

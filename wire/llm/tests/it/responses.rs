@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::help::same;
 
 /// The request of an agent (after one of Codex 0.169) in the middle of a turn with two calls.
-const AGENT: &str = r#"{
+pub(crate) const AGENT: &str = r#"{
   "model": "gpt-5.5-codex",
   "instructions": "You are a coding agent.",
   "input": [

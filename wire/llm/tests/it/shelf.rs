@@ -11,7 +11,7 @@ fn read(body: &str) -> Request {
     Dialect::Responses.codec().read_request(body.as_bytes()).unwrap()
 }
 
-fn answer() -> Answer {
+pub(crate) fn answer() -> Answer {
     let call = Part::ToolCall {
         id: "call_1".into(),
         name: "look".into(),
