@@ -1,107 +1,162 @@
-//! The labelled prompts: accuracy, confusion and recall on the part rules were tuned on and on the part held out.
+//! How well labelled prompts are read: accuracy, confusion, and recall of what is private. For tests and benches.
 
-use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use super::{Prompt, classify};
+use super::{Prompt, Reading, classify};
 use crate::kinds::{Intent, Privacy};
 
-#[derive(Debug, Deserialize)]
-struct Labelled {
-    text: String,
-    intent: Intent,
-    privacy: Privacy,
+/// One line of `data/prompts.jsonl`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Labelled {
+    pub text: String,
+    pub intent: Intent,
+    pub privacy: Privacy,
+    pub lang: String,
     #[serde(default)]
-    tools: Vec<String>,
+    pub tools: Vec<String>,
 }
 
-fn set() -> Vec<Labelled> {
-    let lines = include_str!("../../data/prompts.jsonl").lines();
-    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+/// Which of the prompts are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The two thirds rules were tuned on.
+    Tuned,
+    /// The third that was never read while they were.
+    HeldOut,
+    All,
 }
 
-/// FNV-1a modulo 3, as `data/README.md` says.
-fn is_held_out(text: &str) -> bool {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    hash.is_multiple_of(3)
-}
-
-#[derive(Default)]
-struct Score {
-    total: u32,
-    intent: u32,
-    privacy: u32,
-    /// Of those that are private: seen as private of whatever class, and of the right one.
-    private: (u32, u32, u32),
-    /// Of those that are open: taken for private.
-    open: (u32, u32),
-    /// Of those that are pinned: seen as pinned.
-    pinned: (u32, u32),
-    intents: BTreeMap<(Intent, Intent), u32>,
-    classes: BTreeMap<(Privacy, Privacy), u32>,
-}
-
-fn score(held_out: bool) -> Score {
-    let show = std::env::var_os("SHOW").is_some() && !held_out;
-    let mut score = Score::default();
-    for labelled in set().iter().filter(|labelled| is_held_out(&labelled.text) == held_out) {
-        let tools: Vec<&str> = labelled.tools.iter().map(String::as_str).collect();
-        let reading = classify(&Prompt { latest: &labelled.text, tools: &tools, ..Prompt::default() });
-        if show && (reading.intent, reading.privacy) != (labelled.intent, labelled.privacy) {
-            let text: String = labelled.text.chars().take(90).collect();
-            println!(
-                "{:?}->{:?} {:?}->{:?} [{} | {}] {text:?}",
-                labelled.intent,
-                reading.intent,
-                labelled.privacy,
-                reading.privacy,
-                reading.intent_because,
-                reading.privacy_because
-            );
-        }
-        score.total += 1;
-        score.intent += u32::from(reading.intent == labelled.intent);
-        score.privacy += u32::from(reading.privacy == labelled.privacy);
-        if labelled.privacy.is_private() {
-            score.private.0 += 1;
-            score.private.1 += u32::from(reading.privacy.is_private());
-            score.private.2 += u32::from(reading.privacy == labelled.privacy);
-        } else {
-            score.open.0 += 1;
-            score.open.1 += u32::from(reading.privacy.is_private());
-        }
-        if labelled.intent.is_pinned() {
-            score.pinned.0 += 1;
-            score.pinned.1 += u32::from(reading.intent.is_pinned());
-        }
-        *score.intents.entry((labelled.intent, reading.intent)).or_default() += 1;
-        *score.classes.entry((labelled.privacy, reading.privacy)).or_default() += 1;
+impl Labelled {
+    /// Prompts, one JSON object a line.
+    pub fn read(lines: &str) -> Result<Vec<Self>, serde_json::Error> {
+        lines.lines().map(serde_json::from_str).collect()
     }
-    score
+
+    /// FNV-1a modulo 3, as `data/README.md` says.
+    fn is_held_out(&self) -> bool {
+        let hash = self.text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        hash.is_multiple_of(3)
+    }
+
+    pub fn is_of(&self, part: Part) -> bool {
+        part == Part::All || self.is_held_out() == (part == Part::HeldOut)
+    }
+
+    /// How it is read.
+    pub fn reading(&self) -> Reading {
+        let tools: Vec<&str> = self.tools.iter().map(String::as_str).collect();
+        classify(&Prompt { latest: &self.text, tools: &tools, ..Prompt::default() })
+    }
 }
 
-fn percent(part: u32, of: u32) -> f64 {
-    f64::from(part) * 100.0 / f64::from(of.max(1))
+const INTENTS: [Intent; 5] = [Intent::Chat, Intent::Image, Intent::Reasoning, Intent::Code, Intent::Security];
+const CLASSES: [Privacy; 3] = [Privacy::Open, Privacy::Finance, Privacy::Health];
+
+/// Labels beside readings, counted.
+#[derive(Debug, Clone, Default)]
+pub struct Score {
+    pairs: Vec<(Intent, Intent, Privacy, Privacy)>,
 }
 
-/// What must hold, a little under what was measured: intent, privacy, private seen as private, pinned seen as pinned.
-fn holds(score: &Score, floors: [f64; 4]) {
-    let measured = [
-        percent(score.intent, score.total),
-        percent(score.privacy, score.total),
-        percent(score.private.1, score.private.0),
-        percent(score.pinned.1, score.pinned.0),
-    ];
-    assert!(
-        measured.iter().zip(floors).all(|(measured, floor)| *measured >= floor),
-        "{measured:?} < {floors:?}"
-    );
+/// Of so many, so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    pub part: usize,
+    pub of: usize,
 }
 
-#[test]
-fn the_part_rules_were_tuned_on_is_read_well() {
-    holds(&score(false), [96.0, 95.0, 99.0, 97.0]);
+impl Share {
+    #[expect(clippy::cast_precision_loss, reason = "counts of prompts")]
+    pub fn percent(self) -> f64 {
+        self.part as f64 * 100.0 / self.of.max(1) as f64
+    }
+}
+
+impl Score {
+    pub fn of(prompts: &[Labelled], part: Part) -> Self {
+        let pairs = prompts.iter().filter(|labelled| labelled.is_of(part)).map(|labelled| {
+            let reading = labelled.reading();
+            (labelled.intent, reading.intent, labelled.privacy, reading.privacy)
+        });
+        Self { pairs: pairs.collect() }
+    }
+
+    fn share(
+        &self,
+        among: impl Fn(Intent, Privacy) -> bool,
+        right: impl Fn(Intent, Intent, Privacy, Privacy) -> bool,
+    ) -> Share {
+        let among = self.pairs.iter().filter(|pair| among(pair.0, pair.2));
+        let part = among.clone().filter(|(a, b, c, d)| right(*a, *b, *c, *d)).count();
+        Share { part, of: among.count() }
+    }
+
+    /// Intents that are read as labelled.
+    pub fn intents(&self) -> Share {
+        self.share(|_, _| true, |label, read, _, _| label == read)
+    }
+
+    /// Classes that are read as labelled.
+    pub fn classes(&self) -> Share {
+        self.share(|_, _| true, |_, _, label, read| label == read)
+    }
+
+    /// What is private and is kept in the house, under whichever of the two names.
+    pub fn kept(&self) -> Share {
+        self.share(|_, privacy| privacy.is_private(), |_, _, _, read| read.is_private())
+    }
+
+    /// What is open and is kept in the house all the same.
+    pub fn overkept(&self) -> Share {
+        self.share(|_, privacy| !privacy.is_private(), |_, _, _, read| read.is_private())
+    }
+
+    /// What must not be weakened and is not.
+    pub fn pinned(&self) -> Share {
+        self.share(|intent, _| intent.is_pinned(), |_, read, _, _| read.is_pinned())
+    }
+
+    /// As people read it; the tables have labels down and readings across.
+    pub fn report(&self, title: &str) -> String {
+        let mut out = format!("{title}: {} prompts\n", self.pairs.len());
+        for (name, share) in [
+            ("intent as labelled", self.intents()),
+            ("class as labelled", self.classes()),
+            ("private kept in the house", self.kept()),
+            ("open kept in the house", self.overkept()),
+            ("code and security pinned", self.pinned()),
+        ] {
+            writeln!(out, "  {name:<26} {:>5.1} %  ({} of {})", share.percent(), share.part, share.of).ok();
+        }
+        table(&mut out, &INTENTS, |label, read| {
+            self.pairs.iter().filter(|pair| (pair.0, pair.1) == (label, read)).count()
+        });
+        table(&mut out, &CLASSES, |label, read| {
+            self.pairs.iter().filter(|pair| (pair.2, pair.3) == (label, read)).count()
+        });
+        out
+    }
+}
+
+fn table<T: Copy + std::fmt::Debug>(out: &mut String, words: &[T], count: impl Fn(T, T) -> usize) {
+    let word = |word: T| format!("{word:?}").to_lowercase();
+    write!(out, "\n  {:<10}", "").ok();
+    for read in words {
+        write!(out, "{:>10}", word(*read)).ok();
+    }
+    out.push('\n');
+    for label in words {
+        write!(out, "  {:<10}", word(*label)).ok();
+        for read in words {
+            match count(*label, *read) {
+                0 => write!(out, "{:>10}", "·").ok(),
+                n => write!(out, "{n:>10}").ok(),
+            };
+        }
+        out.push('\n');
+    }
 }

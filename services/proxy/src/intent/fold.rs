@@ -61,6 +61,9 @@ fn escape(text: &[u8], at: usize) -> Option<u8> {
 
 /// The word that begins at `at`, folded: `Éléphant`, `éléphant` and `\u00e9l\u00e9phant` are `elephant`.
 pub(super) fn word(text: &[u8], at: usize) -> Word {
+    let escaped =
+        at > 0 && byte(text, at - 1) == b'\\' && matches!(byte(text, at), b'n' | b't' | b'r' | b'b' | b'f');
+    let at = at + usize::from(escaped);
     let mut word = Word { letters: [0; LONGEST], len: 0, start: at, end: at };
     let mut i = at;
     loop {

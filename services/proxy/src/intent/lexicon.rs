@@ -69,6 +69,12 @@ impl Token {
         }
     }
 
+    fn length(&self) -> usize {
+        match self {
+            Self::Exact(letters) | Self::Begins(letters) | Self::Capitals(letters) => letters.len(),
+        }
+    }
+
     fn fits(&self, word: &Word, text: &[u8]) -> bool {
         match self {
             Self::Exact(letters) => word
@@ -138,7 +144,7 @@ impl Lexicon {
                 });
                 let slot = topic.and_then(|topic| entries.get_mut(at)?.weights.get_mut(topic as usize));
                 if let Some(slot) = slot {
-                    *slot = weight;
+                    *slot = weight.max(*slot);
                 }
             }
         }
@@ -227,9 +233,9 @@ impl Topic {
 }
 
 impl Entry {
-    /// Of two that cover the same text, the one that says more of its words.
-    fn precision(&self) -> usize {
-        self.found_by.letters().len()
+    /// Of two that cover the same text, the one that says more of its words, then the one that weighs more.
+    fn precision(&self) -> (usize, u8) {
+        (self.found_by.length(), self.weights.iter().copied().max().unwrap_or(0))
     }
 
     /// From where to where it stands, if it is found by `word` here.

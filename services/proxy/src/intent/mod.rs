@@ -4,12 +4,13 @@
 //! no chance, no clock: the same words always read the same. In doubt it is the stronger intent and the stricter class.
 
 mod decide;
-#[cfg(test)]
-mod evaluate;
+pub mod evaluate;
 mod fold;
 mod lexicon;
 mod meter;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 
