@@ -11,12 +11,35 @@ use crate::kinds::{Intent, Privacy};
 
 /// Text beyond this is looked at for privacy only, save its two ends: who pastes a book says what for before or after it.
 const WINDOW: usize = 2048;
+/// A text that looks this much like a program is one.
+const CODE: u8 = 5;
 /// A topic that weighs this much is meant; one less is a doubt.
 const MEANT: u16 = 4;
-/// Weight at which words are private: a word of the strongest list, or several together.
-const PRIVATE: u8 = 4;
-/// The same in a program that nobody stands in, and in a system prompt, which speaks of what may come.
-const GUARDED: u8 = 7;
+/// What words must weigh to be private: where nobody stands beside them, and where somebody does.
+#[derive(Debug, Clone, Copy)]
+struct Bar {
+    any: u8,
+    personal: u8,
+}
+
+/// A few words: one of the strongest list is enough, and less where a person is named.
+const WORDS: Bar = Bar { any: 4, personal: 4 };
+/// A long text mentions much in passing; a program names things; instructions speak of what may come.
+const LONG: Bar = Bar { any: 7, personal: 5 };
+/// A long program names everything.
+const PROGRAM: Bar = Bar { any: 12, personal: 8 };
+/// From here on, in bytes, a text is long.
+const FROM: usize = 1500;
+
+impl Bar {
+    const fn of(length: usize, guarded: bool) -> Self {
+        match (length >= FROM, guarded) {
+            (true, true) => PROGRAM,
+            (false, false) => WORDS,
+            _ => LONG,
+        }
+    }
+}
 
 /// Tools that only somebody who programs carries; the ones every agent has say nothing.
 const PROGRAMMING: &[&str] = &[
@@ -219,29 +242,35 @@ fn wanted(weights: &Weights, images: bool, meant: u16) -> (Intent, Cow<'static, 
 
 /// The strictest that any text shows.
 fn privacy(prompt: &Prompt<'_>, latest: &Weights, technical: bool) -> (Privacy, Cow<'static, str>) {
-    let bar = if technical { GUARDED } else { PRIVATE };
-    let mut strictest = judged(latest, bar, "");
-    let mut judge = |text: &str, bar: u8, place: &str| {
-        if strictest.0 != Privacy::Health && !text.is_empty() {
-            let judged = judged(&weigh(text.as_bytes(), false), bar, place);
-            if judged.0 > strictest.0 {
-                strictest = judged;
-            }
+    let mut strictest = judged(latest, Bar::of(prompt.latest.len(), technical), "");
+    let mut judge = |text: &str, guarded: bool, place: &str| {
+        if strictest.0 == Privacy::Health || text.is_empty() {
+            return;
+        }
+        let bytes = text.as_bytes();
+        let weights = weigh(bytes, false);
+        let bar = Bar::of(bytes.len(), guarded);
+        let mut judged = judged(&weights, bar, place);
+        // A program that was read or written before is one, whatever is spoken of now.
+        if judged.0.is_private() && !guarded && shape::look(tail(text)).code().0 >= CODE {
+            judged = self::judged(&weights, Bar::of(bytes.len(), true), place);
+        }
+        if judged.0 > strictest.0 {
+            strictest = judged;
         }
     };
     for said in prompt.earlier {
-        judge(said, bar, ", said before");
+        judge(said, technical, ", said before");
     }
-    judge(prompt.system.unwrap_or_default(), GUARDED, ", in its instructions");
+    judge(prompt.system.unwrap_or_default(), true, ", in its instructions");
     strictest
 }
 
-/// One text: `bar` is for words nobody stands beside, where somebody does the common one holds.
-fn judged(weights: &Weights, bar: u8, place: &str) -> (Privacy, Cow<'static, str>) {
+/// One text against a bar.
+fn judged(weights: &Weights, bar: Bar, place: &str) -> (Privacy, Cow<'static, str>) {
     let reach = |meter: &Meter| {
-        let personal = (meter.personal.weight >= PRIVATE).then_some(meter.personal);
-        let any = (meter.any.weight >= bar).then_some(meter.any);
-        personal.filter(|_| bar == PRIVATE || meter.personal.weight > PRIVATE).or(any)
+        let personal = (meter.personal.weight >= bar.personal).then_some(meter.personal);
+        personal.or((meter.any.weight >= bar.any).then_some(meter.any))
     };
     let because = |most: Most| -> Cow<'static, str> { format!("{}{place}", word(most.entry)).into() };
     match (reach(&weights.health), reach(&weights.finance)) {

@@ -120,7 +120,7 @@ pub(super) struct Lexicon {
     pub(super) private: Gate,
 }
 
-const SLOTS: usize = 1 << 12;
+const SLOTS: usize = 1 << 13;
 
 pub(super) static LEXICON: LazyLock<Lexicon> = LazyLock::new(Lexicon::load);
 
@@ -306,7 +306,7 @@ fn key(letters: &[u8]) -> u32 {
 }
 
 const fn home(key: u32) -> usize {
-    (key.wrapping_mul(0x85EB_CA6B) >> 20) as usize
+    (key.wrapping_mul(0x85EB_CA6B) >> 19) as usize
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ fn holds(score: &Score, floors: [f64; 4]) {
 fn prompts_are_read_well_and_what_is_private_is_kept() {
     holds(&Score::of(&prompts(), Part::Tuned), [97.0, 95.0, 99.0, 97.0]);
     holds(&Score::of(&prompts(), Part::HeldOut), [96.0, 95.0, 96.0, 96.0]);
-    holds(&Score::of(&late(), Part::All), [92.0, 92.0, 95.0, 90.0]);
+    holds(&Score::of(&late(), Part::All), [96.0, 91.0, 88.0, 95.0]);
 }
 
 #[test]
@@ -77,6 +77,26 @@ fn a_word_in_the_middle_of_a_book_is_seen() {
         assert_eq!((text.len() > 1_000_000, read(&text, &[]).privacy), (true, class), "{words}");
     }
     assert_eq!(read(&prose, &[]).privacy, Privacy::Open);
+}
+
+/// A coding agent sends its repository: what programs call things must not keep it in the house.
+#[test]
+fn programs_and_their_documents_stay_open() {
+    let texts = [
+        include_str!("../../../../ARCHITECTURE.md"),
+        include_str!("../../../../core/http/src/client.rs"),
+        include_str!("../../../../services/notify/src/accept.rs"),
+    ];
+    for text in texts {
+        let reading = read(text, &[]);
+        assert_eq!(
+            (reading.privacy, reading.intent),
+            (Privacy::Open, Intent::Code),
+            "{}",
+            reading.privacy_because
+        );
+        assert_eq!(read("continue", &[text]).privacy, Privacy::Open);
+    }
 }
 
 #[test]
