@@ -72,6 +72,11 @@ impl Losses {
     /// Reports kept fields that the target cannot say. What says the same as its absence is no loss: `null`, and the
     /// documented defaults of the APIs.
     pub fn extra(&mut self, place: &str, extra: &[Field]) {
+        self.fields(place, extra.iter());
+    }
+
+    /// The same for some of them.
+    pub fn fields<'f>(&mut self, place: &str, extra: impl Iterator<Item = &'f Field>) {
         const DEFAULTS: [(&str, &str); 10] = [
             ("n", "1"),
             ("logprobs", "false"),

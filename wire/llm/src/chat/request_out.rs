@@ -36,10 +36,29 @@ pub(super) fn write(request: &Request) -> Written {
         if same {
             object.fields(extra::own(&request.extra));
         } else {
-            out.losses.extra("", &request.extra);
+            let shared = |name: &str| is_shared(request, name);
+            object.fields(extra::own(&request.extra).filter(|(name, _)| shared(name)));
+            if let Some(verbosity) =
+                extra::get(&request.extra, "/text/verbosity").filter(|_| shared("/text/verbosity"))
+            {
+                object.raw("verbosity", verbosity.get());
+            }
+            out.losses.fields("", request.extra.iter().filter(|(name, _)| !shared(name)));
         }
     }
     Written { body, losses: out.losses.into_vec() }
+}
+
+/// What OpenAI's two APIs say alike, and its own models take.
+fn is_shared(request: &Request, name: &str) -> bool {
+    const SHARED: [&str; 5] = [
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "/text/verbosity",
+    ];
+    request.from == Dialect::Responses && super::openai_own(&request.model) && SHARED.contains(&name)
 }
 
 fn settings(out: &mut Out<'_>, object: &mut Object<'_>) {

@@ -1,6 +1,6 @@
 //! A whole message for a client.
 
-use super::{blocks_out, usage};
+use super::{blocks_out, seals, usage};
 use crate::{
     Answer, Dialect, Finish, Part, Written,
     extra::{self, Kept, Losses},
@@ -73,8 +73,9 @@ fn block(kept: &Kept<'_>, same: bool, losses: &mut Losses, list: &mut Array<'_>,
             list.object().string("type", "text").string("text", text);
         }
         Part::ToolCall { id, signature, .. } => {
-            if signature.is_some() {
-                losses.dropped(format!("{at}.signature"));
+            if let Some(signature) = signature {
+                let data = seals::of_call(id, signature);
+                list.object().string("type", "redacted_thinking").string("data", &data);
             }
             let mut object = list.object();
             blocks_out::call(&mut object, id, part, losses, &at);
@@ -86,11 +87,10 @@ fn block(kept: &Kept<'_>, same: bool, losses: &mut Losses, list: &mut Array<'_>,
             rest(&mut object);
         }
         Part::Redacted { data, id } => {
-            if id.is_some() {
-                losses.dropped(format!("{at}.id"));
-            }
             let mut object = list.object();
-            object.string("type", "redacted_thinking").string("data", data);
+            object
+                .string("type", "redacted_thinking")
+                .string("data", &seals::of_redacted(data, id.as_deref()));
             rest(&mut object);
         }
         Part::Opaque { dialect: Dialect::Messages, json } => list.raw(json.get()),

@@ -1,6 +1,6 @@
 //! Blocks of content, written.
 
-use super::request_out::Out;
+use super::{request_out::Out, seals};
 use crate::{
     Dialect, Part, Source, data_uri,
     extra::{Kept, Losses},
@@ -28,7 +28,7 @@ pub(super) fn in_turn<'r>(
     let way = format!("/content/{place}");
     match part {
         Part::ToolCall { id, cache, signature, .. } => {
-            if signature.is_some() && !out.same {
+            if signature.is_some() {
                 out.losses.dropped(format!("{at}.signature"));
             }
             let id = out.ids.call(id);
@@ -126,8 +126,7 @@ pub(super) fn write(
                 rest(&mut object, "");
             }
         },
-        // OpenAI names what it encrypts; another's seal cannot be opened here.
-        Part::Redacted { data, id } if same || id.is_none() => {
+        Part::Redacted { data, id } if !seals::is_foreign(data, id.as_deref()) => {
             let mut object = list.object();
             object.string("type", "redacted_thinking").string("data", data);
             rest(&mut object, "");

@@ -1,6 +1,6 @@
 //! Events as the frames a client of messages reads.
 
-use super::{answer_out, fault, usage};
+use super::{answer_out, fault, seals, usage};
 use crate::{
     Delta, Dialect, Encode, Event, Finish, Loss, Opening, Usage,
     extra::Losses,
@@ -45,6 +45,11 @@ impl Encoder {
         {
             let kind = serde_json::from_str::<Kind<'_>>(json.get()).map_or("part", |kind| kind.r#type);
             return self.losses.dropped(format!("{} {kind}", dialect.name()));
+        }
+        if let Opening::ToolCall { id, signature: Some(signature), .. } = part {
+            let data = seals::of_call(id, signature);
+            self.open(&Opening::Redacted { data, id: None }, into);
+            self.close(into);
         }
         let index = self.next;
         self.next += 1;
@@ -145,15 +150,11 @@ fn block(part: &Opening, block: &mut Object<'_>, losses: &mut Losses) {
             block.string("type", "thinking").string("thinking", "").string("signature", "");
         }
         Opening::Redacted { data, id } => {
-            if id.is_some() {
-                losses.dropped("redacted.id");
-            }
-            block.string("type", "redacted_thinking").string("data", data);
+            block
+                .string("type", "redacted_thinking")
+                .string("data", &seals::of_redacted(data, id.as_deref()));
         }
-        Opening::ToolCall { id, name, signature } => {
-            if signature.is_some() {
-                losses.dropped("tool_call.signature");
-            }
+        Opening::ToolCall { id, name, .. } => {
             block.string("type", "tool_use").string("id", id).string("name", name).raw("input", "{}");
         }
         Opening::Opaque { .. } => {}

@@ -11,6 +11,7 @@ mod model;
 mod reasoning;
 mod request_in;
 mod request_out;
+mod seals;
 mod turns_out;
 mod usage;
 

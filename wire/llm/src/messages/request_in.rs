@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{blocks_in, reasoning};
+use super::{blocks_in, reasoning, seals};
 use crate::{
     Cache, Choice, Dialect, Format, Malformed, Raw, Request, Role, Tool, Turn, json,
     read::{At, Content, Fields, utf8},
@@ -107,7 +107,11 @@ fn message(raw: &RawValue, at: &At<'_>) -> Result<Turn, Malformed> {
         Some(Content::Parts(list)) if list.is_empty() && role != Role::Assistant => {
             return Err(place.wrong("`[]` is empty; at least one block is needed"));
         }
-        Some(Content::Parts(list)) => blocks_in::read(&list, &place, 2, &mut extra)?,
+        Some(Content::Parts(list)) => {
+            let mut parts = blocks_in::read(&list, &place, 2, &mut extra)?;
+            seals::open(&mut parts, &mut extra);
+            parts
+        }
     };
     extra.extend(fields.rest());
     Ok(Turn { role, parts, name: None, extra })

@@ -38,9 +38,7 @@ fn losses(out: &mut Out<'_>, turn: &Turn, index: usize) {
     if turn.name.is_some() {
         out.losses.dropped(format!("{at}.name"));
     }
-    for (name, value) in turn.extra.iter().filter(|(name, _)| name != "role") {
-        out.losses.extra(&at, std::slice::from_ref(&(name.clone(), value.clone())));
-    }
+    out.losses.extra(&at, &turn.extra);
 }
 
 /// How many turns from here on make one message: results of calls that were made together must come together.

@@ -8,7 +8,7 @@ mod encode;
 mod envelope;
 mod fault;
 mod read;
-mod sealed;
+pub(crate) mod sealed;
 mod shelf;
 
 pub use shelf::Shelf;

@@ -11,7 +11,7 @@ const MARK: &str = "sanctum.1.";
 
 /// What `encrypted_content` holds.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Sealed<'a> {
+pub(crate) enum Sealed<'a> {
     /// The signature of this item's text.
     Thinking(Cow<'a, str>),
     /// Another issuer's redacted reasoning.
@@ -25,7 +25,7 @@ pub(super) enum Sealed<'a> {
 }
 
 impl Sealed<'_> {
-    pub(super) fn write(&self) -> String {
+    pub(crate) fn write(&self) -> String {
         match self {
             Self::Thinking(signature) => format!("{MARK}thinking.{signature}"),
             Self::Redacted(data) => format!("{MARK}redacted.{data}"),
@@ -37,7 +37,7 @@ impl Sealed<'_> {
 }
 
 /// Reads what [`Sealed::write`] wrote; anything else is OpenAI's.
-pub(super) fn open(content: Cow<'_, str>) -> Sealed<'_> {
+pub(crate) fn open(content: Cow<'_, str>) -> Sealed<'_> {
     let ours = content.strip_prefix(MARK).and_then(|rest| {
         let (kind, rest) = rest.split_once('.')?;
         match kind {
@@ -60,7 +60,7 @@ pub(super) fn open(content: Cow<'_, str>) -> Sealed<'_> {
 }
 
 /// Whether redacted reasoning is OpenAI's, also after it went through another dialect, which knows no id.
-pub(super) fn is_own(data: &str, id: Option<&str>) -> bool {
+pub(crate) fn is_own(data: &str, id: Option<&str>) -> bool {
     id.is_some() || data.starts_with("gAAAA")
 }
 

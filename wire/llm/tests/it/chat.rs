@@ -63,7 +63,9 @@ fn complaints_name_the_field() {
         with(r#""tools":{}"#),
         with(r#""response_format":{"type":"json_schema"}"#),
     ];
-    let told: String = cases.iter().map(|body| format!("{body}\n  {}\n", read(body).unwrap_err())).collect();
+    let told = cases
+        .iter()
+        .fold(String::new(), |told, body| format!("{told}{body}\n  {}\n", read(body).unwrap_err()));
     insta::assert_snapshot!(told);
 }
 

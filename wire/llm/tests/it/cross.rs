@@ -86,70 +86,73 @@ fn streams_cross() {
         let read = events(from.codec(), bytes.as_bytes());
         let mut out = Vec::new();
         let mut encoder = to.codec().encoder(&asked);
-        read.iter().for_each(|event| encoder.event(event, &mut out));
+        for event in &read {
+            encoder.event(event, &mut out);
+        }
         writeln!(seen, "{}\n{}", String::from_utf8(out).unwrap(), lost(&encoder.losses())).unwrap();
     }
     insta::assert_snapshot!(seen);
 }
 
+const CHAT_SAYS: &[&str] = &[
+    r#""seed":7"#,
+    r#""logit_bias":{"1":2}"#,
+    r#""n":2"#,
+    r#""n":1"#,
+    r#""store":false"#,
+    r#""temperature":1.5"#,
+    r#""stop":["\n","END"]"#,
+    r#""response_format":{"type":"json_object"}"#,
+    r#""response_format":{"type":"json_schema","json_schema":{"name":"a","description":"b","schema":{},"strict":false,"x":1}}"#,
+    r#""tools":[{"type":"custom","custom":{"name":"x"}}]"#,
+    r#""tools":[{"type":"function","function":{"name":"x","note":1},"defer":1}]"#,
+    r#""tool_choice":"required""#,
+    r#""tool_choice":{"type":"allowed_tools","mode":"auto","tools":[]}"#,
+    r#""stream_options":{"include_obfuscation":true}"#,
+    r#""reasoning":{"effort":"high","exclude":true}"#,
+    r#""reasoning_effort":"high","max_tokens":500"#,
+    r#""reasoning_effort":"high","max_tokens":2000"#,
+    r#""reasoning_effort":"high","temperature":0.2,"top_p":0.5,"top_k":3"#,
+    r#""reasoning_effort":"low","tools":[{"type":"function","function":{"name":"x"}}],"tool_choice":"required""#,
+    r#""messages":[{"role":"user","content":"x","name":"bob","y":1}]"#,
+    r#""messages":[{"role":"user","content":"x"},{"role":"system","content":"be kind"},{"role":"user","content":"y"}]"#,
+    r#""messages":[{"role":"system","content":"only this"}]"#,
+    r#""messages":[{"role":"assistant","content":"hello"},{"role":"user","content":""},{"role":"user","content":"x"}]"#,
+    r#""messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/y.png","detail":"high"}}]}]"#,
+    r#""messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/svg+xml,x"}},{"type":"text","text":"x"}]}]"#,
+    r#""messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"UklGRg==","format":"mp3"}},{"type":"text","text":"x"}]}]"#,
+    r#""messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}},{"type":"text","text":"x"}]}]"#,
+    r#""messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"data:text/plain;base64,aGk=","filename":"a.txt"}}]}]"#,
+    r#""messages":[{"role":"user","content":[{"type":"video_url","video_url":{}},{"type":"text","text":"x"}]}]"#,
+    r#""messages":[{"role":"assistant","content":"x","reasoning_content":"unsigned","refusal":"no"}]"#,
+    r#""messages":[{"role":"user","content":"x"},{"role":"assistant","tool_calls":[{"id":"a.b","function":{"name":"f","arguments":"{oops"}}]},{"role":"tool","tool_call_id":"a.b","content":"y"}]"#,
+];
+
+const MESSAGES_SAY: &[&str] = &[
+    r#""top_k":5"#,
+    r#""thinking":{"type":"enabled","budget_tokens":5000}"#,
+    r#""thinking":{"type":"disabled"}"#,
+    r#""thinking":{"type":"adaptive","display":"omitted"},"output_config":{"effort":"max"}"#,
+    r#""context_management":{"edits":[]}"#,
+    r#""metadata":{"user_id":"u","team":"t"}"#,
+    r#""stop_sequences":["1","2","3","4","5"]"#,
+    r#""tools":[{"name":"x","input_schema":{},"cache_control":{"type":"ephemeral"},"defer_loading":true}]"#,
+    r#""tools":[{"type":"web_search_20250305","name":"web_search"}],"tool_choice":{"type":"any"}"#,
+    r#""system":[{"type":"text","text":"x","cache_control":{"type":"ephemeral"}}]"#,
+    r#""messages":[{"role":"user","content":[{"type":"document","source":{"type":"url","url":"https://x/a.pdf"}},{"type":"document","source":{"type":"text","media_type":"text/plain","data":"t"},"title":"T"},{"type":"document","source":{"type":"file","file_id":"f"}}]}]"#,
+    r#""messages":[{"role":"user","content":[{"type":"image","source":{"type":"file","file_id":"f"}},{"type":"search_result"},{"type":"text","text":"x","citations":[{}]}]}]"#,
+    r#""messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"a","signature":"s"},{"type":"redacted_thinking","data":"d"},{"type":"server_tool_use","id":"s","name":"n","input":{}},{"type":"text","text":"x"}]}]"#,
+    r#""messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"unsigned","signature":""},{"type":"text","text":"x"}]}]"#,
+    r#""messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"n","input":{},"cache_control":{"type":"ephemeral"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","is_error":true,"cache_control":{"type":"ephemeral"},"content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AA=="}}]}]}]"#,
+];
+
 /// Each thing the other dialect cannot say, alone.
 #[test]
 fn every_loss_is_told() {
-    let chat = [
-        r#""seed":7"#,
-        r#""logit_bias":{"1":2}"#,
-        r#""n":2"#,
-        r#""n":1"#,
-        r#""store":false"#,
-        r#""temperature":1.5"#,
-        r#""stop":["\n","END"]"#,
-        r#""response_format":{"type":"json_object"}"#,
-        r#""response_format":{"type":"json_schema","json_schema":{"name":"a","description":"b","schema":{},"strict":false,"x":1}}"#,
-        r#""tools":[{"type":"custom","custom":{"name":"x"}}]"#,
-        r#""tools":[{"type":"function","function":{"name":"x","note":1},"defer":1}]"#,
-        r#""tool_choice":"required""#,
-        r#""tool_choice":{"type":"allowed_tools","mode":"auto","tools":[]}"#,
-        r#""stream_options":{"include_obfuscation":true}"#,
-        r#""reasoning":{"effort":"high","exclude":true}"#,
-        r#""reasoning_effort":"high","max_tokens":500"#,
-        r#""reasoning_effort":"high","max_tokens":2000"#,
-        r#""reasoning_effort":"high","temperature":0.2,"top_p":0.5,"top_k":3"#,
-        r#""reasoning_effort":"low","tools":[{"type":"function","function":{"name":"x"}}],"tool_choice":"required""#,
-        r#""messages":[{"role":"user","content":"x","name":"bob","y":1}]"#,
-        r#""messages":[{"role":"user","content":"x"},{"role":"system","content":"be kind"},{"role":"user","content":"y"}]"#,
-        r#""messages":[{"role":"system","content":"only this"}]"#,
-        r#""messages":[{"role":"assistant","content":"hello"},{"role":"user","content":""},{"role":"user","content":"x"}]"#,
-        r#""messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/y.png","detail":"high"}}]}]"#,
-        r#""messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/svg+xml,x"}},{"type":"text","text":"x"}]}]"#,
-        r#""messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"UklGRg==","format":"mp3"}},{"type":"text","text":"x"}]}]"#,
-        r#""messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}},{"type":"text","text":"x"}]}]"#,
-        r#""messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"data:text/plain;base64,aGk=","filename":"a.txt"}}]}]"#,
-        r#""messages":[{"role":"user","content":[{"type":"video_url","video_url":{}},{"type":"text","text":"x"}]}]"#,
-        r#""messages":[{"role":"assistant","content":"x","reasoning_content":"unsigned","refusal":"no"}]"#,
-        r#""messages":[{"role":"user","content":"x"},{"role":"assistant","tool_calls":[{"id":"a.b","function":{"name":"f","arguments":"{oops"}}]},{"role":"tool","tool_call_id":"a.b","content":"y"}]"#,
-    ];
-    let foreign = [
-        r#""top_k":5"#,
-        r#""thinking":{"type":"enabled","budget_tokens":5000}"#,
-        r#""thinking":{"type":"disabled"}"#,
-        r#""thinking":{"type":"adaptive","display":"omitted"},"output_config":{"effort":"max"}"#,
-        r#""context_management":{"edits":[]}"#,
-        r#""metadata":{"user_id":"u","team":"t"}"#,
-        r#""stop_sequences":["1","2","3","4","5"]"#,
-        r#""tools":[{"name":"x","input_schema":{},"cache_control":{"type":"ephemeral"},"defer_loading":true}]"#,
-        r#""tools":[{"type":"web_search_20250305","name":"web_search"}],"tool_choice":{"type":"any"}"#,
-        r#""system":[{"type":"text","text":"x","cache_control":{"type":"ephemeral"}}]"#,
-        r#""messages":[{"role":"user","content":[{"type":"document","source":{"type":"url","url":"https://x/a.pdf"}},{"type":"document","source":{"type":"text","media_type":"text/plain","data":"t"},"title":"T"},{"type":"document","source":{"type":"file","file_id":"f"}}]}]"#,
-        r#""messages":[{"role":"user","content":[{"type":"image","source":{"type":"file","file_id":"f"}},{"type":"search_result"},{"type":"text","text":"x","citations":[{}]}]}]"#,
-        r#""messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"a","signature":"s"},{"type":"redacted_thinking","data":"d"},{"type":"server_tool_use","id":"s","name":"n","input":{}},{"type":"text","text":"x"}]}]"#,
-        r#""messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"unsigned","signature":""},{"type":"text","text":"x"}]}]"#,
-        r#""messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"n","input":{},"cache_control":{"type":"ephemeral"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","is_error":true,"cache_control":{"type":"ephemeral"},"content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AA=="}}]}]}]"#,
-    ];
     let mut seen = String::new();
-    for (from, to, cases) in [
-        (Dialect::Chat, Dialect::Messages, chat.as_slice()),
-        (Dialect::Messages, Dialect::Chat, foreign.as_slice()),
-    ] {
+    for (from, to, cases) in
+        [(Dialect::Chat, Dialect::Messages, CHAT_SAYS), (Dialect::Messages, Dialect::Chat, MESSAGES_SAY)]
+    {
         for case in cases {
             let messages = r#""messages":[{"role":"user","content":"x"}]"#;
             let messages =
@@ -213,6 +216,48 @@ fn signatures_survive_a_client_of_the_other_dialect() {
     let back = String::from_utf8(back).unwrap();
     assert!(back.contains(r#"{"type":"thinking","thinking":"Hm.","signature":"c2ln"}"#), "{back}");
     assert!(back.contains(r#"{"type":"redacted_thinking","data":"eA=="}"#), "{back}");
+}
+
+/// Gemini's signature of a call and OpenAI's id of its reasoning come back through a client that knows neither.
+#[test]
+fn seals_survive_a_client_of_messages() {
+    let codec = Dialect::Messages.codec();
+    let body = r#"{"id":"c","model":"m","choices":[{"finish_reason":"tool_calls","message":{"role":"assistant","content":null,
+        "reasoning_details":[{"type":"reasoning.encrypted","data":"gAAAAx","id":"rs_1"}],
+        "tool_calls":[{"id":"call.1","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"c2ln"}}},
+                      {"id":"call_2","type":"function","function":{"name":"g","arguments":"{}"}}]}}]}"#;
+    let answer = Dialect::Chat.codec().read_answer(body.as_bytes()).unwrap();
+    let asked = messages::read(messages::REQUEST).unwrap();
+    let written = codec.write_answer(&answer, &asked);
+    assert_eq!(written.losses, []);
+    let given: serde_json::Value = serde_json::from_slice(&written.body).unwrap();
+    let mut content = given["content"].clone();
+    content[3]["zz"] = serde_json::json!(1);
+    let body = serde_json::json!({"model": "m", "max_tokens": 9, "messages": [{"role": "assistant", "content": content}]});
+    let request = request(Dialect::Messages, &body.to_string(), "gemini-3-pro");
+    let parts = &request.turns[0].parts;
+    assert_eq!(format!("{parts:?}"), format!("{:?}", answer.parts));
+    assert_eq!(request.turns[0].extra[0].0, "/content/2/zz");
+    // To Anthropic itself none of it goes.
+    let told = codec.write_request(&request);
+    assert!(!String::from_utf8(told.body).unwrap().contains("redacted"));
+    let what: Vec<_> = told.losses.iter().map(|loss| loss.what.as_str()).collect();
+    assert_eq!(what, ["messages[0].content[0]", "messages[0].content[1].signature"]);
+    // The same in a stream.
+    let open = |part| [Event::Open { index: 0, part }, Event::Close { index: 0 }];
+    let call = sanctum_llm::Opening::ToolCall {
+        id: "a".to_owned(),
+        name: "f".to_owned(),
+        signature: Some("s".to_owned()),
+    };
+    let bytes = encode(codec, &asked, &open(call));
+    assert!(
+        bytes.contains(
+            "\"index\":0,\"content_block\":{\"type\":\"redacted_thinking\",\"data\":\"sanctum.1.call.1.as\"}"
+        ),
+        "{bytes}"
+    );
+    assert!(bytes.contains("\"index\":1,\"content_block\":{\"type\":\"tool_use\""), "{bytes}");
 }
 
 #[test]

@@ -22,7 +22,8 @@ its bytes, with its path.
 What is not in a table arrives. Some things arrive in other clothes:
 
 - Signatures of thinking and of calls, and redacted thinking, travel through clients of Responses inside of
-  `encrypted_content`, marked `sanctum.1.`; they come back to their issuer as they were.
+  `encrypted_content` and through clients of messages inside of `redacted_thinking`, marked `sanctum.1.`, and through clients
+  of chat in `reasoning_details` and `extra_content`; they come back to their issuer as they were.
 - Calls that another model made go to Gemini 3 with the signature Google documents for that,
   `skip_thought_signature_validator`.
 - Calls without ids (Gemini 2, some local servers) get ids that stay the same for the same answer.

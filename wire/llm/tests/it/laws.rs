@@ -48,5 +48,5 @@ pub(crate) fn encode(codec: &dyn Codec, asked: &Request, events: &[Event]) -> St
 
 /// One line for each event, for people.
 pub(crate) fn told(events: &[Event]) -> String {
-    events.iter().map(|event| format!("{event:?}\n")).collect()
+    events.iter().fold(String::new(), |told, event| format!("{told}{event:?}\n"))
 }
