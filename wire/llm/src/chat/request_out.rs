@@ -49,16 +49,13 @@ pub(super) fn write(request: &Request) -> Written {
     Written { body, losses: out.losses.into_vec() }
 }
 
-/// What OpenAI's two APIs say alike, and its own models take.
+/// What OpenAI's two APIs say alike, and its own models take; verbosity since gpt-5.
 fn is_shared(request: &Request, name: &str) -> bool {
-    const SHARED: [&str; 5] = [
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "/text/verbosity",
-    ];
-    request.from == Dialect::Responses && super::openai_own(&request.model) && SHARED.contains(&name)
+    const SHARED: [&str; 4] =
+        ["prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier"];
+    let model = &request.model;
+    let wordy = name == "/text/verbosity" && super::wants_completion_tokens(model) && model.contains("gpt-");
+    request.from == Dialect::Responses && super::openai_own(model) && (wordy || SHARED.contains(&name))
 }
 
 fn settings(out: &mut Out<'_>, object: &mut Object<'_>) {
