@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use rustix::fs::{FlockOperation, flock};
 use sanctum_api::proxy::Spend;
 use sanctum_kernel::trace::TraceId;
 use sanctum_kernel::{Clock, files};
@@ -18,14 +16,13 @@ use sanctum_kernel::{Clock, files};
 use super::book::{Book, Open, Sums};
 use super::journal::{Journal, Replacement};
 use super::record::Record;
+use super::replay::{lock, replay};
 use super::warn::{Warning, reached};
-use super::{Caps, Day, LedgerError, Level, Spending, Spent};
+use super::{Caps, Day, LedgerError, Level, Reservation, Spending, Spent};
 use crate::kinds::Nano;
 
 /// A journal longer than this is written anew, also in the middle of a day.
 const LONG: u64 = 16 << 20;
-/// How long a ledger of this directory that is just being closed may take.
-const CLOSING: (u32, Duration) = (100, Duration::from_millis(10));
 
 /// The ledgers of this process, by directory: while the house reloads, the service that goes and the one that comes
 /// must share one, or each would give out the same money.
@@ -44,25 +41,15 @@ struct Inner {
 }
 
 #[derive(Debug)]
-struct State {
-    book: Book,
-    journal: Journal,
+pub(super) struct State {
+    pub(super) book: Book,
+    pub(super) journal: Journal,
     /// The day the journal was last written anew for.
     compacted: Date,
     /// Why the last act could not be written down.
     trouble: Option<String>,
     /// The journal did not know everything: the usage log must be asked.
     gaps: bool,
-}
-
-/// Money for one request. Settle it with what the request really cost; dropped unsettled, it counts whole.
-#[derive(Debug)]
-pub struct Reservation {
-    ledger: Ledger,
-    id: u64,
-    amount: Nano,
-    day: Date,
-    settled: bool,
 }
 
 /// A request that a dead process had under way, or had settled without its line being known to be in the usage log.
@@ -111,12 +98,12 @@ impl Ledger {
         Ok(ledger)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The state, with today's sums.
-    fn today(&self) -> MutexGuard<'_, State> {
+    pub(super) fn today(&self) -> MutexGuard<'_, State> {
         let now = self.0.clock.now();
         let mut state = self.state();
         state.book.turn(now);
@@ -282,7 +269,7 @@ impl Ledger {
         }
     }
 
-    fn settle(&self, id: u64, real: Nano) {
+    pub(super) fn settle(&self, id: u64, real: Nano) {
         let mut state = self.state();
         let state = &mut *state;
         let Some(open) = state.book.open.get(&id) else { return };
@@ -336,7 +323,7 @@ impl Ledger {
 
 impl State {
     /// Remembers whether acts can be written down.
-    fn say(&mut self, written: io::Result<()>) -> Result<(), Spent> {
+    pub(super) fn say(&mut self, written: io::Result<()>) -> Result<(), Spent> {
         match written {
             Ok(()) => {
                 if self.trouble.take().is_some() {
@@ -353,7 +340,7 @@ impl State {
     }
 
     /// Writes down what has happened; if that is not possible, it is owed.
-    fn note(&mut self, record: &Record) {
+    pub(super) fn note(&mut self, record: &Record) {
         let noted = self.journal.note(record);
         self.say(noted).ok();
     }
@@ -366,70 +353,6 @@ impl State {
     }
 }
 
-impl Reservation {
-    /// Its number, which the request's line in the usage log carries.
-    pub const fn id(&self) -> u64 {
-        self.id
-    }
-
-    /// The local day it counts for, whenever it ends.
-    pub const fn day(&self) -> Date {
-        self.day
-    }
-
-    pub const fn amount(&self) -> Nano {
-        self.amount
-    }
-
-    /// Reserves `more` on top.
-    pub fn extend(&mut self, more: Nano) -> Result<(), Spent> {
-        self.change_to(self.amount.plus(more))
-    }
-
-    /// Makes it this large instead, for another candidate; smaller is always granted. When refused it stays as it was.
-    /// What is added counts for the day the request began on.
-    pub fn change_to(&mut self, amount: Nano) -> Result<(), Spent> {
-        let mut state = self.ledger.today();
-        let state = &mut *state;
-        let Some(open) = state.book.open.get(&self.id).cloned() else { return Ok(()) };
-        let more = amount.minus(self.amount);
-        state.book.fits_in(open.agent, open.slot, more.0)?;
-        let record = if open.kept {
-            Record::Change { id: self.id, amount: amount.0 }
-        } else {
-            let agent = state.book.name(open.agent).to_owned();
-            Record::Open { id: self.id, slot: open.slot, amount: amount.0, trace: open.trace, agent }
-        };
-        let kept = if more > Nano(0) {
-            let written = state.journal.write(&record);
-            state.say(written)?;
-            true
-        } else {
-            if open.kept && amount != self.amount {
-                state.note(&record);
-            }
-            open.kept
-        };
-        state.book.resize(self.id, amount.0, kept);
-        self.amount = amount;
-        Ok(())
-    }
-
-    /// What the request really cost; the rest is free again. More than was reserved counts as what it is.
-    pub fn settle(mut self, real: Nano) {
-        self.settled = true;
-        self.ledger.settle(self.id, real);
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if !self.settled {
-            self.ledger.settle(self.id, self.amount);
-        }
-    }
-}
-
 fn spend(agent: String, cap: Option<Nano>, sums: Sums) -> Spend {
     let dollars = |sum: u128| Nano(u64::try_from(sum).unwrap_or(u64::MAX)).as_dollars();
     Spend {
@@ -438,50 +361,4 @@ fn spend(agent: String, cap: Option<Nano>, sums: Sums) -> Spend {
         reserved_usd: dollars(sums.reserved),
         cap_usd: cap.map(Nano::as_dollars),
     }
-}
-
-/// Keeps other processes out for as long as the file is open.
-fn lock(path: &Path) -> Result<File, LedgerError> {
-    let file = files::append(path).map_err(|error| LedgerError::on("open", path)(error.kind().into()))?;
-    for _ in 0..CLOSING.0 {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::park_timeout(CLOSING.1),
-            Err(error) => return Err(LedgerError::on("lock", path)(error.into())),
-        }
-    }
-    Err(LedgerError::InUse(path.to_owned()))
-}
-
-/// Replays the file into `book`: how far whole lines reach, and whether something may be missing.
-fn replay(path: &Path, mut book: Book) -> Result<(Book, u64, bool), LedgerError> {
-    let mut bytes = Vec::new();
-    match File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((book, 0, true)),
-        other => other.map_err(LedgerError::on("read", path))?,
-    };
-    let text = String::from_utf8_lossy(&bytes);
-    let (mut good, mut known, mut damaged) = (0_usize, 0_usize, 0_usize);
-    for line in text.split_inclusive('\n') {
-        let whole = line.strip_suffix('\n');
-        if known == 0 && whole.is_some_and(Record::is_of_another_version) {
-            return Err(LedgerError::Newer(path.to_owned()));
-        }
-        match whole.and_then(Record::read) {
-            Some(record) => {
-                known += 1;
-                book.replay(record);
-            }
-            // The last line was being written when the process died; nobody was told that it is kept.
-            None if whole.is_none() => continue,
-            None => damaged += 1,
-        }
-        good += line.len();
-    }
-    if damaged > 0 {
-        tracing::error!(lines = damaged, "the journal of spend is damaged; the usage log is asked as well");
-    }
-    // A scratched byte may have changed the length of the text; then the whole file is kept and a line begun anew.
-    let good = if text.len() == bytes.len() { good } else { bytes.len() };
-    Ok((book, good as u64, known == 0 || damaged > 0))
 }

@@ -13,12 +13,15 @@ mod ledger;
 #[cfg(test)]
 mod model;
 mod record;
+mod replay;
+mod reservation;
 mod warn;
 
 pub use cost::cost;
 pub(crate) use day::Day;
 pub use error::{Dollars, LedgerError, Spent};
-pub use ledger::{Ledger, Reservation, Stranded};
+pub use ledger::{Ledger, Stranded};
+pub use reservation::Reservation;
 pub use warn::{Level, Warning};
 
 use std::collections::BTreeMap;
