@@ -281,6 +281,11 @@ pub(super) struct Call<'a> {
     pub(super) arguments: &'a str,
 }
 
+/// An empty text is no JSON, and whoever parses it fails.
+pub(super) fn arguments(arguments: &str) -> &str {
+    if arguments.is_empty() { "{}" } else { arguments }
+}
+
 pub(super) fn message(o: &mut Object<'_>, id: &str, status: &str, contents: &[u8]) {
     o.put("id", id);
     o.put("type", "message");
@@ -295,7 +300,8 @@ pub(super) fn call(o: &mut Object<'_>, id: &str, status: &str, call: Call<'_>) {
     o.put("status", status);
     o.put("call_id", call.id);
     o.put("name", call.name);
-    o.put("arguments", call.arguments);
+    let begun = status == "in_progress";
+    o.put("arguments", if begun { call.arguments } else { arguments(call.arguments) });
 }
 
 pub(super) fn reasoning(o: &mut Object<'_>, id: &str, text: &str, sealed: Option<&str>) {

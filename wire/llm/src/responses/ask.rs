@@ -1,5 +1,6 @@
 //! Requests written for a provider of this dialect.
 
+use super::answer;
 use super::content::{self, Place};
 use super::sealed;
 use crate::extra::Losses;
@@ -139,7 +140,7 @@ impl<'t> Turns<'t, '_, '_> {
                     o.put("type", "function_call");
                     o.put("call_id", id);
                     o.put("name", name);
-                    o.put("arguments", arguments);
+                    o.put("arguments", answer::arguments(arguments));
                 });
             }
             Part::ToolResult { id, parts, error, cache, .. } => {

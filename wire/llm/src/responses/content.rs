@@ -111,10 +111,14 @@ pub(super) fn write(part: &Part, place: Place<'_>, list: &mut Array<'_>, losses:
             list.with(|o| {
                 o.put("type", if place.assistant { "output_text" } else { "input_text" });
                 o.put("text", text);
-                match notes {
-                    Some(notes) if place.from == Dialect::Responses => o.put("annotations", notes),
-                    Some(_) => losses.dropped(format!("{at}.notes")),
-                    None if place.assistant => o.each("annotations", |_| ()),
+                let own = notes.as_ref().filter(|_| place.from == Dialect::Responses);
+                if notes.is_some() && own.is_none() {
+                    losses.dropped(format!("{at}.notes"));
+                }
+                match own {
+                    Some(notes) => o.put("annotations", notes),
+                    // Clients insist on the list.
+                    None if place.assistant => _ = o.raw("annotations", "[]"),
                     None => {}
                 }
                 if marked {

@@ -375,12 +375,19 @@ impl Encoder {
             }
             Item::Call { id, call, name, arguments } => {
                 let output = self.count;
+                if arguments.is_empty() {
+                    frame(&mut self.sequence, "response.function_call_arguments.delta", into, |o| {
+                        place(o, &id, output, None);
+                        o.string("delta", "{}");
+                    });
+                }
+                let arguments = answer::arguments(&arguments);
                 frame(&mut self.sequence, "response.function_call_arguments.done", into, |o| {
                     place(o, &id, output, None);
                     o.put("name", &name);
-                    o.put("arguments", &arguments);
+                    o.put("arguments", arguments);
                 });
-                let call = Call { id: &call, name: &name, arguments: &arguments };
+                let call = Call { id: &call, name: &name, arguments };
                 self.finished(into, |o| answer::call(o, &id, status, call));
             }
         }

@@ -79,3 +79,29 @@ fn signatures_come_back_to_their_issuers() {
         );
     }
 }
+
+/// Clients check the shape of what they get; these two were refused by Vercel's `ai` 7.
+#[test]
+fn answers_of_others_have_the_shape_clients_insist_on() {
+    let cited =
+        crate::losses::ANSWERS.iter().filter(|(_, label, _)| ["annotations", "citations"].contains(label));
+    for (provider, label, body) in cited {
+        let answer = provider.codec().read_answer(body.as_bytes()).unwrap();
+        let written = Dialect::Responses.codec().write_answer(&answer, &read(AGENT));
+        let body: Value = serde_json::from_slice(&written.body).unwrap();
+        assert!(body["output"][0]["content"][0]["annotations"].is_array(), "{label}: {body}");
+    }
+    let call = Part::ToolCall {
+        id: "call_1".to_owned(),
+        name: "now".to_owned(),
+        arguments: String::new(),
+        signature: None,
+        cache: None,
+    };
+    let answer = sanctum_llm::Answer { parts: vec![call], ..crate::shelf::answer() };
+    let streamed = encode(Dialect::Responses.codec(), &read(AGENT), &events_of(&answer));
+    assert_eq!(streamed.matches(r#""arguments":"{}""#).count(), 3, "{streamed}");
+    assert!(streamed.contains(r#""delta":"{}""#), "{streamed}");
+    let whole = Dialect::Responses.codec().write_answer(&answer, &read(AGENT)).body;
+    assert!(String::from_utf8(whole).unwrap().contains(r#""arguments":"{}""#));
+}
