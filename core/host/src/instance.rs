@@ -110,11 +110,20 @@ impl Built {
 }
 
 impl Instance {
+    /// Asks it to begin no more work, without waiting.
+    pub(crate) fn retire(&self) {
+        self.stopper.request();
+    }
+
     /// Asks it to stop and waits, within its grace, until all its work is gone; then what it ended with.
     pub(crate) async fn stop(self) -> Result<(), Failure> {
+        let grace = self.spec.grace;
+        self.stop_within(grace).await
+    }
+
+    pub(crate) async fn stop_within(self, grace: Duration) -> Result<(), Failure> {
         let Self { spec, stopper, tasks, work, shared } = self;
         drop(shared);
-        let grace = spec.grace;
         stopper.request();
         let mut work = work;
         let ended = tokio::time::timeout(grace, &mut work).await;

@@ -8,7 +8,8 @@ use sanctum_kernel::peers::{ensure_tokens, make_tokens};
 use sanctum_kernel::running::Running as Said;
 use sanctum_kernel::{Catalogue, Chain, Clock, Failure, Paths, exit};
 use sanctum_settings::Loaded;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use crate::instance::{Ground, Instance};
 use crate::reload::Watch;
@@ -80,6 +81,10 @@ pub struct Running {
     ground: Ground,
     /// In boot order.
     instances: Vec<Instance>,
+    /// Instances that a reload has replaced and that finish what they had begun.
+    lingering: JoinSet<()>,
+    /// Tells them that the process ends.
+    ending: watch::Sender<bool>,
     watch: Watch,
     /// Where each of them listens, for whoever looks from outside; true for as long as this lives.
     said: Vec<Said>,
@@ -103,7 +108,16 @@ pub async fn start(plan: Plan) -> Result<Running, HostError> {
     let ground = Ground { catalogue, paths, clock, bound };
     let (report, ended) = mpsc::unbounded_channel();
     let watch = Watch::new(loaded);
-    let mut running = Running { ground, instances: Vec::new(), watch, said, ended, report };
+    let mut running = Running {
+        ground,
+        instances: Vec::new(),
+        lingering: JoinSet::new(),
+        ending: watch::Sender::new(false),
+        watch,
+        said,
+        ended,
+        report,
+    };
     for entry in order.into_iter().filter(|entry| names.contains(&entry.spec.name)) {
         let service = entry.spec.name;
         match running.ground.build(entry, running.watch.loaded()).await {
@@ -224,16 +238,40 @@ impl Running {
     async fn replace(&mut self, at: usize, built: crate::instance::Built) {
         let old = self.instances.remove(at);
         let name = old.spec.name;
-        if let Err(error) = old.stop().await {
+        if !old.spec.linger.is_zero() {
+            self.linger(old);
+        } else if let Err(error) = old.stop().await {
             tracing::warn!(service = name, error = %Chain(&*error), "the old instance ended badly");
         }
         self.instances.insert(at, built.run(self.report.clone()));
         tracing::info!(service = name, "runs with its new configuration");
     }
 
+    /// Lets a replaced instance finish what it has begun, beside its successor.
+    fn linger(&mut self, old: Instance) {
+        while self.lingering.try_join_next().is_some() {}
+        let (name, linger, grace) = (old.spec.name, old.spec.linger, old.spec.grace);
+        old.retire();
+        let mut ending = self.ending.subscribe();
+        self.lingering.spawn(async move {
+            let ended = async move {
+                if ending.wait_for(|ending| *ending).await.is_ok() {
+                    tokio::time::sleep(grace).await;
+                }
+            };
+            tokio::select! {
+                outcome = old.stop_within(linger) => if let Err(error) = outcome {
+                    tracing::warn!(service = name, error = %Chain(&*error), "the old instance ended badly");
+                },
+                () = ended => tracing::warn!(service = name, "the old instance was cut off"),
+            }
+        });
+    }
+
     /// Stops everything in reverse boot order, each within its grace; whether any of them ended badly.
-    pub async fn stop(self) -> bool {
+    pub async fn stop(mut self) -> bool {
         let mut failed = false;
+        self.ending.send_replace(true);
         for instance in self.instances.into_iter().rev() {
             let service = instance.spec.name;
             if let Err(error) = instance.stop().await {
@@ -243,6 +281,7 @@ impl Running {
                 tracing::info!(service, "stopped");
             }
         }
+        while self.lingering.join_next().await.is_some() {}
         drop(self.said);
         failed
     }

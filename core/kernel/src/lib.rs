@@ -46,7 +46,7 @@ pub use well::{Status, Well};
 /// Metric types and the registry, so that a service names no other crate for them.
 pub mod metrics {
     pub use prometheus_client::encoding::EncodeLabelSet;
-    pub use prometheus_client::encoding::text::encode;
+    pub use prometheus_client::encoding::text::{encode, encode_eof, encode_registry};
     pub use prometheus_client::metrics::{
         counter::Counter, family::Family, gauge::Gauge, histogram::Histogram,
     };

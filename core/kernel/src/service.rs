@@ -129,7 +129,10 @@ impl Revisions {
 
 /// The registry of one service, already under its prefix `sanctum_<name>`.
 #[derive(Clone)]
-pub struct Metrics(Arc<Mutex<Registry>>);
+pub struct Metrics {
+    own: Arc<Mutex<Registry>>,
+    standard: Arc<Mutex<Registry>>,
+}
 
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -139,12 +142,18 @@ impl std::fmt::Debug for Metrics {
 
 impl Metrics {
     pub fn new(service: &str) -> Self {
-        Self(Arc::new(Mutex::new(Registry::with_prefix(format!("sanctum_{service}")))))
+        let own = Arc::new(Mutex::new(Registry::with_prefix(format!("sanctum_{service}"))));
+        Self { own, standard: Arc::default() }
     }
 
     /// Registers or encodes; a registry is only ever touched for the length of `work`.
     pub fn with<T>(&self, work: impl FnOnce(&mut Registry) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.own.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same for metrics whose whole name a standard fixes, such as OpenTelemetry's `gen_ai_…`: no prefix.
+    pub fn with_standard<T>(&self, work: impl FnOnce(&mut Registry) -> T) -> T {
+        work(&mut self.standard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -29,6 +29,9 @@ pub struct Spec {
     pub domain: Domain,
     /// How long the host waits for work in flight after asking it to stop.
     pub grace: Duration,
+    /// How long an instance that a reload has replaced may go on with its work in flight while its successor already
+    /// serves. Zero: the successor begins when the old one has stopped, for services that must not work twice.
+    pub linger: Duration,
 }
 
 impl Spec {
@@ -46,6 +49,7 @@ impl Spec {
         tier: Tier::Ordinary,
         domain: Domain::System,
         grace: Duration::from_secs(10),
+        linger: Duration::ZERO,
     };
 
     /// Whether `word` is one of its names.
