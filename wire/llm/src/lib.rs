@@ -26,6 +26,7 @@ pub mod request;
 pub mod responses;
 pub mod sse;
 pub mod think;
+pub mod view;
 mod write;
 
 pub use answer::{Answer, Fault, FaultKind, Finish, Usage};
