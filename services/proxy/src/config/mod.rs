@@ -64,6 +64,8 @@ pub struct Config {
     pub hedge: Period,
     /// When a provider is left alone.
     pub breaker: Breaker,
+    /// How the usage log is kept.
+    pub usage: crate::usage::Config,
     /// The largest request.
     pub body_limit: Size,
     /// Leave out the oldest messages when no candidate has room for all of them.
@@ -95,6 +97,7 @@ impl Default for Config {
             hold: Period::secs(0),
             hedge: Period::secs(0),
             breaker: Breaker::default(),
+            usage: crate::usage::Config::default(),
             body_limit: Size::mib(64),
             trim: false,
             assume_output: 4096,

@@ -65,8 +65,8 @@ pub struct View<'a> {
     pub stream: bool,
     /// Where the value of `stream` stands.
     pub stream_at: Option<Range<usize>>,
-    /// Where the object `stream_options` stands, braces included.
-    pub stream_options_at: Option<Range<usize>>,
+    /// Where the object `stream_options` stands, braces included, and whether there is nothing in it.
+    pub stream_options_at: Option<(Range<usize>, bool)>,
     /// OpenAI's `stream_options.include_usage`, and where its value stands.
     pub include_usage: Option<(bool, Range<usize>)>,
     /// The most tokens of output the client allows, and where the number stands.

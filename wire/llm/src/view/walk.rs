@@ -117,8 +117,9 @@ fn stream_options<'a>(view: &mut View<'a>, cursor: &mut Cursor<'a>) -> Result<()
         Kind::Object => {}
         _ => return Err(malformed("stream_options", "must be an object")),
     }
-    let start = cursor.at();
+    let (start, mut empty) = (cursor.at(), true);
     cursor.object(|cursor, key| {
+        empty = false;
         if key.word() != "include_usage" {
             return cursor.skip();
         }
@@ -130,7 +131,7 @@ fn stream_options<'a>(view: &mut View<'a>, cursor: &mut Cursor<'a>) -> Result<()
         }
         Ok(())
     })?;
-    view.stream_options_at = Some(start..cursor.at());
+    view.stream_options_at = Some((start..cursor.at(), empty));
     Ok(())
 }
 

@@ -1,0 +1,343 @@
+//! One attempt at one seat: sent, and judged before anything reaches the client.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use http_body_util::BodyExt;
+use sanctum_http::hyper::http::response::Parts;
+use sanctum_http::hyper::http::{HeaderName, HeaderValue};
+use sanctum_http::{Body, Bytes, HeaderMap, Received, header};
+use sanctum_llm::{Dialect, Fault, FaultKind, Usage};
+
+use crate::account::Account;
+use crate::ask::Ask;
+use crate::compose;
+use crate::reach::{Letter, Reach, Seat};
+use crate::refusal::Refusal;
+use crate::scan::{Judged, Scanner, judge};
+use crate::upstream::{Unanswered, With, send};
+use crate::usage::Finish;
+
+/// The largest answer that is read whole.
+const LARGEST: usize = 256 * 1024 * 1024;
+/// The largest refusal that is read.
+const LARGEST_REFUSAL: usize = 1024 * 1024;
+
+/// What came back and is good enough for the client.
+#[derive(Debug)]
+pub(crate) enum Answered {
+    Whole { parts: Parts, body: Bytes, usage: Option<Usage>, finish: Finish, dialect: Dialect },
+    Stream(Begun),
+}
+
+/// A stream that has begun well.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) parts: Parts,
+    pub(crate) body: Received,
+    /// What has been read of it.
+    pub(crate) first: VecDeque<Bytes>,
+    pub(crate) scanner: Scanner,
+    pub(crate) dialect: Dialect,
+    pub(crate) swallow: bool,
+}
+
+/// An attempt that came to nothing.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    /// A status or a word, for the log.
+    pub(crate) outcome: Cow<'static, str>,
+    pub(crate) refusal: Refusal,
+    /// Whether somebody else may be asked.
+    pub(crate) next: bool,
+    /// Whether it says something about the provider's health.
+    pub(crate) blame: bool,
+    /// Whether the provider may count it all the same.
+    pub(crate) charged: bool,
+}
+
+/// What goes with every attempt of a request.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) ask: &'a Ask,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) own: Option<&'a (HeaderName, HeaderValue)>,
+    pub(crate) query: Option<&'a str>,
+    pub(crate) deadline: Instant,
+    pub(crate) hold: Duration,
+    pub(crate) idle: Duration,
+}
+
+/// Sends the letter to the seat and judges what comes back.
+pub(crate) async fn attempt<R: Reach>(
+    call: &Call<'_>,
+    letter: &Letter<R>,
+    seat: &Seat<R>,
+    account: &mut Account,
+) -> Result<Answered, Failed> {
+    let dialect = compose::dialect(call.ask, seat);
+    let composed = compose::same(letter, call.ask, seat);
+    let provider = seat.provider();
+    let left = call.deadline.saturating_duration_since(Instant::now());
+    let until = Instant::now() + provider.first_byte.min(left);
+    let with = With {
+        endpoint: call.ask.api.endpoint(dialect),
+        headers: call.headers,
+        own: call.own,
+        query: call.query,
+        stream: call.ask.stream,
+        same_dialect: true,
+        timeout: until.saturating_duration_since(Instant::now()),
+    };
+    account.expose();
+    let response = send(&composed.letter, seat, with).await.map_err(unanswered)?;
+    let (parts, body) = response.into_parts();
+    if !parts.status.is_success() {
+        return Err(refused(parts, body, seat, until).await);
+    }
+    let streams = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    if call.ask.stream && streams {
+        return begin(call, parts, body, dialect, until).await.map(|mut begun| {
+            begun.swallow = composed.swallow;
+            Answered::Stream(begun)
+        });
+    }
+    whole(call, parts, body, dialect).await
+}
+
+async fn whole(call: &Call<'_>, parts: Parts, body: Received, dialect: Dialect) -> Result<Answered, Failed> {
+    let body = collect(body, LARGEST, call.idle).await.map_err(|why| broke(&why))?;
+    if !call.ask.api.completes() {
+        let usage = (call.ask.api == crate::ask::Api::Embeddings).then(|| judge(dialect, &body).usage).flatten();
+        return Ok(Answered::Whole { parts, body, usage, finish: Finish::Stop, dialect });
+    }
+    let Judged { usage, finish, broken } = judge(dialect, &body);
+    match broken {
+        None => Ok(Answered::Whole { parts, body, usage, finish, dialect }),
+        Some(fault) => Err(bad_answer(fault)),
+    }
+}
+
+/// Reads the beginning of a stream until it can be told from a failure.
+async fn begin(call: &Call<'_>, parts: Parts, mut body: Received, dialect: Dialect, until: Instant) -> Result<Begun, Failed> {
+    let mut scanner = Scanner::new(dialect);
+    let mut first = VecDeque::new();
+    let mut held: Option<Instant> = None;
+    loop {
+        let now = Instant::now();
+        let wait = held.unwrap_or(until).saturating_duration_since(now);
+        let frame = if scanner.events == 0 {
+            match tokio::time::timeout(wait, body.frame()).await {
+                Ok(frame) => frame,
+                Err(_) => return Err(unanswered(Unanswered::Slow(provider_wait(until, now)))),
+            }
+        } else {
+            // Only what is there already is waited for, unless the configuration wants it otherwise.
+            match held_frame(&mut body, wait).await {
+                Some(frame) => frame,
+                None => return Ok(Begun { parts, body, first, scanner, dialect, swallow: false }),
+            }
+        };
+        match frame {
+            None if scanner.events == 0 => return Err(bad_answer(empty("the provider's stream is empty"))),
+            // What it is will be told when it is passed on.
+            None => return ended(Begun { parts, body, first, scanner, dialect, swallow: false }),
+            Some(Err(error)) if scanner.content == 0 => return Err(broke(&error.to_string())),
+            Some(Err(_)) => return Ok(Begun { parts, body, first, scanner, dialect, swallow: false }),
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else { continue };
+                scanner.push(&data);
+                first.push_back(data);
+            }
+        }
+        if let Some(fault) = scanner.fault.take().filter(|_| scanner.content == 0) {
+            return Err(bad_answer(fault));
+        }
+        if scanner.content > 0 {
+            return Ok(Begun { parts, body, first, scanner, dialect, swallow: false });
+        }
+        if scanner.events > 0 && held.is_none() {
+            held = Some(Instant::now() + call.hold);
+        }
+    }
+}
+
+/// A whole stream that came at once.
+fn ended(begun: Begun) -> Result<Begun, Failed> {
+    let silent = begun.scanner.content == 0;
+    if silent && !begun.scanner.done && begun.scanner.finish.is_none() {
+        return Err(broke("the stream ended before it had begun"));
+    }
+    let excused = matches!(begun.scanner.finish, Some(Finish::Length | Finish::Declined | Finish::Paused));
+    if silent && !excused { Err(bad_answer(empty("the provider's answer is empty"))) } else { Ok(begun) }
+}
+
+fn provider_wait(until: Instant, now: Instant) -> Duration {
+    now.saturating_duration_since(until)
+}
+
+/// The next frame if it comes within `wait`; with no wait at all, if it is there already.
+async fn held_frame(
+    body: &mut Received,
+    wait: Duration,
+) -> Option<Option<Result<sanctum_http::Frame<Bytes>, sanctum_http::hyper::Error>>> {
+    if wait.is_zero() {
+        return std::future::poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
+            Poll::Ready(frame) => Poll::Ready(Some(frame)),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await;
+    }
+    tokio::time::timeout(wait, body.frame()).await.ok()
+}
+
+/// A body, whole; each part must come within `idle`.
+async fn collect(mut body: Received, most: usize, idle: Duration) -> Result<Bytes, String> {
+    let mut all: Vec<u8> = Vec::new();
+    let mut only: Option<Bytes> = None;
+    while !body.is_end_stream() {
+        let frame = tokio::time::timeout(idle, body.frame()).await.map_err(|_| "it fell silent".to_owned())?;
+        let Some(frame) = frame else { break };
+        let Ok(data) = frame.map_err(|error| error.to_string())?.into_data() else { continue };
+        if all.len() + data.len() > most {
+            return Err(format!("it is larger than {most} bytes"));
+        }
+        match only.take() {
+            None if all.is_empty() => only = Some(data),
+            before => {
+                if let Some(before) = before {
+                    all.extend_from_slice(&before);
+                }
+                all.extend_from_slice(&data);
+            }
+        }
+    }
+    Ok(only.unwrap_or_else(|| Bytes::from(all)))
+}
+
+fn failed(outcome: impl Into<Cow<'static, str>>, refusal: Refusal) -> Failed {
+    let refusal = Refusal { finish: Finish::Error, ..refusal };
+    Failed { outcome: outcome.into(), refusal, next: true, blame: true, charged: false }
+}
+
+fn unanswered(why: Unanswered) -> Failed {
+    match why {
+        Unanswered::Connect(why) => {
+            failed("connect", Refusal::new(502, FaultKind::Internal, "upstream_unreachable", format!("the provider cannot be reached: {why}")))
+        }
+        Unanswered::Broken(why) => broke(&why),
+        Unanswered::Slow(after) => {
+            let message = format!("the provider has not begun to answer within {} s", after.as_secs());
+            let mut slow = failed("timeout", Refusal::new(504, FaultKind::Timeout, "upstream_timeout", message));
+            slow.charged = true;
+            slow
+        }
+    }
+}
+
+fn broke(why: &str) -> Failed {
+    let message = format!("the provider's answer broke off: {why}");
+    let mut broke = failed("reset", Refusal::new(502, FaultKind::Internal, "upstream_broken", message));
+    broke.charged = true;
+    broke
+}
+
+fn empty(message: &str) -> Fault {
+    Fault {
+        status: 502,
+        kind: FaultKind::Internal,
+        word: None,
+        code: Some("broken_answer".to_owned()),
+        param: None,
+        message: message.to_owned(),
+        request_id: None,
+    }
+}
+
+/// A failure inside of what looked like an answer.
+fn bad_answer(mut fault: Fault) -> Failed {
+    if fault.status == 200 {
+        fault.status = match fault.kind {
+            FaultKind::Overloaded => 529,
+            FaultKind::RateLimited => 429,
+            FaultKind::Invalid => 400,
+            _ => 502,
+        };
+    }
+    let invalid = fault.kind == FaultKind::Invalid;
+    let code = fault.code.clone().unwrap_or_else(|| "upstream_error".to_owned());
+    let mut refusal = Refusal::new(fault.status, fault.kind, &code, String::new());
+    refusal.fault = fault;
+    let mut bad = failed("broken", refusal);
+    (bad.blame, bad.next, bad.charged) = (!invalid, !invalid, !invalid);
+    bad
+}
+
+/// A status that is no success.
+async fn refused<R: Reach>(parts: Parts, body: Received, seat: &Seat<R>, until: Instant) -> Failed {
+    let status = parts.status.as_u16();
+    let wait = until.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+    let body = collect(body, LARGEST_REFUSAL, wait).await.unwrap_or_default();
+    let fault = read_fault(status, &body);
+    let (next, blame) = match status {
+        400 | 413 => (fault.kind == FaultKind::ContextLength, false),
+        // What is wrong there is the house's to mend, and no client's.
+        401 | 402 | 403 | 404 => (true, false),
+        408 | 425 | 429 => (true, false),
+        500.. => (true, true),
+        _ => (false, false),
+    };
+    let retry_after = retry_after(&parts.headers);
+    let mut refusal = Refusal::new(status, fault.kind, "upstream_error", String::new());
+    if matches!(status, 401..=403) {
+        let name = &seat.provider().name;
+        let message = format!("provider `{name}` refuses the house ({status}): {}", fault.message);
+        refusal = Refusal::new(502, FaultKind::Internal, "upstream_auth", message).never_again();
+    } else {
+        refusal.fault = fault;
+        refusal.raw = Some(Box::new((parts.headers, body)));
+    }
+    refusal.retry_after = retry_after;
+    Failed { next, blame, ..failed(status.to_string(), refusal) }
+}
+
+/// `Retry-After` in seconds (RFC 9110 §10.2.3), and OpenAI's `retry-after-ms`.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let seconds = number("retry-after-ms").map(|ms| ms / 1e3).or_else(|| number("retry-after"))?;
+    (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(86_400.0)))
+}
+
+/// A provider's refusal in any dialect, or in none.
+fn read_fault(status: u16, body: &[u8]) -> Fault {
+    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let inside = json.get("error").filter(|error| error.is_object()).unwrap_or(&json);
+    let word = |key: &str| inside.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let message = word("message")
+        .or_else(|| json.get("error").and_then(serde_json::Value::as_str).map(str::to_owned))
+        .unwrap_or_else(|| String::from_utf8_lossy(body).chars().take(300).collect());
+    let code = word("code");
+    let lower = message.to_lowercase();
+    let too_long = code.as_deref() == Some("context_length_exceeded")
+        || lower.contains("context length")
+        || lower.contains("context window")
+        || lower.contains("prompt is too long")
+        || lower.contains("maximum context");
+    let kind = match status {
+        400 | 413 | 422 if too_long => FaultKind::ContextLength,
+        401 => FaultKind::Unauthorized,
+        402 => FaultKind::Budget,
+        403 => FaultKind::Forbidden,
+        404 => FaultKind::NotFound,
+        408 | 504 => FaultKind::Timeout,
+        413 => FaultKind::TooLarge,
+        429 => FaultKind::RateLimited,
+        503 | 529 => FaultKind::Overloaded,
+        500.. => FaultKind::Internal,
+        _ => FaultKind::Invalid,
+    };
+    Fault { status, kind, word: word("type"), code, param: word("param"), message, request_id: None }
+}

@@ -1,0 +1,169 @@
+//! What a client gets: a whole answer, a stream as it comes, or heartbeats until there is one.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use sanctum_http::hyper::http::{HeaderValue, Response};
+use sanctum_http::{Body, Bytes, Cut, Frame, HeaderMap, SizeHint, header};
+use sanctum_llm::Dialect;
+use tokio::time::Sleep;
+
+use crate::account::Account;
+use crate::pump::Pump;
+
+/// A response that is still being found.
+pub(crate) type Later = Pin<Box<dyn Future<Output = Response<OutBody>> + Send>>;
+
+/// The body of an answer.
+pub(crate) enum OutBody {
+    Whole(Option<Bytes>),
+    Stream(Box<Pump>),
+    Waiting(Box<Waiting>),
+}
+
+/// A stream whose answer has not begun: says so every while, because clients and the boxes between give up on silence.
+pub(crate) struct Waiting {
+    later: Option<Later>,
+    then: Option<Box<OutBody>>,
+    dialect: Dialect,
+    beat: Pin<Box<Sleep>>,
+    every: Duration,
+    ending: bool,
+}
+
+impl Waiting {
+    /// Begins with a heartbeat at once: the client has waited long enough.
+    pub(crate) fn new(later: Later, dialect: Dialect, every: Duration) -> Self {
+        let beat = Box::pin(tokio::time::sleep(Duration::ZERO));
+        Self { later: Some(later), then: None, dialect, beat, every, ending: false }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some(then) = &mut self.then {
+            return Pin::new(&mut **then).poll_frame(cx);
+        }
+        if self.ending {
+            return Poll::Ready(Some(Err("nobody answered".into())));
+        }
+        if let Some(later) = &mut self.later
+            && let Poll::Ready(response) = later.as_mut().poll(cx)
+        {
+            self.later = None;
+            let (parts, mut body) = response.into_parts();
+            if parts.status.is_success() {
+                let first = Pin::new(&mut body).poll_frame(cx);
+                self.then = Some(Box::new(body));
+                return first;
+            }
+            // The status has been sent long ago, so the failure is told inside the stream, and the stream is cut.
+            let OutBody::Whole(error) = body else { return Poll::Ready(Some(Err("nobody answered".into()))) };
+            self.ending = true;
+            let event = failure(self.dialect, &error.unwrap_or_default());
+            return Poll::Ready(Some(Ok(Frame::data(event))));
+        }
+        match self.beat.as_mut().poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                self.beat.as_mut().reset(tokio::time::Instant::now() + self.every);
+                // Polled once, so that the timer wakes this task again.
+                if self.beat.as_mut().poll(cx).is_ready() {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Ready(Some(Ok(Frame::data(heartbeat(self.dialect)))))
+            }
+        }
+    }
+}
+
+/// Says that a stream lives, in its dialect: a comment, or Anthropic's `ping`.
+pub(crate) const fn heartbeat(dialect: Dialect) -> Bytes {
+    match dialect {
+        Dialect::Messages => Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
+        _ => Bytes::from_static(b": waiting\n\n"),
+    }
+}
+
+/// An error as an event of the stream.
+pub(crate) fn failure(dialect: Dialect, error: &[u8]) -> Bytes {
+    let mut event = match dialect {
+        Dialect::Chat | Dialect::Gemini => b"data: ".to_vec(),
+        Dialect::Messages | Dialect::Responses => b"event: error\ndata: ".to_vec(),
+    };
+    if dialect == Dialect::Responses {
+        let error: serde_json::Value = serde_json::from_slice(error).unwrap_or_default();
+        let inside = error.get("error");
+        let word = |key: &str| inside.and_then(|inside| inside.get(key)).cloned().unwrap_or_default();
+        let flat = serde_json::json!({
+            "type": "error", "code": word("code"), "message": word("message"), "param": word("param"), "sequence_number": 0,
+        });
+        event.extend_from_slice(flat.to_string().as_bytes());
+    } else {
+        // An event is one line.
+        event.extend(error.iter().filter(|byte| **byte != b'\n'));
+    }
+    event.extend_from_slice(b"\n\n");
+    Bytes::from(event)
+}
+
+impl Body for OutBody {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(pump) => pump.poll(cx),
+            Self::Waiting(waiting) => waiting.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Stream(_) | Self::Waiting(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Stream(_) | Self::Waiting(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// What every answer says of how it came about.
+pub(crate) fn mark(headers: &mut HeaderMap, account: &Account) {
+    let trace = account.trace().to_string();
+    let put = |headers: &mut HeaderMap, name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    if let Some(served) = account.served() {
+        put(headers, "x-sanctum-served", &served);
+    }
+    if !account.rule().is_empty() {
+        put(headers, "x-sanctum-rule", account.rule());
+    }
+    headers.insert("x-sanctum-attempts", HeaderValue::from(account.attempts()));
+    let losses = account.losses();
+    if !losses.is_empty() {
+        let told: String = losses.join("; ").chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).take(1000).collect();
+        put(headers, "x-sanctum-losses", &told);
+    }
+    put(headers, "x-sanctum-trace", &trace);
+    // Both APIs' clients print these when something goes wrong.
+    if let Ok(id) = HeaderValue::from_str(&trace) {
+        let given = headers.get("x-request-id").or_else(|| headers.get("request-id")).cloned().unwrap_or(id);
+        headers.entry("x-request-id").or_insert(given.clone());
+        headers.entry("request-id").or_insert(given);
+    }
+}
+
+/// The head of a stream.
+pub(crate) fn streaming(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+}

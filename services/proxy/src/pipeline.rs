@@ -1,0 +1,318 @@
+//! One request, from connection to log line:
+//!
+//! connection → agent → class → borrowed view → resolution → intent → candidates → reservation → attempt → frames pumped with
+//! a scanner beside them → settlement → one log line.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sanctum_http::hyper::http::{HeaderName, HeaderValue, Request, Response, request};
+use sanctum_http::{Bytes, HeaderMap, Incoming, header};
+use sanctum_kernel::Trace;
+use sanctum_llm::FaultKind;
+use sanctum_llm::view::View;
+
+use crate::account::Account;
+use crate::ask::{Api, Ask};
+use crate::attempt::{Answered, Call, Failed, attempt};
+use crate::body::{self, OutBody, Waiting};
+use crate::candidates::{Dropped, Plan, consider, resolve};
+use crate::class::{self, Class};
+use crate::gate::Gate;
+use crate::identity::{Who, identify};
+use crate::pump::Pump;
+use crate::reach::{Envelope, Letter, Reach, Seat};
+use crate::refusal::Refusal;
+use crate::surface::read;
+use crate::upstream::{forwarded, returned};
+use crate::usage::Finish;
+
+/// Answers one model request.
+pub(crate) async fn answer(gate: Arc<Gate>, api: Api, request: Request<Incoming>) -> Response<OutBody> {
+    let trace = request.headers().get("traceparent").and_then(|value| value.to_str().ok()).and_then(Trace::parse);
+    let trace = trace.unwrap_or_else(Trace::start);
+    // The place of its line is taken first, so that there always is one.
+    let slot = match gate.house.log.try_slot() {
+        Some(slot) => slot,
+        None => gate.house.log.slot().await,
+    };
+    let mut account = Account::open(Arc::clone(&gate), api, trace.id(), slot);
+    let (head, incoming) = request.into_parts();
+    match prepare(&gate, api, head, incoming, &mut account).await {
+        Err(refusal) => refusal.respond(api, account),
+        Ok((Envelope::Private(letter), ready)) => serve(ready, letter, account).await,
+        Ok((Envelope::Open(letter), ready)) => serve(ready, letter, account).await,
+    }
+}
+
+/// Everything that is known before somebody is asked.
+struct Ready {
+    api: Api,
+    ask: Ask,
+    plan: Plan,
+    headers: HeaderMap,
+    own: Option<(HeaderName, HeaderValue)>,
+    query: Option<String>,
+}
+
+/// Connection → agent → view → class → resolution → candidates; then the bytes are sealed.
+async fn prepare(
+    gate: &Gate,
+    api: Api,
+    head: request::Parts,
+    incoming: Incoming,
+    account: &mut Account,
+) -> Result<(Envelope, Ready), Refusal> {
+    let who = identify(gate, &head.headers, api)?;
+    who.agent.clone_into(&mut account.line().agent);
+    account.line().key = who.key.as_ref().map(|key| key.id().to_owned());
+    let declared = class::declared(&head.headers)?;
+    let bytes = read::whole(incoming, &head.headers, gate.config.body_limit).await?;
+    let (ask, class) = look(gate, api, &bytes, &who, declared)?;
+    account.introduce(&who.agent, &ask.model, ask.stream);
+    account.guess.input = ask.input;
+    note_class(account, &class);
+    let resolution = resolve(gate, &who, &ask, &class).ok_or_else(|| unknown(&ask))?;
+    account.line().rule = Cow::Owned(resolution.rule.to_string());
+    let plan = consider(gate, &who, &ask, &class, resolution);
+    if plan.own {
+        account.paid_by_client();
+    }
+    if plan.all.iter().all(|one| one.verdict.is_err()) {
+        return Err(nobody(&plan, &class, gate));
+    }
+    let own = who.foreign.filter(|_| plan.own);
+    let query = head.uri.query().map(str::to_owned);
+    let ready = Ready { api, ask, plan, headers: forwarded(&head.headers), own, query };
+    Ok((Envelope::seal(class.privacy, bytes), ready))
+}
+
+/// The borrowed view, and what is read from it.
+pub(crate) fn look(
+    gate: &Gate,
+    api: Api,
+    bytes: &Bytes,
+    who: &Who,
+    declared: Option<crate::config::Class>,
+) -> Result<(Ask, Class), Refusal> {
+    let view = View::scan(api.shape(), bytes)?;
+    let class = class::read(&view, gate.agent(&who.agent).class, declared);
+    Ok((Ask::of(api, &view), class))
+}
+
+fn note_class(account: &mut Account, class: &Class) {
+    let line = account.line();
+    (line.privacy, line.intent) = (class.privacy, class.intent);
+    line.privacy_because = class.privacy_because.clone();
+    line.intent_because = class.intent_because.clone();
+}
+
+/// Candidates in the letter's reach → reservation → attempt, until one answers; a client that waits long for a stream is
+/// told so.
+async fn serve<R: Reach>(ready: Ready, letter: Letter<R>, account: Box<Account>) -> Response<OutBody> {
+    let (stream, dialect) = (ready.ask.stream, ready.api.dialect());
+    let every = account.gate.config.heartbeat.0;
+    if !stream || every.is_zero() {
+        return find(ready, letter, account).await;
+    }
+    let mut later: body::Later = Box::pin(find(ready, letter, account));
+    tokio::select! {
+        biased;
+        response = &mut later => response,
+        () = tokio::time::sleep(every) => {
+            let mut response = Response::new(OutBody::Waiting(Box::new(Waiting::new(later, dialect, every))));
+            body::streaming(response.headers_mut());
+            response
+        }
+    }
+}
+
+async fn find<R: Reach>(ready: Ready, letter: Letter<R>, mut account: Box<Account>) -> Response<OutBody> {
+    match attempts(&ready, &letter, &mut account).await {
+        Ok(answered) => settle(&ready, answered, account),
+        Err(refusal) => refusal.respond(ready.api, account),
+    }
+}
+
+async fn attempts<R: Reach>(ready: &Ready, letter: &Letter<R>, account: &mut Account) -> Result<Answered, Refusal> {
+    let gate = Arc::clone(&account.gate);
+    let deadline = account.begun() + gate.config.deadline.0;
+    let call = Call {
+        ask: &ready.ask,
+        headers: &ready.headers,
+        own: ready.own.as_ref(),
+        query: ready.query.as_deref(),
+        deadline,
+        hold: gate.config.hold.0,
+        idle: gate.config.idle.0,
+    };
+    let mut last: Option<Refusal> = None;
+    for (seat, reserve) in ready.plan.seats::<R>() {
+        if account.attempts() >= gate.config.attempts as usize || Instant::now() >= deadline {
+            break;
+        }
+        // It stood well when it was chosen; many may have come at once since.
+        let now = gate.house.shared.clock.now();
+        if !seat.provider().breaker.enter(&seat.pick().name, now) {
+            continue;
+        }
+        if let Err(spent) = account.reserve(reserve) {
+            seat.provider().breaker.left();
+            last.get_or_insert_with(|| broke(&spent.to_string()));
+            continue;
+        }
+        account.attempt(seat.pick());
+        let begun = Instant::now();
+        match turn(&call, letter, &seat, account).await {
+            Ok(answered) => {
+                told(&gate, &seat, begun.elapsed());
+                account.answered();
+                return Ok(answered);
+            }
+            Err(failed) => {
+                blame(&gate, &seat, &failed);
+                account.failed(&failed.outcome, failed.charged);
+                let next = failed.next;
+                last = Some(failed.refusal);
+                if !next {
+                    break;
+                }
+            }
+        }
+    }
+    Err(last.unwrap_or_else(|| {
+        let message = "everybody who could answer is being left alone for a moment";
+        Refusal::new(503, FaultKind::Overloaded, "no_candidate", message).after(Duration::from_secs(1))
+    }))
+}
+
+/// An attempt, when it is this request's turn at a provider that takes only so many at once.
+async fn turn<R: Reach>(
+    call: &Call<'_>,
+    letter: &Letter<R>,
+    seat: &Seat<R>,
+    account: &mut Account,
+) -> Result<Answered, Failed> {
+    let _turn = match &seat.provider().turns {
+        Some(turns) => Arc::clone(turns).acquire_owned().await.ok(),
+        None => None,
+    };
+    attempt(call, letter, seat, account).await
+}
+
+fn told<R: Reach>(gate: &Gate, seat: &Seat<R>, took: Duration) {
+    let (provider, now) = (seat.provider(), gate.house.shared.clock.now());
+    if provider.breaker.answered(took, provider.slow, now, &gate.config.breaker) {
+        crate::watch::changed(gate, provider);
+    }
+}
+
+fn blame<R: Reach>(gate: &Gate, seat: &Seat<R>, failed: &Failed) {
+    let (provider, now) = (seat.provider(), gate.house.shared.clock.now());
+    if failed.blame {
+        let why = format!("{}: {}", failed.outcome, failed.refusal.fault.message);
+        if provider.breaker.failed(&why, now, &gate.config.breaker) {
+            crate::watch::changed(gate, provider);
+        }
+    } else {
+        provider.breaker.left();
+    }
+    if let Some(wait) = failed.refusal.retry_after.filter(|_| matches!(failed.refusal.fault.status, 429 | 503 | 529)) {
+        provider.breaker.rest(&seat.pick().name, wait, now);
+    }
+}
+
+/// The answer's head, and its body: whole, or pumped. From here on the account goes with the body.
+fn settle(ready: &Ready, answered: Answered, mut account: Box<Account>) -> Response<OutBody> {
+    let mut headers = HeaderMap::with_capacity(24);
+    let (status, out) = match answered {
+        Answered::Whole { parts, body, usage, finish, .. } => {
+            returned(&parts.headers, &mut headers);
+            account.usage = usage;
+            if usage.is_none() {
+                account.guess.output = (body.len() / 4) as u64;
+            }
+            account.end(finish, parts.status.as_u16(), None);
+            body::mark(&mut headers, &account);
+            drop(account);
+            (parts.status, OutBody::Whole(Some(body)))
+        }
+        Answered::Stream(begun) => {
+            returned(&begun.parts.headers, &mut headers);
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            body::mark(&mut headers, &account);
+            let status = begun.parts.status;
+            (status, OutBody::Stream(Box::new(Pump::new(begun, account, ready.ask.max_tokens))))
+        }
+    };
+    let mut response = Response::new(out);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn unknown(ask: &Ask) -> Refusal {
+    let message = format!("the model `{}` does not exist here; `/v1/models` lists what there is", ask.model);
+    Refusal::new(404, FaultKind::NotFound, "model_not_found", message).param("model").never_again()
+}
+
+fn broke(why: &str) -> Refusal {
+    Refusal { finish: Finish::Refused, ..Refusal::new(402, FaultKind::Budget, "budget_exhausted", why).never_again() }
+}
+
+/// Why nobody is left, by what weighs most.
+pub(crate) fn nobody(plan: &Plan, class: &Class, gate: &Gate) -> Refusal {
+    let now = gate.house.shared.clock.now();
+    let reasons = || plan.all.iter().filter_map(|one| one.verdict.as_ref().err());
+    let first = |want: fn(&Dropped) -> bool| reasons().find(|why| want(why));
+    let wait = reasons().filter_map(|why| match why {
+        Dropped::Open(until) | Dropped::Resting(until) => Duration::try_from(until.duration_since(now)).ok(),
+        Dropped::Probing => Some(Duration::from_secs(1)),
+        _ => None,
+    });
+    let wait = wait.min();
+    if let Some(why) = first(|why| matches!(why, Dropped::NotAllowed))
+        && reasons().all(|why| matches!(why, Dropped::NotAllowed | Dropped::NotNeeded))
+    {
+        return Refusal::new(403, FaultKind::Forbidden, "model_not_allowed", why.to_string()).never_again();
+    }
+    if let Some(wait) = wait {
+        let resting = first(|why| matches!(why, Dropped::Resting(_)));
+        let (status, kind) = if resting.is_some() { (429, FaultKind::RateLimited) } else { (503, FaultKind::Overloaded) };
+        let message = describe(plan);
+        return Refusal::new(status, kind, "no_candidate", message).after(wait.max(Duration::from_secs(1)));
+    }
+    if class.privacy.is_private() {
+        let what = if class.privacy == crate::kinds::Privacy::Health { "health" } else { "finance" };
+        let message = format!(
+            "this is about {what} ({}), so it must not leave this house, and no model of this house can answer: {}",
+            class.privacy_because,
+            describe(plan)
+        );
+        return Refusal::new(503, FaultKind::Overloaded, "no_local_seat", message).never_again();
+    }
+    if let Some(why) = first(|why| matches!(why, Dropped::Money(_))) {
+        return broke(&format!("the money of the day is gone: {why}"));
+    }
+    if let Some(why @ Dropped::Context(..)) = first(|why| matches!(why, Dropped::Context(..))) {
+        let message = format!("maximum context length exceeded: {why}");
+        return Refusal::new(400, FaultKind::ContextLength, "context_length_exceeded", message).param("messages").never_again();
+    }
+    if let Some(why @ Dropped::Cannot(_)) = first(|why| matches!(why, Dropped::Cannot(_))) {
+        return Refusal::invalid("unsupported", why.to_string()).never_again();
+    }
+    let status = if plan.all.is_empty() { 404 } else { 503 };
+    let kind = if status == 404 { FaultKind::NotFound } else { FaultKind::Overloaded };
+    Refusal::new(status, kind, "no_candidate", describe(plan)).never_again()
+}
+
+fn describe(plan: &Plan) -> String {
+    let told: Vec<String> = plan
+        .all
+        .iter()
+        .filter_map(|one| Some(format!("{}/{}: {}", one.pick.entry.provider, one.pick.name, one.verdict.as_ref().err()?)))
+        .take(5)
+        .collect();
+    if told.is_empty() { "no model is configured that could answer".to_owned() } else { told.join("; ") }
+}

@@ -1,0 +1,308 @@
+//! The frames of a stream, passed on as they come, with a scanner beside them. No task, no channel: it runs when the client's
+//! connection can take more, and is dropped with it, which closes the provider's side.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use memchr::memmem;
+use sanctum_http::{Body, Bytes, Cut, Frame, Received};
+use sanctum_llm::{Dialect, Usage};
+use tokio::time::Sleep;
+
+use crate::account::Account;
+use crate::attempt::Begun;
+use crate::body;
+use crate::budget::cost;
+use crate::refusal;
+use crate::scan::Scanner;
+use crate::usage::Finish;
+
+/// A stream on its way.
+pub(crate) struct Pump {
+    upstream: Option<Received>,
+    /// Read but not passed on yet.
+    waiting: VecDeque<Bytes>,
+    scanner: Scanner,
+    dialect: Dialect,
+    swallow: Option<Swallow>,
+    account: Box<Account>,
+    limits: Limits,
+    heard: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// What comes after the bytes that wait: the end, or a cut.
+    closing: Option<Closing>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    idle: Duration,
+    heartbeat: Duration,
+    /// Tokens of output that the client's own limit does not bound, reserved so far.
+    output: Option<u64>,
+    more: u64,
+}
+
+#[derive(Debug)]
+enum Closing {
+    End,
+    Cut(&'static str),
+}
+
+/// Keeps back the one chunk with the tokens that the client has not asked for.
+#[derive(Debug, Default)]
+struct Swallow {
+    /// Of an event whose end has not come.
+    held: Vec<u8>,
+}
+
+impl Pump {
+    pub(crate) fn new(begun: Begun, account: Box<Account>, ask_limit: Option<u64>) -> Self {
+        let config = &account.gate.config;
+        let limits = Limits {
+            idle: config.idle.0,
+            heartbeat: config.heartbeat.0,
+            output: if ask_limit.is_some() { None } else { Some(config.assume_output) },
+            more: config.assume_output.max(1),
+        };
+        Self {
+            upstream: Some(begun.body),
+            waiting: begun.first,
+            scanner: begun.scanner,
+            dialect: begun.dialect,
+            swallow: begun.swallow.then(Swallow::default),
+            account,
+            limits,
+            heard: Instant::now(),
+            timer: None,
+            closing: None,
+        }
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        loop {
+            while let Some(bytes) = self.waiting.pop_front() {
+                if let Some(bytes) = self.pass(bytes) {
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
+            }
+            if let Some(closing) = &self.closing {
+                return Poll::Ready(match closing {
+                    Closing::End => None,
+                    Closing::Cut(why) => Some(Err((*why).into())),
+                });
+            }
+            let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
+            match Pin::new(upstream).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    self.heard = Instant::now();
+                    self.scanner.push(&data);
+                    self.waiting.push_back(data);
+                    self.watch();
+                }
+                Poll::Ready(Some(Err(error))) => self.cut("upstream_broken", &format!("the provider's stream broke off: {error}")),
+                Poll::Ready(None) => self.ended(),
+                Poll::Pending => match self.quiet(cx) {
+                    Poll::Ready(Some(beat)) => return Poll::Ready(Some(Ok(Frame::data(beat)))),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+        }
+    }
+
+    /// Bytes for the client: as they came, but for what it has not asked for.
+    fn pass(&mut self, bytes: Bytes) -> Option<Bytes> {
+        match &mut self.swallow {
+            Some(swallow) => swallow.pass(bytes),
+            None => Some(bytes),
+        }
+    }
+
+    /// Money and failures, after more has come.
+    fn watch(&mut self) {
+        let guess = self.scanner.output_guess();
+        self.account.saw_output(guess);
+        if self.scanner.usage.is_some() {
+            self.account.usage = self.scanner.usage;
+        }
+        let Some(reserved) = self.limits.output else { return };
+        // A margin, because a chunk may be more than a token.
+        if guess + guess / 4 + 64 <= reserved {
+            return;
+        }
+        let more = Usage { output: self.limits.more, ..Usage::default() };
+        match self.account.extend(cost(&self.account.price(), &more)) {
+            Ok(()) => self.limits.output = Some(reserved + self.limits.more),
+            Err(spent) => self.stop_for_money(&spent.to_string()),
+        }
+    }
+
+    /// Ends the stream as a model does that has reached its limit.
+    fn stop_for_money(&mut self, why: &str) {
+        self.upstream = None;
+        if !self.scanner.between() {
+            // Everything up to the last whole event has been passed on; half an event cannot be ended well.
+            return self.fail(Finish::Budget, "budget", why);
+        }
+        let ending = ending(self.dialect, &self.scanner);
+        self.account.end(Finish::Budget, 200, Some(why.to_owned()));
+        self.closing = Some(Closing::End);
+        self.waiting.extend(ending);
+    }
+
+    /// The provider's side has ended.
+    fn ended(&mut self) {
+        self.upstream = None;
+        if let Some(rest) = self.swallow.take().map(|swallow| swallow.held).filter(|rest| !rest.is_empty()) {
+            self.waiting.push_back(Bytes::from(rest));
+        }
+        if self.scanner.usage.is_some() {
+            self.account.usage = self.scanner.usage;
+        }
+        if let Some(fault) = self.scanner.fault.take() {
+            self.account.end(Finish::Error, 200, Some(fault.message));
+            self.closing = Some(Closing::Cut("the provider failed"));
+            return;
+        }
+        // Some local servers forget the last word after the reason; nobody who has both was cut.
+        if self.scanner.done || self.scanner.finish.is_some() {
+            self.account.end(self.scanner.finish.unwrap_or(Finish::Other), 200, None);
+            self.closing = Some(Closing::End);
+            return;
+        }
+        self.cut("upstream_broken", "the provider's stream ended in the middle");
+    }
+
+    /// Half an answer must not look like a whole one: an error event where one fits, and the connection is cut.
+    fn cut(&mut self, code: &str, why: &str) {
+        self.upstream = None;
+        self.fail(Finish::Cut, code, why);
+    }
+
+    fn fail(&mut self, finish: Finish, code: &str, why: &str) {
+        if self.scanner.between() {
+            let refused = refusal::Refusal::new(502, sanctum_llm::FaultKind::Internal, code, why);
+            let trace = self.account.trace().to_string();
+            let error = refusal::write(self.dialect, &refused.fault, &trace);
+            self.waiting.push_back(body::failure(self.dialect, &error));
+        }
+        if self.scanner.usage.is_some() {
+            self.account.usage = self.scanner.usage;
+        }
+        self.account.end(finish, 200, Some(why.to_owned()));
+        self.closing = Some(Closing::Cut("the stream was cut"));
+    }
+
+    /// Nothing comes: a heartbeat every while, and an end after too long.
+    fn quiet(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let every = self.limits.heartbeat.min(self.limits.idle);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(every)));
+        if timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        // The timer is not set anew with every frame; it may be early.
+        let silent = self.heard.elapsed();
+        let due = if silent >= self.limits.heartbeat { self.limits.heartbeat } else { self.limits.heartbeat - silent };
+        timer.as_mut().reset(tokio::time::Instant::now() + due.min(self.limits.idle));
+        if silent >= self.limits.idle {
+            self.cut("upstream_silent", "the provider's stream fell silent");
+            return Poll::Ready(None);
+        }
+        if silent >= self.limits.heartbeat && self.scanner.between() {
+            return Poll::Ready(Some(body::heartbeat(self.dialect)));
+        }
+        // Asked again, so that the timer that was just set wakes this task.
+        Poll::Ready(None)
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        // The client has gone, or all is said; either way this is what has been seen.
+        if self.scanner.usage.is_some() {
+            self.account.usage = self.scanner.usage;
+        }
+        self.account.saw_output(self.scanner.output_guess());
+        self.account.status(200);
+    }
+}
+
+impl Swallow {
+    /// Passes whole events on, but not the one without choices that tells the tokens.
+    fn pass(&mut self, bytes: Bytes) -> Option<Bytes> {
+        let telling = |bytes: &[u8]| memmem::find(bytes, b"\"usage\"").is_some() && tells(bytes);
+        if self.held.is_empty() && bytes.ends_with(b"\n\n") && !telling(&bytes) {
+            return Some(bytes);
+        }
+        self.held.extend_from_slice(&bytes);
+        let mut out = Vec::with_capacity(self.held.len());
+        let mut at = 0;
+        while let Some(end) = event_end(self.held.get(at..).unwrap_or_default()) {
+            let event = self.held.get(at..at + end).unwrap_or_default();
+            if !tells(event) {
+                out.extend_from_slice(event);
+            }
+            at += end;
+        }
+        self.held.drain(..at);
+        (!out.is_empty()).then(|| Bytes::from(out))
+    }
+}
+
+/// Where an event ends: behind its empty line.
+fn event_end(bytes: &[u8]) -> Option<usize> {
+    let unix = memmem::find(bytes, b"\n\n").map(|at| at + 2);
+    let dos = memmem::find(bytes, b"\r\n\r\n").map(|at| at + 4);
+    match (unix, dos) {
+        (Some(unix), Some(dos)) => Some(unix.min(dos)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Whether it is the chunk with the tokens and nothing else: no choices.
+fn tells(event: &[u8]) -> bool {
+    let none = memmem::find(event, b"\"choices\":[]").or_else(|| memmem::find(event, b"\"choices\": []"));
+    let usage = memmem::find(event, b"\"usage\":{").or_else(|| memmem::find(event, b"\"usage\": {"));
+    none.is_some() && usage.is_some()
+}
+
+/// The last events of a stream that has reached its limit.
+fn ending(dialect: Dialect, scanner: &Scanner) -> Option<Bytes> {
+    let first: serde_json::Value = serde_json::from_slice(&scanner.first).unwrap_or_default();
+    let text = match dialect {
+        Dialect::Messages => {
+            let mut text = String::new();
+            if let Some(open) = scanner.open {
+                text.push_str(&format!(
+                    "event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":{open}}}\n\n"
+                ));
+            }
+            let output = scanner.output_guess();
+            text.push_str(&format!("event: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"max_tokens\",\"stop_sequence\":null}},\"usage\":{{\"output_tokens\":{output}}}}}\n\nevent: message_stop\ndata: {{\"type\":\"message_stop\"}}\n\n"));
+            text
+        }
+        Dialect::Responses => {
+            let mut response = first.get("response").cloned().unwrap_or_else(|| serde_json::json!({ "object": "response" }));
+            if let Some(response) = response.as_object_mut() {
+                response.insert("status".to_owned(), "incomplete".into());
+                response.insert("incomplete_details".to_owned(), serde_json::json!({ "reason": "max_output_tokens" }));
+            }
+            let event = serde_json::json!({
+                "type": "response.incomplete", "sequence_number": scanner.events, "response": response,
+            });
+            format!("event: response.incomplete\ndata: {event}\n\n")
+        }
+        Dialect::Chat | Dialect::Gemini => {
+            let word = |key: &str| first.get(key).cloned().unwrap_or_default();
+            let chunk = serde_json::json!({
+                "id": word("id"), "object": "chat.completion.chunk", "created": word("created"), "model": word("model"),
+                "choices": [{ "index": 0, "delta": {}, "finish_reason": "length" }],
+            });
+            format!("data: {chunk}\n\ndata: [DONE]\n\n")
+        }
+    };
+    Some(Bytes::from(text))
+}

@@ -1,0 +1,160 @@
+//! Why a client gets no answer, in the words of the API it called.
+
+use std::time::Duration;
+
+use sanctum_http::Bytes;
+use sanctum_http::HeaderMap;
+use sanctum_http::hyper::http::{HeaderValue, Response, StatusCode};
+use sanctum_http::header;
+use sanctum_llm::{Dialect, Fault, FaultKind, Malformed};
+
+use crate::account::Account;
+use crate::ask::Api;
+use crate::body::OutBody;
+use crate::upstream::returned;
+use crate::usage::Finish;
+
+/// A refusal of this house, or the failure of the last provider that was asked.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) fault: Fault,
+    pub(crate) retry_after: Option<Duration>,
+    /// Whether the same request may succeed later; told to clients in `x-should-retry`.
+    pub(crate) retry: Option<bool>,
+    /// The provider's own answer, where the client speaks its dialect.
+    pub(crate) raw: Option<Box<(HeaderMap, Bytes)>>,
+    pub(crate) finish: Finish,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: u16, kind: FaultKind, code: &str, message: impl Into<String>) -> Self {
+        let fault = Fault {
+            status,
+            kind,
+            word: None,
+            code: Some(code.to_owned()),
+            param: None,
+            message: message.into(),
+            request_id: None,
+        };
+        Self { fault, retry_after: None, retry: None, raw: None, finish: Finish::Refused }
+    }
+
+    pub(crate) fn invalid(code: &str, message: impl Into<String>) -> Self {
+        Self::new(400, FaultKind::Invalid, code, message)
+    }
+
+    pub(crate) fn param(mut self, param: &str) -> Self {
+        self.fault.param = (!param.is_empty()).then(|| param.to_owned());
+        self
+    }
+
+    pub(crate) const fn never_again(mut self) -> Self {
+        self.retry = Some(false);
+        self
+    }
+
+    pub(crate) const fn after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// What a client reads of it.
+    pub(crate) fn body(&self, api: Api, trace: &str) -> Vec<u8> {
+        write(api.dialect(), &self.fault, trace)
+    }
+
+    /// Ends the account and answers.
+    pub(crate) fn respond(self, api: Api, mut account: Box<Account>) -> Response<OutBody> {
+        let trace = account.trace().to_string();
+        let code = self.fault.code.clone().unwrap_or_default();
+        account.gate.house.meters.refused(&code);
+        let mut headers = HeaderMap::with_capacity(16);
+        let status = StatusCode::from_u16(self.fault.status).unwrap_or(StatusCode::BAD_GATEWAY);
+        let body = match self.raw {
+            Some(raw) => {
+                returned(&raw.0, &mut headers);
+                raw.1
+            }
+            None => {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                Bytes::from(write(api.dialect(), &self.fault, &trace))
+            }
+        };
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.entry(header::RETRY_AFTER).or_insert(HeaderValue::from(seconds));
+        }
+        if let Some(retry) = self.retry {
+            headers.insert("x-should-retry", HeaderValue::from_static(if retry { "true" } else { "false" }));
+        }
+        account.end(self.finish, status.as_u16(), Some(self.fault.message));
+        crate::body::mark(&mut headers, &account);
+        let mut response = Response::new(OutBody::Whole(Some(body)));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+impl From<Malformed> for Refusal {
+    fn from(malformed: Malformed) -> Self {
+        let message = if malformed.field.is_empty() {
+            malformed.reason.clone()
+        } else {
+            format!("{}: {}", malformed.field, malformed.reason)
+        };
+        Self::invalid("invalid_request", message).param(&malformed.field)
+    }
+}
+
+/// A failure as clients of a dialect read it.
+pub(crate) fn write(dialect: Dialect, fault: &Fault, trace: &str) -> Vec<u8> {
+    let id = fault.request_id.as_deref().unwrap_or(trace);
+    let json = match dialect {
+        Dialect::Messages => serde_json::json!({
+            "type": "error",
+            "error": { "type": anthropic(fault), "message": fault.message },
+            "request_id": id,
+        }),
+        _ => serde_json::json!({
+            "error": {
+                "message": fault.message,
+                "type": openai(fault),
+                "param": fault.param,
+                "code": fault.code,
+            },
+        }),
+    };
+    json.to_string().into_bytes()
+}
+
+/// Anthropic's words for kinds of errors (its API reference, "Errors").
+fn anthropic(fault: &Fault) -> &'static str {
+    match fault.kind {
+        FaultKind::Invalid | FaultKind::ContextLength => "invalid_request_error",
+        FaultKind::Unauthorized => "authentication_error",
+        FaultKind::Forbidden => "permission_error",
+        FaultKind::Budget => "billing_error",
+        FaultKind::NotFound => "not_found_error",
+        FaultKind::TooLarge => "request_too_large",
+        FaultKind::RateLimited => "rate_limit_error",
+        FaultKind::Overloaded => "overloaded_error",
+        FaultKind::Timeout => "timeout_error",
+        FaultKind::Internal => "api_error",
+    }
+}
+
+/// OpenAI's.
+fn openai(fault: &Fault) -> &'static str {
+    match fault.kind {
+        FaultKind::Invalid | FaultKind::ContextLength | FaultKind::TooLarge | FaultKind::NotFound => "invalid_request_error",
+        FaultKind::Unauthorized => "authentication_error",
+        FaultKind::Forbidden => "permission_error",
+        FaultKind::Budget => "insufficient_quota",
+        FaultKind::RateLimited => "rate_limit_exceeded",
+        FaultKind::Overloaded => "overloaded_error",
+        FaultKind::Timeout => "timeout",
+        FaultKind::Internal => "server_error",
+    }
+}
