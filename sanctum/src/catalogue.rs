@@ -10,6 +10,7 @@ pub static CATALOGUE: Catalogue = const {
                 Entry::of::<sanctum_notify::Notify>(),
                 Entry::of::<sanctum_firewall::Firewall>(),
                 Entry::of::<sanctum_screen::Screen>(),
+                Entry::of::<sanctum_proxy::Proxy>(),
                 Entry::of::<sanctum_dashboard::Dashboard>(),
                 Entry::of::<sanctum_supervise::Supervise>(),
                 Entry::of::<sanctum_deadman::Deadman>(),

@@ -214,6 +214,22 @@ impl Account {
         self.line.losses.extend(losses.iter().map(|loss| format!("{}: {}", loss.what, loss.became)));
     }
 
+    /// A signature that passed: only who issued it will accept it again.
+    pub(crate) fn remember(&self, signature: &str) {
+        if let Some(serving) = &self.serving {
+            self.gate.stages.repair.after(signature, &serving.pick.entry.provider);
+        }
+    }
+
+    /// What was done to the request on the way.
+    pub(crate) fn marked(&mut self, marks: &[crate::usage::Word]) {
+        for mark in marks {
+            if !self.line.marks.contains(mark) {
+                self.line.marks.push(mark.clone());
+            }
+        }
+    }
+
     pub(crate) fn saw_output(&mut self, tokens: u64) {
         self.guess.output = tokens;
         self.place.row.tokens_out.store(tokens, std::sync::atomic::Ordering::Relaxed);

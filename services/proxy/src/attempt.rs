@@ -15,9 +15,12 @@ use sanctum_llm::{Dialect, Fault, FaultKind, Usage};
 use crate::account::Account;
 use crate::ask::Ask;
 use crate::compose;
+use crate::config::Locality;
 use crate::reach::{Letter, Reach, Seat};
+use crate::recast::{self, Recast, Wish};
 use crate::refusal::Refusal;
-use crate::scan::{Judged, Scanner, judge};
+use crate::relay::Relay;
+use crate::scan::{Judged, Scanner, broken, judge};
 use crate::upstream::{Unanswered, With, send};
 use crate::usage::Finish;
 
@@ -29,7 +32,7 @@ const LARGEST_REFUSAL: usize = 1024 * 1024;
 /// What came back and is good enough for the client.
 #[derive(Debug)]
 pub(crate) enum Answered {
-    Whole { parts: Parts, body: Bytes, usage: Option<Usage>, finish: Finish, dialect: Dialect },
+    Whole { parts: Parts, body: Bytes, usage: Option<Usage>, finish: Finish },
     Stream(Begun),
 }
 
@@ -38,9 +41,10 @@ pub(crate) enum Answered {
 pub(crate) struct Begun {
     pub(crate) parts: Parts,
     pub(crate) body: Received,
-    /// What has been read of it.
+    /// What has been read of it, for the client.
     pub(crate) first: VecDeque<Bytes>,
-    pub(crate) scanner: Scanner,
+    pub(crate) relay: Relay,
+    /// The client's.
     pub(crate) dialect: Dialect,
     pub(crate) swallow: bool,
 }
@@ -57,10 +61,12 @@ pub(crate) struct Failed {
     pub(crate) blame: bool,
     /// Whether the provider may count it all the same.
     pub(crate) charged: bool,
+    /// It refuses signed reasoning of somebody else: worth one more try without.
+    pub(crate) signature: bool,
 }
 
 /// What goes with every attempt of a request.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) ask: &'a Ask,
     pub(crate) headers: &'a HeaderMap,
@@ -69,6 +75,32 @@ pub(crate) struct Call<'a> {
     pub(crate) deadline: Instant,
     pub(crate) hold: Duration,
     pub(crate) idle: Duration,
+    pub(crate) wish: Wish<'a>,
+}
+
+/// The request as it goes out, and how its answer comes back.
+struct Dressed<R> {
+    letter: Letter<R>,
+    swallow: bool,
+    recast: Option<Recast>,
+    /// The provider's.
+    dialect: Dialect,
+}
+
+/// The client's bytes where they will do, the request in other words where they will not.
+fn dress<R: Reach>(call: &Call<'_>, letter: &Letter<R>, seat: &Seat<R>, account: &mut Account) -> Result<Dressed<R>, Refusal> {
+    let (ask, dialect) = (call.ask, compose::dialect(call.ask, seat));
+    let cloud = seat.pick().entry.locality == Locality::Cloud;
+    let wish = Wish { cloud, ..call.wish };
+    if !ask.api.completes() || (dialect == ask.api.dialect() && !wish.changes(ask, dialect)) {
+        let composed = compose::same(letter, ask, seat);
+        return Ok(Dressed { letter: composed.letter, swallow: composed.swallow, recast: None, dialect });
+    }
+    let recast = letter.read(|body| recast::recast(body, ask, dialect, seat.pick(), &wish))?;
+    account.lose(&recast.losses);
+    account.marked(&recast.marks);
+    let letter = letter.rewritten(|_| recast.body.clone());
+    Ok(Dressed { letter, swallow: false, recast: Some(recast), dialect })
 }
 
 /// Sends the letter to the seat and judges what comes back.
@@ -78,88 +110,113 @@ pub(crate) async fn attempt<R: Reach>(
     seat: &Seat<R>,
     account: &mut Account,
 ) -> Result<Answered, Failed> {
-    let dialect = compose::dialect(call.ask, seat);
-    let composed = compose::same(letter, call.ask, seat);
+    let dressed = dress(call, letter, seat, account).map_err(|refusal| Failed {
+        next: false,
+        blame: false,
+        ..failed("malformed", Refusal { finish: Finish::Refused, ..refusal })
+    })?;
     let provider = seat.provider();
     let left = call.deadline.saturating_duration_since(Instant::now());
     let until = Instant::now() + provider.first_byte.min(left);
+    let same_dialect = dressed.dialect == call.ask.api.dialect();
     let with = With {
-        endpoint: call.ask.api.endpoint(dialect),
+        endpoint: call.ask.api.endpoint(dressed.dialect),
         headers: call.headers,
         own: call.own,
-        query: call.query,
+        query: call.query.filter(|_| same_dialect),
         stream: call.ask.stream,
-        same_dialect: true,
+        same_dialect,
         timeout: until.saturating_duration_since(Instant::now()),
     };
     account.expose();
-    let response = send(&composed.letter, seat, with).await.map_err(unanswered)?;
+    let response = send(&dressed.letter, seat, with).await.map_err(unanswered)?;
     let (parts, body) = response.into_parts();
     if !parts.status.is_success() {
-        return Err(refused(parts, body, seat, until).await);
+        return Err(refused(call, parts, body, seat, dressed.dialect, until).await);
     }
     let streams = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    if call.ask.stream && streams {
-        return begin(call, parts, body, dialect, until).await.map(|mut begun| {
-            begun.swallow = composed.swallow;
-            Answered::Stream(begun)
-        });
+    if !(call.ask.stream && streams) {
+        return whole(call, parts, body, &dressed, account).await;
     }
-    whole(call, parts, body, dialect).await
+    let client = call.ask.api.dialect();
+    let relay = match &dressed.recast {
+        Some(recast) => Relay::other(recast, dressed.dialect, client),
+        None => Relay::Same(Scanner::new(client)),
+    };
+    let begun = Begun { parts, body, first: VecDeque::new(), relay, dialect: client, swallow: dressed.swallow };
+    begin(call, begun, until).await.map(Answered::Stream)
 }
 
-async fn whole(call: &Call<'_>, parts: Parts, body: Received, dialect: Dialect) -> Result<Answered, Failed> {
+async fn whole<R>(
+    call: &Call<'_>,
+    mut parts: Parts,
+    body: Received,
+    dressed: &Dressed<R>,
+    account: &mut Account,
+) -> Result<Answered, Failed> {
     let body = collect(body, LARGEST, call.idle).await.map_err(|why| broke(&why))?;
     if !call.ask.api.completes() {
-        let usage = (call.ask.api == crate::ask::Api::Embeddings).then(|| judge(dialect, &body).usage).flatten();
-        return Ok(Answered::Whole { parts, body, usage, finish: Finish::Stop, dialect });
+        let usage = (call.ask.api == crate::ask::Api::Embeddings).then(|| judge(dressed.dialect, &body).usage).flatten();
+        return Ok(Answered::Whole { parts, body, usage, finish: Finish::Stop });
     }
-    let Judged { usage, finish, broken } = judge(dialect, &body);
-    match broken {
-        None => Ok(Answered::Whole { parts, body, usage, finish, dialect }),
-        Some(fault) => Err(bad_answer(fault)),
+    let Some(recast) = &dressed.recast else {
+        let Judged { usage, finish, broken } = judge(dressed.dialect, &body);
+        return match broken {
+            None => Ok(Answered::Whole { parts, body, usage, finish }),
+            Some(fault) => Err(bad_answer(fault, usage, account)),
+        };
+    };
+    let (judged, written, losses) = recast::answer(recast, dressed.dialect, call.ask.api.dialect(), &body);
+    let Judged { usage, finish, broken } = judged;
+    match (broken, written) {
+        (None, Some(body)) => {
+            account.lose(&losses);
+            parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            Ok(Answered::Whole { parts, body, usage, finish })
+        }
+        (fault, _) => Err(bad_answer(fault.unwrap_or_else(|| empty("the provider's answer is empty")), usage, account)),
     }
 }
 
 /// Reads the beginning of a stream until it can be told from a failure.
-async fn begin(call: &Call<'_>, parts: Parts, mut body: Received, dialect: Dialect, until: Instant) -> Result<Begun, Failed> {
-    let mut scanner = Scanner::new(dialect);
-    let mut first = VecDeque::new();
+async fn begin(call: &Call<'_>, mut begun: Begun, until: Instant) -> Result<Begun, Failed> {
     let mut held: Option<Instant> = None;
     loop {
         let now = Instant::now();
         let wait = held.unwrap_or(until).saturating_duration_since(now);
-        let frame = if scanner.events == 0 {
-            match tokio::time::timeout(wait, body.frame()).await {
+        let frame = if begun.relay.events() == 0 {
+            match tokio::time::timeout(wait, begun.body.frame()).await {
                 Ok(frame) => frame,
-                Err(_) => return Err(unanswered(Unanswered::Slow(provider_wait(until, now)))),
+                Err(_) => return Err(unanswered(Unanswered::Slow(wait))),
             }
         } else {
             // Only what is there already is waited for, unless the configuration wants it otherwise.
-            match held_frame(&mut body, wait).await {
+            match held_frame(&mut begun.body, wait).await {
                 Some(frame) => frame,
-                None => return Ok(Begun { parts, body, first, scanner, dialect, swallow: false }),
+                None => return Ok(begun),
             }
         };
         match frame {
-            None if scanner.events == 0 => return Err(bad_answer(empty("the provider's stream is empty"))),
+            None if begun.relay.events() == 0 => return Err(bad(empty("the provider's stream is empty"))),
             // What it is will be told when it is passed on.
-            None => return ended(Begun { parts, body, first, scanner, dialect, swallow: false }),
-            Some(Err(error)) if scanner.content == 0 => return Err(broke(&error.to_string())),
-            Some(Err(_)) => return Ok(Begun { parts, body, first, scanner, dialect, swallow: false }),
+            None => return ended(begun),
+            Some(Err(error)) if begun.relay.content() == 0 => return Err(broke(&error.to_string())),
+            Some(Err(_)) => return Ok(begun),
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };
-                scanner.push(&data);
-                first.push_back(data);
+                let passed = begun.relay.push(data);
+                begun.first.extend(passed);
             }
         }
-        if let Some(fault) = scanner.fault.take().filter(|_| scanner.content == 0) {
-            return Err(bad_answer(fault));
+        if begun.relay.content() == 0
+            && let Some(fault) = begun.relay.take_fault()
+        {
+            return Err(bad(fault));
         }
-        if scanner.content > 0 {
-            return Ok(Begun { parts, body, first, scanner, dialect, swallow: false });
+        if begun.relay.content() > 0 {
+            return Ok(begun);
         }
-        if scanner.events > 0 && held.is_none() {
+        if begun.relay.events() > 0 && held.is_none() {
             held = Some(Instant::now() + call.hold);
         }
     }
@@ -167,16 +224,12 @@ async fn begin(call: &Call<'_>, parts: Parts, mut body: Received, dialect: Diale
 
 /// A whole stream that came at once.
 fn ended(begun: Begun) -> Result<Begun, Failed> {
-    let silent = begun.scanner.content == 0;
-    if silent && !begun.scanner.done && begun.scanner.finish.is_none() {
+    let silent = begun.relay.content() == 0;
+    if silent && !begun.relay.done() && begun.relay.finish().is_none() {
         return Err(broke("the stream ended before it had begun"));
     }
-    let excused = matches!(begun.scanner.finish, Some(Finish::Length | Finish::Declined | Finish::Paused));
-    if silent && !excused { Err(bad_answer(empty("the provider's answer is empty"))) } else { Ok(begun) }
-}
-
-fn provider_wait(until: Instant, now: Instant) -> Duration {
-    now.saturating_duration_since(until)
+    let excused = matches!(begun.relay.finish(), Some(Finish::Length | Finish::Declined | Finish::Paused));
+    if silent && !excused { Err(bad(empty("the provider's answer is empty"))) } else { Ok(begun) }
 }
 
 /// The next frame if it comes within `wait`; with no wait at all, if it is there already.
@@ -220,7 +273,7 @@ async fn collect(mut body: Received, most: usize, idle: Duration) -> Result<Byte
 
 fn failed(outcome: impl Into<Cow<'static, str>>, refusal: Refusal) -> Failed {
     let refusal = Refusal { finish: Finish::Error, ..refusal };
-    Failed { outcome: outcome.into(), refusal, next: true, blame: true, charged: false }
+    Failed { outcome: outcome.into(), refusal, next: true, blame: true, charged: false, signature: false }
 }
 
 fn unanswered(why: Unanswered) -> Failed {
@@ -246,19 +299,17 @@ fn broke(why: &str) -> Failed {
 }
 
 fn empty(message: &str) -> Fault {
-    Fault {
-        status: 502,
-        kind: FaultKind::Internal,
-        word: None,
-        code: Some("broken_answer".to_owned()),
-        param: None,
-        message: message.to_owned(),
-        request_id: None,
-    }
+    broken(message)
+}
+
+/// A whole answer that is none; what it says to have cost has been spent.
+fn bad_answer(fault: Fault, usage: Option<Usage>, account: &mut Account) -> Failed {
+    account.usage = usage;
+    bad(fault)
 }
 
 /// A failure inside of what looked like an answer.
-fn bad_answer(mut fault: Fault) -> Failed {
+fn bad(mut fault: Fault) -> Failed {
     if fault.status == 200 {
         fault.status = match fault.kind {
             FaultKind::Overloaded => 529,
@@ -277,11 +328,20 @@ fn bad_answer(mut fault: Fault) -> Failed {
 }
 
 /// A status that is no success.
-async fn refused<R: Reach>(parts: Parts, body: Received, seat: &Seat<R>, until: Instant) -> Failed {
+async fn refused<R: Reach>(
+    call: &Call<'_>,
+    parts: Parts,
+    body: Received,
+    seat: &Seat<R>,
+    dialect: Dialect,
+    until: Instant,
+) -> Failed {
     let status = parts.status.as_u16();
     let wait = until.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
     let body = collect(body, LARGEST_REFUSAL, wait).await.unwrap_or_default();
-    let fault = read_fault(status, &body);
+    let fault = dialect.codec().read_fault(status, &body);
+    let lower = fault.message.to_lowercase();
+    let signature = status == 400 && call.ask.signed && (lower.contains("signature") || lower.contains("thinking"));
     let (next, blame) = match status {
         400 | 413 => (fault.kind == FaultKind::ContextLength, false),
         // What is wrong there is the house's to mend, and no client's.
@@ -298,10 +358,15 @@ async fn refused<R: Reach>(parts: Parts, body: Received, seat: &Seat<R>, until: 
         refusal = Refusal::new(502, FaultKind::Internal, "upstream_auth", message).never_again();
     } else {
         refusal.fault = fault;
-        refusal.raw = Some(Box::new((parts.headers, body)));
+        refusal.fault.status = status;
+        if dialect == call.ask.api.dialect() {
+            refusal.raw = Some(Box::new((parts.headers, body)));
+        } else {
+            refusal.headers = Some(Box::new(parts.headers));
+        }
     }
     refusal.retry_after = retry_after;
-    Failed { next, blame, ..failed(status.to_string(), refusal) }
+    Failed { next, blame, signature, ..failed(status.to_string(), refusal) }
 }
 
 /// `Retry-After` in seconds (RFC 9110 §10.2.3), and OpenAI's `retry-after-ms`.
@@ -309,35 +374,4 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
     let seconds = number("retry-after-ms").map(|ms| ms / 1e3).or_else(|| number("retry-after"))?;
     (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(86_400.0)))
-}
-
-/// A provider's refusal in any dialect, or in none.
-fn read_fault(status: u16, body: &[u8]) -> Fault {
-    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let inside = json.get("error").filter(|error| error.is_object()).unwrap_or(&json);
-    let word = |key: &str| inside.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
-    let message = word("message")
-        .or_else(|| json.get("error").and_then(serde_json::Value::as_str).map(str::to_owned))
-        .unwrap_or_else(|| String::from_utf8_lossy(body).chars().take(300).collect());
-    let code = word("code");
-    let lower = message.to_lowercase();
-    let too_long = code.as_deref() == Some("context_length_exceeded")
-        || lower.contains("context length")
-        || lower.contains("context window")
-        || lower.contains("prompt is too long")
-        || lower.contains("maximum context");
-    let kind = match status {
-        400 | 413 | 422 if too_long => FaultKind::ContextLength,
-        401 => FaultKind::Unauthorized,
-        402 => FaultKind::Budget,
-        403 => FaultKind::Forbidden,
-        404 => FaultKind::NotFound,
-        408 | 504 => FaultKind::Timeout,
-        413 => FaultKind::TooLarge,
-        429 => FaultKind::RateLimited,
-        503 | 529 => FaultKind::Overloaded,
-        500.. => FaultKind::Internal,
-        _ => FaultKind::Invalid,
-    };
-    Fault { status, kind, word: word("type"), code, param: word("param"), message, request_id: None }
 }

@@ -28,6 +28,16 @@ pub(crate) struct Considered {
     pub(crate) reserve: Nano,
     /// Only there for when the others cannot be had.
     pub(crate) rescue: bool,
+    /// It has room for this many tokens only: older messages are left out.
+    pub(crate) room: Option<u64>,
+}
+
+/// One that is asked.
+#[derive(Debug)]
+pub(crate) struct Kept<R> {
+    pub(crate) seat: Seat<R>,
+    pub(crate) reserve: Nano,
+    pub(crate) room: Option<u64>,
 }
 
 /// Why one is not asked.
@@ -173,9 +183,12 @@ pub(crate) fn consider(gate: &Gate, who: &Who, ask: &Ask, class: &Class, resolut
             let provider = gate.providers.get(&pick.entry.provider).map(Arc::clone);
             let verdict = first_look(who, gate, ask, class, &pick, provider.as_ref(), own);
             let reserve = if own { Nano(0) } else { estimate(gate, ask, &pick.entry) };
-            Considered { pick, provider, verdict, reserve, rescue }
+            Considered { pick, provider, verdict, reserve, rescue, room: None }
         })
         .collect();
+    if gate.config.trim && ask.api.completes() {
+        allow_trimming(&mut all);
+    }
     let floor = floor(&rule, class, &all);
     if let Some(floor) = floor {
         drop_if(&mut all, |one| (one.pick.entry.tier < floor).then_some(Dropped::Weaker(floor)));
@@ -196,6 +209,16 @@ pub(crate) fn consider(gate: &Gate, who: &Who, ask: &Ask, class: &Class, resolut
         _ => all.first().map(|one| one.pick.entry.tier).unwrap_or_default(),
     });
     Plan { rule, tier, all, own }
+}
+
+/// Who has too little room is asked after those who have enough, for the newest part of the conversation.
+fn allow_trimming(all: &mut Vec<Considered>) {
+    for one in all.iter_mut() {
+        if let Err(Dropped::Context(_, room)) = one.verdict {
+            (one.verdict, one.room) = (Ok(()), Some(room));
+        }
+    }
+    all.sort_by_key(|one| one.room.is_some());
 }
 
 fn drop_if(all: &mut [Considered], why: impl Fn(&Considered) -> Option<Dropped>) {
@@ -345,8 +368,12 @@ fn estimate(gate: &Gate, ask: &Ask, entry: &Entry) -> Nano {
 
 impl Plan {
     /// The seats that are kept, as the type of the letter allows; anything beyond its reach is not even representable.
-    pub(crate) fn seats<R: Reach>(&self) -> Vec<(Seat<R>, Nano)> {
+    pub(crate) fn seats<R: Reach>(&self) -> Vec<Kept<R>> {
         let kept = self.all.iter().filter(|one| one.verdict.is_ok());
-        kept.filter_map(|one| Some((Seat::admit(&one.pick, one.provider.as_ref()?)?, one.reserve))).collect()
+        let seat = |one: &Considered| {
+            let seat = Seat::admit(&one.pick, one.provider.as_ref()?)?;
+            Some(Kept { seat, reserve: one.reserve, room: one.room })
+        };
+        kept.filter_map(seat).collect()
     }
 }

@@ -73,7 +73,10 @@ fn tell<R: Reach>(gate: &Gate, who: &Who, ask: &Ask, class: &Class) -> Explanati
     tier(plan.tier).clone_into(&mut told.tier);
     told.candidates = plan.all.iter().map(candidate).collect();
     let seats = plan.seats::<R>();
-    told.winner = seats.first().map(|(seat, _)| format!("{}/{}", seat.pick().entry.provider, seat.pick().name));
+    told.winner = seats.first().map(|kept| {
+        let pick = kept.seat.pick();
+        format!("{}/{}", pick.entry.provider, pick.name)
+    });
     if told.winner.is_none() {
         told.refusal = Some(nobody(&plan, class, gate).fault.message);
     }

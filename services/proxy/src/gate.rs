@@ -16,6 +16,7 @@ use crate::meters::Meters;
 use crate::table::Table;
 use crate::upstream::{Breaker, Provider};
 use crate::usage::Log;
+use crate::wardrobe::Wardrobe;
 
 /// Fallbacks that are shown.
 const FALLBACKS: usize = 20;
@@ -41,6 +42,7 @@ pub(crate) struct Gate {
     pub(crate) table: Table,
     pub(crate) providers: HashMap<Arc<str>, Arc<Provider>>,
     pub(crate) house: Arc<Resident>,
+    pub(crate) stages: Wardrobe,
     nobody: Agent,
 }
 
@@ -72,7 +74,8 @@ impl Resident {
 }
 
 impl Gate {
-    pub(crate) fn new(config: Config, house: Arc<Resident>) -> Result<Self, Failure> {
+    /// `before` is the configuration that was in force.
+    pub(crate) fn new(config: Config, house: Arc<Resident>, before: Option<&Self>) -> Result<Self, Failure> {
         let table = Table::new(&config);
         let mut providers = HashMap::new();
         for (name, given) in config.providers() {
@@ -80,7 +83,9 @@ impl Gate {
             let provider = Provider::new(&name, &given, &config, &house.shared.paths, breaker)?;
             providers.insert(Arc::clone(&provider.name), Arc::new(provider));
         }
-        Ok(Self { config, table, providers, house, nobody: Agent::default() })
+        let before = before.map(|before| &before.stages);
+        let stages = Wardrobe::new(&config, &house.shared.paths, house.shared.clock.clone(), before)?;
+        Ok(Self { config, table, providers, house, stages, nobody: Agent::default() })
     }
 
     /// The rules for an agent; those of an agent without a section are the defaults.

@@ -17,13 +17,17 @@ use crate::account::Account;
 use crate::ask::{Api, Ask};
 use crate::attempt::{Answered, Call, Failed, attempt};
 use crate::body::{self, OutBody, Waiting};
-use crate::candidates::{Dropped, Plan, consider, resolve};
+use crate::candidates::{Dropped, Kept, Plan, consider, resolve};
 use crate::class::{self, Class};
 use crate::gate::Gate;
 use crate::identity::{Who, identify};
+use crate::kinds::Privacy;
 use crate::pump::Pump;
+use crate::recast::Wish;
 use crate::reach::{Envelope, Letter, Reach, Seat};
 use crate::refusal::Refusal;
+use crate::relay::Relay;
+use crate::stages::recall::Recalled;
 use crate::surface::read;
 use crate::upstream::{forwarded, returned};
 use crate::usage::Finish;
@@ -54,6 +58,8 @@ struct Ready {
     headers: HeaderMap,
     own: Option<(HeaderName, HeaderValue)>,
     query: Option<String>,
+    privacy: Privacy,
+    recalled: Option<Recalled>,
 }
 
 /// Connection → agent → view → class → resolution → candidates; then the bytes are sealed.
@@ -84,8 +90,9 @@ async fn prepare(
     }
     let own = who.foreign.filter(|_| plan.own);
     let query = head.uri.query().map(str::to_owned);
-    let ready = Ready { api, ask, plan, headers: forwarded(&head.headers), own, query };
-    Ok((Envelope::seal(class.privacy, bytes), ready))
+    let privacy = class.privacy;
+    let ready = Ready { api, ask, plan, headers: forwarded(&head.headers), own, query, privacy, recalled: None };
+    Ok((Envelope::seal(privacy, bytes), ready))
 }
 
 /// The borrowed view, and what is read from it.
@@ -146,9 +153,17 @@ async fn attempts<R: Reach>(ready: &Ready, letter: &Letter<R>, account: &mut Acc
         deadline,
         hold: gate.config.hold.0,
         idle: gate.config.idle.0,
+        wish: Wish {
+            stages: &gate.stages,
+            privacy: ready.privacy,
+            cloud: false,
+            recalled: ready.recalled.as_ref(),
+            room: None,
+            wary: false,
+        },
     };
     let mut last: Option<Refusal> = None;
-    for (seat, reserve) in ready.plan.seats::<R>() {
+    for Kept { seat, reserve, room } in ready.plan.seats::<R>() {
         if account.attempts() >= gate.config.attempts as usize || Instant::now() >= deadline {
             break;
         }
@@ -164,7 +179,18 @@ async fn attempts<R: Reach>(ready: &Ready, letter: &Letter<R>, account: &mut Acc
         }
         account.attempt(seat.pick());
         let begun = Instant::now();
-        match turn(&call, letter, &seat, account).await {
+        let call = Call { wish: Wish { room, ..call.wish }, ..call };
+        let mut outcome = turn(&call, letter, &seat, account).await;
+        if let Err(failed) = &outcome
+            && failed.signature
+        {
+            // The reasoning of another model: once more without it.
+            account.failed(&failed.outcome, failed.charged);
+            account.attempt(seat.pick());
+            let wary = Call { wish: Wish { wary: true, ..call.wish }, ..call };
+            outcome = turn(&wary, letter, &seat, account).await;
+        }
+        match outcome {
             Ok(answered) => {
                 told(&gate, &seat, begun.elapsed());
                 account.answered();
@@ -227,7 +253,7 @@ fn blame<R: Reach>(gate: &Gate, seat: &Seat<R>, failed: &Failed) {
 fn settle(ready: &Ready, answered: Answered, mut account: Box<Account>) -> Response<OutBody> {
     let mut headers = HeaderMap::with_capacity(24);
     let (status, out) = match answered {
-        Answered::Whole { parts, body, usage, finish, .. } => {
+        Answered::Whole { parts, body, usage, finish } => {
             returned(&parts.headers, &mut headers);
             account.usage = usage;
             if usage.is_none() {
@@ -243,6 +269,9 @@ fn settle(ready: &Ready, answered: Answered, mut account: Box<Account>) -> Respo
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             body::mark(&mut headers, &account);
             let status = begun.parts.status;
+            if matches!(begun.relay, Relay::Other(_)) {
+                body::streaming(&mut headers);
+            }
             (status, OutBody::Stream(Box::new(Pump::new(begun, account, ready.ask.max_tokens))))
         }
     };

@@ -16,7 +16,7 @@ use crate::attempt::Begun;
 use crate::body;
 use crate::budget::cost;
 use crate::refusal;
-use crate::scan::Scanner;
+use crate::relay::Relay;
 use crate::usage::Finish;
 
 /// A stream on its way.
@@ -24,7 +24,8 @@ pub(crate) struct Pump {
     upstream: Option<Received>,
     /// Read but not passed on yet.
     waiting: VecDeque<Bytes>,
-    scanner: Scanner,
+    relay: Relay,
+    /// The client's.
     dialect: Dialect,
     swallow: Option<Swallow>,
     account: Box<Account>,
@@ -69,7 +70,7 @@ impl Pump {
         Self {
             upstream: Some(begun.body),
             waiting: begun.first,
-            scanner: begun.scanner,
+            relay: begun.relay,
             dialect: begun.dialect,
             swallow: begun.swallow.then(Swallow::default),
             account,
@@ -98,8 +99,7 @@ impl Pump {
                 Poll::Ready(Some(Ok(frame))) => {
                     let Ok(data) = frame.into_data() else { continue };
                     self.heard = Instant::now();
-                    self.scanner.push(&data);
-                    self.waiting.push_back(data);
+                    self.waiting.extend(self.relay.push(data));
                     self.watch();
                 }
                 Poll::Ready(Some(Err(error))) => self.cut("upstream_broken", &format!("the provider's stream broke off: {error}")),
@@ -123,10 +123,10 @@ impl Pump {
 
     /// Money and failures, after more has come.
     fn watch(&mut self) {
-        let guess = self.scanner.output_guess();
+        let guess = self.relay.output_guess();
         self.account.saw_output(guess);
-        if self.scanner.usage.is_some() {
-            self.account.usage = self.scanner.usage;
+        if let Some(usage) = self.relay.usage() {
+            self.account.usage = Some(usage);
         }
         let Some(reserved) = self.limits.output else { return };
         // A margin, because a chunk may be more than a token.
@@ -143,33 +143,34 @@ impl Pump {
     /// Ends the stream as a model does that has reached its limit.
     fn stop_for_money(&mut self, why: &str) {
         self.upstream = None;
-        if !self.scanner.between() {
+        if !self.relay.between() {
             // Everything up to the last whole event has been passed on; half an event cannot be ended well.
             return self.fail(Finish::Budget, "budget", why);
         }
-        let ending = ending(self.dialect, &self.scanner);
+        let ending = self.relay.ending(self.dialect);
         self.account.end(Finish::Budget, 200, Some(why.to_owned()));
         self.closing = Some(Closing::End);
-        self.waiting.extend(ending);
+        self.waiting.push_back(ending);
     }
 
     /// The provider's side has ended.
     fn ended(&mut self) {
         self.upstream = None;
+        self.waiting.extend(self.relay.close());
         if let Some(rest) = self.swallow.take().map(|swallow| swallow.held).filter(|rest| !rest.is_empty()) {
             self.waiting.push_back(Bytes::from(rest));
         }
-        if self.scanner.usage.is_some() {
-            self.account.usage = self.scanner.usage;
+        if let Some(usage) = self.relay.usage() {
+            self.account.usage = Some(usage);
         }
-        if let Some(fault) = self.scanner.fault.take() {
+        if let Some(fault) = self.relay.take_fault() {
             self.account.end(Finish::Error, 200, Some(fault.message));
             self.closing = Some(Closing::Cut("the provider failed"));
             return;
         }
         // Some local servers forget the last word after the reason; nobody who has both was cut.
-        if self.scanner.done || self.scanner.finish.is_some() {
-            self.account.end(self.scanner.finish.unwrap_or(Finish::Other), 200, None);
+        if self.relay.done() || self.relay.finish().is_some() {
+            self.account.end(self.relay.finish().unwrap_or(Finish::Other), 200, None);
             self.closing = Some(Closing::End);
             return;
         }
@@ -183,14 +184,14 @@ impl Pump {
     }
 
     fn fail(&mut self, finish: Finish, code: &str, why: &str) {
-        if self.scanner.between() {
+        if self.relay.between() {
             let refused = refusal::Refusal::new(502, sanctum_llm::FaultKind::Internal, code, why);
             let trace = self.account.trace().to_string();
             let error = refusal::write(self.dialect, &refused.fault, &trace);
             self.waiting.push_back(body::failure(self.dialect, &error));
         }
-        if self.scanner.usage.is_some() {
-            self.account.usage = self.scanner.usage;
+        if let Some(usage) = self.relay.usage() {
+            self.account.usage = Some(usage);
         }
         self.account.end(finish, 200, Some(why.to_owned()));
         self.closing = Some(Closing::Cut("the stream was cut"));
@@ -211,7 +212,7 @@ impl Pump {
             self.cut("upstream_silent", "the provider's stream fell silent");
             return Poll::Ready(None);
         }
-        if silent >= self.limits.heartbeat && self.scanner.between() {
+        if silent >= self.limits.heartbeat && self.relay.between() {
             return Poll::Ready(Some(body::heartbeat(self.dialect)));
         }
         // Asked again, so that the timer that was just set wakes this task.
@@ -222,10 +223,14 @@ impl Pump {
 impl Drop for Pump {
     fn drop(&mut self) {
         // The client has gone, or all is said; either way this is what has been seen.
-        if self.scanner.usage.is_some() {
-            self.account.usage = self.scanner.usage;
+        if let Some(usage) = self.relay.usage() {
+            self.account.usage = Some(usage);
         }
-        self.account.saw_output(self.scanner.output_guess());
+        self.account.saw_output(self.relay.output_guess());
+        self.account.lose(&self.relay.losses());
+        for signature in self.relay.signatures() {
+            self.account.remember(&signature);
+        }
         self.account.status(200);
     }
 }
@@ -267,42 +272,4 @@ fn tells(event: &[u8]) -> bool {
     let none = memmem::find(event, b"\"choices\":[]").or_else(|| memmem::find(event, b"\"choices\": []"));
     let usage = memmem::find(event, b"\"usage\":{").or_else(|| memmem::find(event, b"\"usage\": {"));
     none.is_some() && usage.is_some()
-}
-
-/// The last events of a stream that has reached its limit.
-fn ending(dialect: Dialect, scanner: &Scanner) -> Option<Bytes> {
-    let first: serde_json::Value = serde_json::from_slice(&scanner.first).unwrap_or_default();
-    let text = match dialect {
-        Dialect::Messages => {
-            let mut text = String::new();
-            if let Some(open) = scanner.open {
-                text.push_str(&format!(
-                    "event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":{open}}}\n\n"
-                ));
-            }
-            let output = scanner.output_guess();
-            text.push_str(&format!("event: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"max_tokens\",\"stop_sequence\":null}},\"usage\":{{\"output_tokens\":{output}}}}}\n\nevent: message_stop\ndata: {{\"type\":\"message_stop\"}}\n\n"));
-            text
-        }
-        Dialect::Responses => {
-            let mut response = first.get("response").cloned().unwrap_or_else(|| serde_json::json!({ "object": "response" }));
-            if let Some(response) = response.as_object_mut() {
-                response.insert("status".to_owned(), "incomplete".into());
-                response.insert("incomplete_details".to_owned(), serde_json::json!({ "reason": "max_output_tokens" }));
-            }
-            let event = serde_json::json!({
-                "type": "response.incomplete", "sequence_number": scanner.events, "response": response,
-            });
-            format!("event: response.incomplete\ndata: {event}\n\n")
-        }
-        Dialect::Chat | Dialect::Gemini => {
-            let word = |key: &str| first.get(key).cloned().unwrap_or_default();
-            let chunk = serde_json::json!({
-                "id": word("id"), "object": "chat.completion.chunk", "created": word("created"), "model": word("model"),
-                "choices": [{ "index": 0, "delta": {}, "finish_reason": "length" }],
-            });
-            format!("data: {chunk}\n\ndata: [DONE]\n\n")
-        }
-    };
-    Some(Bytes::from(text))
 }

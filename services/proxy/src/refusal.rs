@@ -23,21 +23,15 @@ pub(crate) struct Refusal {
     pub(crate) retry: Option<bool>,
     /// The provider's own answer, where the client speaks its dialect.
     pub(crate) raw: Option<Box<(HeaderMap, Bytes)>>,
+    /// The provider's headers, where the client speaks another dialect.
+    pub(crate) headers: Option<Box<HeaderMap>>,
     pub(crate) finish: Finish,
 }
 
 impl Refusal {
     pub(crate) fn new(status: u16, kind: FaultKind, code: &str, message: impl Into<String>) -> Self {
-        let fault = Fault {
-            status,
-            kind,
-            word: None,
-            code: Some(code.to_owned()),
-            param: None,
-            message: message.into(),
-            request_id: None,
-        };
-        Self { fault, retry_after: None, retry: None, raw: None, finish: Finish::Refused }
+        let fault = Fault { status, code: Some(code.to_owned()), ..Fault::new(kind, message) };
+        Self { fault, retry_after: None, retry: None, raw: None, headers: None, finish: Finish::Refused }
     }
 
     pub(crate) fn invalid(code: &str, message: impl Into<String>) -> Self {
@@ -59,11 +53,6 @@ impl Refusal {
         self
     }
 
-    /// What a client reads of it.
-    pub(crate) fn body(&self, api: Api, trace: &str) -> Vec<u8> {
-        write(api.dialect(), &self.fault, trace)
-    }
-
     /// Ends the account and answers.
     pub(crate) fn respond(self, api: Api, mut account: Box<Account>) -> Response<OutBody> {
         let trace = account.trace().to_string();
@@ -77,6 +66,9 @@ impl Refusal {
                 raw.1
             }
             None => {
+                if let Some(from) = &self.headers {
+                    returned(from, &mut headers);
+                }
                 headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
                 Bytes::from(write(api.dialect(), &self.fault, &trace))
             }
@@ -110,51 +102,7 @@ impl From<Malformed> for Refusal {
 
 /// A failure as clients of a dialect read it.
 pub(crate) fn write(dialect: Dialect, fault: &Fault, trace: &str) -> Vec<u8> {
-    let id = fault.request_id.as_deref().unwrap_or(trace);
-    let json = match dialect {
-        Dialect::Messages => serde_json::json!({
-            "type": "error",
-            "error": { "type": anthropic(fault), "message": fault.message },
-            "request_id": id,
-        }),
-        _ => serde_json::json!({
-            "error": {
-                "message": fault.message,
-                "type": openai(fault),
-                "param": fault.param,
-                "code": fault.code,
-            },
-        }),
-    };
-    json.to_string().into_bytes()
-}
-
-/// Anthropic's words for kinds of errors (its API reference, "Errors").
-fn anthropic(fault: &Fault) -> &'static str {
-    match fault.kind {
-        FaultKind::Invalid | FaultKind::ContextLength => "invalid_request_error",
-        FaultKind::Unauthorized => "authentication_error",
-        FaultKind::Forbidden => "permission_error",
-        FaultKind::Budget => "billing_error",
-        FaultKind::NotFound => "not_found_error",
-        FaultKind::TooLarge => "request_too_large",
-        FaultKind::RateLimited => "rate_limit_error",
-        FaultKind::Overloaded => "overloaded_error",
-        FaultKind::Timeout => "timeout_error",
-        FaultKind::Internal => "api_error",
-    }
-}
-
-/// OpenAI's.
-fn openai(fault: &Fault) -> &'static str {
-    match fault.kind {
-        FaultKind::Invalid | FaultKind::ContextLength | FaultKind::TooLarge | FaultKind::NotFound => "invalid_request_error",
-        FaultKind::Unauthorized => "authentication_error",
-        FaultKind::Forbidden => "permission_error",
-        FaultKind::Budget => "insufficient_quota",
-        FaultKind::RateLimited => "rate_limit_exceeded",
-        FaultKind::Overloaded => "overloaded_error",
-        FaultKind::Timeout => "timeout",
-        FaultKind::Internal => "server_error",
-    }
+    let mut told = fault.clone();
+    told.request_id.get_or_insert_with(|| trace.to_owned());
+    dialect.codec().write_fault(&told)
 }

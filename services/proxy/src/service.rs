@@ -77,7 +77,7 @@ impl Service for Proxy {
         let db = Db::open(&state.join("proxy.db"), &[SCHEMA])?;
         let keys = Keys::open(db, shared.clock.clone()).await?;
         let resident = Arc::new(Resident::new(shared, ledger, log, keys));
-        let gate = Gate::new(config, resident)?;
+        let gate = Gate::new(config, resident, None)?;
         watch::health(&gate);
         Ok(Self { door: Arc::new(ArcSwap::from_pointee(gate)), listener, latch })
     }
@@ -110,7 +110,7 @@ async fn revise(door: Arc<ArcSwap<Gate>>, stop: Stop) -> Result<(), Failure> {
     let mut revisions = house.shared.revised.follow();
     while let Some(config) = stop.or(revisions.next::<Config>()).await {
         let caps = config.caps();
-        match Gate::new((*config).clone(), Arc::clone(&house)) {
+        match Gate::new((*config).clone(), Arc::clone(&house), Some(&door.load())) {
             Ok(gate) => {
                 house.ledger.set_caps(caps);
                 house.shared.well.clear("revision");

@@ -14,7 +14,7 @@ use serde::Deserialize;
 pub use money::Dollars;
 pub use provider::{Auth, Kind, Locality, Provider, Speaks};
 pub use ready::Ready;
-pub(crate) use ready::{READY, Sheet, Stock};
+
 
 use crate::kinds::{Price, Tier};
 
@@ -66,6 +66,18 @@ pub struct Config {
     pub breaker: Breaker,
     /// How the usage log is kept.
     pub usage: crate::usage::Config,
+    /// Personal data is replaced on the way to the cloud and put back into the answer.
+    pub mask: crate::stages::mask::Config,
+    /// Marks by which Anthropic keeps a prompt for the next request.
+    pub marks: crate::stages::marks::Config,
+    /// Conversations that changed their model are made acceptable to the next one.
+    pub repair: crate::stages::repair::Config,
+    /// Answers that were given before are given again.
+    pub cache: crate::stages::cache::Config,
+    /// Requests and tokens of each key and agent in a minute.
+    pub limits: crate::stages::limits::Config,
+    /// Recall of memories before a request, and what was said told to the memory service after it.
+    pub recall: crate::stages::recall::Config,
     /// The largest request.
     pub body_limit: Size,
     /// Leave out the oldest messages when no candidate has room for all of them.
@@ -98,6 +110,12 @@ impl Default for Config {
             hedge: Period::secs(0),
             breaker: Breaker::default(),
             usage: crate::usage::Config::default(),
+            mask: crate::stages::mask::Config::default(),
+            marks: crate::stages::marks::Config::default(),
+            repair: crate::stages::repair::Config::default(),
+            cache: crate::stages::cache::Config::default(),
+            limits: crate::stages::limits::Config::default(),
+            recall: crate::stages::recall::Config::default(),
             body_limit: Size::mib(64),
             trim: false,
             assume_output: 4096,

@@ -79,22 +79,18 @@ struct Item<'a> {
     content: Option<Vec<Block<'a>>>,
 }
 
+/// A fault for what is no answer, although its provider thinks so.
+pub(crate) fn broken(message: &str) -> Fault {
+    Fault { status: 502, code: Some("broken_answer".to_owned()), ..Fault::new(FaultKind::Internal, message) }
+}
+
 /// Reads a whole answer of a provider.
 pub(crate) fn judge(dialect: Dialect, body: &[u8]) -> Judged {
-    let broken = |message: &str| Some(Fault {
-        status: 502,
-        kind: FaultKind::Internal,
-        word: None,
-        code: Some("broken_answer".to_owned()),
-        param: None,
-        message: message.to_owned(),
-        request_id: None,
-    });
     let top: Top<'_> = match serde_json::from_slice(body) {
         Ok(top) => top,
         Err(_) => {
-            let broken = broken("the provider's answer is not the JSON it should be");
-            return Judged { usage: None, finish: Finish::Error, broken };
+            let fault = broken("the provider's answer is not the JSON it should be");
+            return Judged { usage: None, finish: Finish::Error, broken: Some(fault) };
         }
     };
     let mut usage = None;
@@ -103,14 +99,14 @@ pub(crate) fn judge(dialect: Dialect, body: &[u8]) -> Judged {
     }
     if let Some(raw) = top.error.filter(|raw| raw.get() != "null") {
         let fault = serde_json::from_str::<Inside<'_>>(raw.get()).map(Inside::fault);
-        let fault = fault.ok().or_else(|| broken(raw.get().trim_matches('"')));
-        return Judged { usage, finish: Finish::Error, broken: fault };
+        let fault = fault.unwrap_or_else(|_| broken(raw.get().trim_matches('"')));
+        return Judged { usage, finish: Finish::Error, broken: Some(fault) };
     }
     let (finish, said, text) = read(dialect, &top);
     let broken = if !said {
-        broken("the provider's answer is empty")
+        Some(broken("the provider's answer is empty"))
     } else if text.is_some_and(|text| is_repetition(&text)) {
-        broken("the provider's answer repeats itself and nothing else")
+        Some(broken("the provider's answer repeats itself and nothing else"))
     } else {
         None
     };

@@ -3,7 +3,7 @@
 mod answer;
 mod stream;
 
-pub(crate) use answer::{Judged, judge};
+pub(crate) use answer::{Judged, broken, is_repetition, judge};
 pub(crate) use stream::Scanner;
 
 use std::borrow::Cow;

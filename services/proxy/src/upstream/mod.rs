@@ -5,7 +5,7 @@ mod headers;
 mod provider;
 mod send;
 
-pub(crate) use breaker::{Breaker, Look, Standing};
+pub(crate) use breaker::{Breaker, Standing};
 pub(crate) use headers::{forwarded, returned};
-pub(crate) use provider::{Endpoint, Provider, Unusable};
+pub(crate) use provider::{Endpoint, Provider};
 pub(crate) use send::{Unanswered, With, send};
