@@ -99,13 +99,13 @@ impl Meters {
             labels.extend(kind.map(|kind| ("gen_ai_token_type", kind.to_owned())));
             labels
         };
-        let meter = Arc::new(Meter {
-            input: self.tokens.get_or_create(&labels(Some("input"))).clone(),
-            output: self.tokens.get_or_create(&labels(Some("output"))).clone(),
-            duration: self.duration.get_or_create(&labels(None)).clone(),
-            first: self.first.get_or_create(&labels(None)).clone(),
-            cost: self.cost.get_or_create(&labels(None)).clone(),
-        });
+        // One statement each: what a family hands out holds its lock until the end of the statement.
+        let input = self.tokens.get_or_create(&labels(Some("input"))).clone();
+        let output = self.tokens.get_or_create(&labels(Some("output"))).clone();
+        let duration = self.duration.get_or_create(&labels(None)).clone();
+        let first = self.first.get_or_create(&labels(None)).clone();
+        let cost = self.cost.get_or_create(&labels(None)).clone();
+        let meter = Arc::new(Meter { input, output, duration, first, cost });
         known.insert(key, Arc::clone(&meter));
         meter
     }
