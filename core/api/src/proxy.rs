@@ -275,3 +275,12 @@ impl Client {
         transport::act(&*self.0, Method::Delete, format!("/keys/{}", escape(id)), &()).await
     }
 }
+
+/// Dollars for people: cents where they count in cents, more digits where a request costs less than one.
+pub fn dollars(dollars: f64) -> String {
+    match dollars {
+        0.0 => "$0".to_owned(),
+        0.1.. => format!("${dollars:.2}"),
+        _ => format!("${dollars:.4}"),
+    }
+}

@@ -28,7 +28,7 @@ pub use http_body_util::Full;
 pub use hyper;
 pub use hyper::body::{Body, Frame, Incoming, SizeHint};
 pub use origin::{BadOrigin, Origin, Received, Reach, SendError, Trust};
-pub use outbound::{Answer, Outbound, OutboundError, Outgoing};
+pub use outbound::{Answer, Outbound, OutboundError, Outgoing, Streaming};
 pub use refusal::Refusal;
 pub use routes::{Op, Routes};
 pub use serve::{Cut, Fast, Manner, Mixed, serve, serve_with};

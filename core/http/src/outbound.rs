@@ -48,6 +48,30 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// The head of an answer whose body is still to come.
+#[derive(Debug)]
+pub struct Streaming {
+    pub status: u16,
+    pub headers: HeaderMap,
+    body: Incoming,
+}
+
+impl Streaming {
+    /// The body as server-sent events.
+    pub fn events(self) -> sanctum_api::Events {
+        crate::client::decode("outside".to_owned(), self.body)
+    }
+
+    /// The whole body, bounded in size and time.
+    pub async fn answer(self, timeout: Duration) -> Result<Answer, OutboundError> {
+        let whole = tokio::time::timeout(timeout, Limited::new(self.body, LARGEST).collect()).await;
+        let body = whole
+            .map_err(|_| OutboundError::Slow(timeout))?
+            .map_err(|error| OutboundError::Broken(error.to_string()))?;
+        Ok(Answer { status: self.status, headers: self.headers, body: body.to_bytes() })
+    }
+}
+
 /// Why nothing useful came back.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboundError {
@@ -138,6 +162,17 @@ impl Outbound {
         let outcome =
             if secure { self.secure().request(request).await } else { self.plain().request(request).await };
         outcome.map_err(|error| OutboundError::Unreachable(deepest(&error)))
+    }
+
+    /// Sends, and leaves it to the caller whether to follow the answer or to read it. The time-out is for the head only.
+    pub async fn stream(&self, outgoing: Outgoing) -> Result<Streaming, OutboundError> {
+        let timeout = outgoing.timeout;
+        let response = match tokio::time::timeout(timeout, self.open(outgoing)).await {
+            Ok(response) => response?,
+            Err(_) => return Err(OutboundError::Slow(timeout)),
+        };
+        let (parts, body) = response.into_parts();
+        Ok(Streaming { status: parts.status.as_u16(), headers: parts.headers, body })
     }
 
     /// Follows a stream of events; for daemons that speak SSE.

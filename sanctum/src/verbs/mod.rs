@@ -53,6 +53,16 @@ verbs! {
     firewall => Firewall,
     /// The family's rules
     screen => Screen,
+    /// Ask a model through the house's own door
+    ask => Ask,
+    /// The models that can be asked
+    models => Models,
+    /// What models were used, and what they cost
+    usage => Usage,
+    /// Why a request would go where it goes
+    route => Route,
+    /// Virtual keys for agents and clients
+    keys => Keys,
     /// The night at 02:47, with a simulated router
     demo => Demo,
     /// What services wrote

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sanctum_api::{CallError, firewall, notify, screen, supervise};
+use sanctum_api::{CallError, firewall, notify, proxy, screen, supervise};
 use sanctum_http::{Outbound, Outgoing, connect};
 use sanctum_kernel::{Chain, Peers};
 
@@ -16,6 +16,7 @@ pub(crate) struct Calls {
     pub(crate) firewall: Result<firewall::Client, String>,
     pub(crate) screen: Result<screen::Client, String>,
     pub(crate) supervise: Result<supervise::Client, String>,
+    pub(crate) proxy: Result<proxy::Client, String>,
     outbound: Outbound,
     patience: Duration,
 }
@@ -28,6 +29,7 @@ impl Calls {
             firewall: to("firewall").map(firewall::Client::new),
             screen: to("screen").map(screen::Client::new),
             supervise: to("supervise").map(supervise::Client::new),
+            proxy: to("proxy").map(proxy::Client::new),
             outbound: Outbound::default(),
             patience,
         }

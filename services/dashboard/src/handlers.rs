@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::access::{self, Actor, Visitor};
 use crate::app::App;
-use crate::{Overview, Story, gather, live, pages, story};
+use crate::{Overview, Story, gather, live, money, pages, story};
 
 pub(crate) async fn page(State(app): State<App>, _: Visitor) -> Response {
     let overview = gather::overview(&app).await;
@@ -29,6 +29,17 @@ pub(crate) async fn overview(State(app): State<App>, _: Visitor) -> Json<Overvie
 pub(crate) async fn events(State(app): State<App>, _: Visitor, LastEventId(last): LastEventId) -> Response {
     let stop = app.shared.tasks.stop();
     sanctum_http::events(live::follow(app, last.as_deref()), stop)
+}
+
+pub(crate) async fn models(State(app): State<App>, _: Visitor) -> Response {
+    let stats = money::gather(&app).await;
+    pages::html(pages::models::page(&pages::Cx::new(&app.house, app.shared.clock.now()), &stats))
+        .into_response()
+}
+
+pub(crate) async fn models_events(State(app): State<App>, _: Visitor) -> Response {
+    let stop = app.shared.tasks.stop();
+    sanctum_http::events(money::follow(app), stop)
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,6 +9,7 @@ mod gather;
 mod handlers;
 mod hub;
 mod live;
+mod money;
 mod overview;
 mod pages;
 mod security;

@@ -52,6 +52,7 @@ impl Service for Dashboard {
             Call { to: "firewall", right: Right::Act },
             Call { to: "screen", right: Right::Act },
             Call { to: "supervise", right: Right::Act },
+            Call { to: "proxy", right: Right::Read },
         ],
         tier: Tier::Important,
         ..Spec::DEFAULT
@@ -124,6 +125,14 @@ fn routes(app: &App) -> Router {
             ))
             .stream(),
             handlers::events,
+        )
+        .on(
+            open(Op::get("/models", "Spend against caps, live requests, breakers, fall-backs")),
+            handlers::models,
+        )
+        .on(
+            open(Op::get("/models/events", "The page of the models, anew as it changes").stream()),
+            handlers::models_events,
         )
         .on(open(Op::get("/story/{trace}", "The story behind a trace id, as a page")), handlers::story_page)
         .on(

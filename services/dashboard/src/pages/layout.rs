@@ -14,6 +14,9 @@ pub(crate) struct Frame<'a> {
     pub(crate) now: Option<(Timestamp, String, String)>,
 }
 
+/// The pages that have a place of their own: the script's name, the path, the word.
+const PAGES: [(&str, &str, &str); 2] = [("home", "/", "House"), ("models", "/models", "Models")];
+
 pub(crate) fn page(frame: &Frame<'_>, main: &Markup) -> Markup {
     let version = version();
     html! {
@@ -39,6 +42,13 @@ pub(crate) fn page(frame: &Frame<'_>, main: &Markup) -> Markup {
                     div.top-in {
                         a.brand href="/" { (sign()) span { "Command Center" } }
                         span.house-name { (frame.house) }
+                        @if frame.live.is_some() {
+                            nav.nav aria-label="Pages" {
+                                @for (name, path, word) in PAGES {
+                                    a #{ "to-" (name) } href=(path) aria-current=[(frame.live == Some(name)).then_some("page")] { (word) }
+                                }
+                            }
+                        }
                         @if let Some((at, _, clock)) = &frame.now {
                             span.grow {}
                             span.pulse #pulse role="status" data-state="still" {

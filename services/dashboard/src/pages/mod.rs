@@ -7,6 +7,7 @@ pub(crate) mod door;
 pub(crate) mod home;
 pub(crate) mod icons;
 pub(crate) mod layout;
+pub(crate) mod models;
 pub(crate) mod sentence;
 pub(crate) mod services;
 pub(crate) mod story;

@@ -6,6 +6,7 @@ mod access;
 mod banners;
 mod browser;
 mod house;
+mod models;
 mod night;
 mod outage;
 mod page;

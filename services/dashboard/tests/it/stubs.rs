@@ -22,6 +22,7 @@ pub(crate) static CATALOGUE: Catalogue = const {
                 Entry::of::<Firewall>(),
                 Entry::of::<Screen>(),
                 Entry::of::<Supervise>(),
+                Entry::of::<Proxy>(),
                 Entry::of::<sanctum_dashboard::Dashboard>(),
             ]
         },
@@ -169,3 +170,4 @@ stub!(
     "/events",
     [Op::get("/services", "Services"), Op::post("/services/{name}/{verb}", "Act"),]
 );
+stub!(Proxy, "proxy", "Sanctum Proxy", 4040, "/events", [Op::get("/stats", "Stats")]);
