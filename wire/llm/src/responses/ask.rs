@@ -219,7 +219,7 @@ pub(super) fn is_content(part: &Part) -> bool {
     }
 }
 
-pub(super) fn tools(request: &Request, o: &mut Object<'_>, losses: &mut Losses) {
+fn tools(request: &Request, o: &mut Object<'_>, losses: &mut Losses) {
     if request.tools.is_empty() {
         return;
     }

@@ -1,10 +1,9 @@
 //! The `response` object around the output, whole or in a stream.
 
 use super::ask;
-use crate::extra::Losses;
 use crate::json::{Array, Object};
 use crate::write::object;
-use crate::{Choice, Dialect, Fault, Finish, Raw, Request, Usage, effort, extra};
+use crate::{Choice, Dialect, Fault, Finish, Raw, Request, Tool, Usage, effort, extra};
 
 /// What varies from one response to the next.
 #[derive(Debug, Clone, Copy)]
@@ -114,10 +113,7 @@ pub(super) fn echo(asked: &Request, told: &[(String, Raw)]) -> Vec<u8> {
         o.put("temperature", &asked.temperature.unwrap_or(1.0));
         o.put("top_p", &asked.top_p.unwrap_or(1.0));
         ask::choice(asked.choice.as_ref().unwrap_or(&Choice::Auto), o);
-        if asked.tools.is_empty() {
-            o.each("tools", |_: &mut Array<'_>| ());
-        }
-        ask::tools(asked, o, &mut Losses::default());
+        o.each("tools", |list| asked.tools.iter().for_each(|tool| repeat(tool, list)));
         let reasoning = asked.reasoning.as_ref();
         o.with("reasoning", |o| {
             o.put("effort", &reasoning.and_then(crate::Reasoning::as_effort).map(effort::word));
@@ -141,6 +137,21 @@ pub(super) fn echo(asked: &Request, told: &[(String, Raw)]) -> Vec<u8> {
         }
     });
     out.strip_prefix(b"{").and_then(|inside| inside.strip_suffix(b"}")).unwrap_or_default().to_vec()
+}
+
+/// A tool as responses repeat it: with every field, said or not.
+fn repeat(tool: &Tool, list: &mut Array<'_>) {
+    match tool {
+        Tool::Function { name, description, schema, strict, .. } => list.with(|o| {
+            o.put("type", "function");
+            o.put("name", name);
+            o.put("description", description);
+            o.put("parameters", schema);
+            o.put("strict", strict);
+        }),
+        Tool::Opaque { dialect: Dialect::Responses, json } => list.put(json),
+        Tool::Opaque { .. } => {}
+    }
 }
 
 /// Fields that are repeated as they came, and what stands there when they did not.
