@@ -19,6 +19,7 @@ mod usage;
 
 use crate::{Answer, Codec, Decode, Dialect, Encode, Fault, Malformed, Request, Written};
 
+pub(crate) use reasoning::spoken;
 pub use reasoning::{openai_own, wants_completion_tokens};
 
 /// The codec of chat completions.

@@ -47,7 +47,7 @@ pub(super) fn write(request: &Request, object: &mut Object<'_>, losses: &mut Los
 }
 
 /// The first reasoning models know no `none`: o1, o3 and o4 begin at `low`, gpt-5 at `minimal`.
-fn spoken(model: &str, effort: Effort) -> (Effort, &'static str) {
+pub(crate) fn spoken(model: &str, effort: Effort) -> (Effort, &'static str) {
     let name = bare(model);
     let least = if is_o_series(name) {
         Effort::Low

@@ -3,6 +3,7 @@
 use super::answer;
 use super::content::{self, Place};
 use super::sealed;
+use crate::chat::{openai_own, spoken, wants_completion_tokens};
 use crate::extra::Losses;
 use crate::json::{Array, Object};
 use crate::write::object;
@@ -307,11 +308,26 @@ fn settings(request: &Request, o: &mut Object<'_>, losses: &mut Losses) {
 fn reasoning_settings(request: &Request, o: &mut Object<'_>, losses: &mut Losses) {
     let unsaid = Reasoning::default();
     let reasoning = request.reasoning.as_ref().unwrap_or(&unsaid);
-    let effort = reasoning.as_effort();
+    let own = request.from == Dialect::Responses;
+    let mut effort = reasoning.as_effort();
+    if !own && openai_own(&request.model) && !wants_completion_tokens(&request.model) {
+        // "Unsupported parameter: 'reasoning.effort' is not supported with this model."
+        if effort.is_some_and(|effort| effort != Effort::None) {
+            losses.became("reasoning", "dropped: this model does none");
+        }
+        return;
+    }
+    if let Some(wanted) = effort.filter(|_| !own) {
+        let (nearest, word) = spoken(&request.model, wanted);
+        if nearest != wanted {
+            losses.became("reasoning.effort", format!("`{word}`, the nearest of this model"));
+        }
+        effort = Some(nearest);
+    }
     if let (None, Some(budget), Some(effort)) = (reasoning.effort, reasoning.budget, effort) {
         losses.became("reasoning.budget", format!("{} for {budget} tokens", effort::word(effort)));
     }
-    let kept = if request.from == Dialect::Responses { request.extra.as_slice() } else { &[] };
+    let kept = if own { request.extra.as_slice() } else { &[] };
     let summary = match reasoning.summary.as_deref() {
         Some(word @ ("auto" | "concise" | "detailed")) => Some(word),
         _ if reasoning.shown(request.from) => Some("auto"),
@@ -326,7 +342,7 @@ fn reasoning_settings(request: &Request, o: &mut Object<'_>, losses: &mut Losses
         o.fields(extra::under(kept, "/reasoning"));
     });
     // Nothing is kept at the provider for these clients, so what it wants to see again must travel with the answer.
-    if request.from != Dialect::Responses && effort != Some(Effort::None) {
+    if !own && effort != Some(Effort::None) {
         o.each("include", |list| list.put("reasoning.encrypted_content"));
     }
 }

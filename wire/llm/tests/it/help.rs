@@ -39,7 +39,7 @@ pub(crate) fn events_of(answer: &Answer) -> Vec<Event> {
             _ => Opening::Text,
         };
         events.push(Event::Open { index, part: opening });
-        deltas.into_iter().for_each(|piece| events.push(Event::Delta { index, delta: piece }));
+        events.extend(deltas.into_iter().map(|delta| Event::Delta { index, delta }));
         events.push(Event::Close { index });
     }
     events.extend(answer.usage.map(Event::Usage));

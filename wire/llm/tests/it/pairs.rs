@@ -32,7 +32,7 @@ impl Said {
     }
 
     /// Anthropic does not count reasoning apart.
-    fn as_far_as(mut self, dialects: &[Dialect]) -> Self {
+    fn within(mut self, dialects: &[Dialect]) -> Self {
         if dialects.contains(&Dialect::Messages) {
             self.reasoning = None;
         }
@@ -50,7 +50,7 @@ fn said_in_stream(events: &[Event]) -> Said {
             Event::Delta { delta: Delta::Text(text), .. } => said.text.push_str(text),
             Event::Delta { delta: Delta::Thinking(text), .. } => said.thinking.push_str(text),
             Event::Delta { delta: Delta::Arguments(text), .. } => {
-                said.calls.last_mut().unwrap().2.push_str(text)
+                said.calls.last_mut().unwrap().2.push_str(text);
             }
             Event::Usage(usage) => said.usage(usage),
             Event::Finish { finish, .. } => said.finish = Some(finish.clone()),
@@ -204,7 +204,7 @@ proptest! {
         prop_assert!(well_formed(&got).is_ok(), "{:?}", well_formed(&got));
         prop_assert!(matches!(got.last(), Some(Event::End)));
         let both = [provider, client];
-        same(&said_in_stream(&got).as_far_as(&both), &said_at_once(&answer).as_far_as(&both));
+        same(&said_in_stream(&got).within(&both), &said_at_once(&answer).within(&both));
     }
 
     #[test]
@@ -214,7 +214,7 @@ proptest! {
         let got = client.codec().write_answer(&read, &asked());
         let got = client.codec().read_answer(&got.body).unwrap();
         let both = [provider, client];
-        same(&said_at_once(&got).as_far_as(&both), &said_at_once(&answer).as_far_as(&both));
+        same(&said_at_once(&got).within(&both), &said_at_once(&answer).within(&both));
     }
 
     /// Wherever a stream is cut, nothing is made up: no end, and nothing that was not said.
@@ -291,6 +291,9 @@ proptest! {
     }
 }
 
+/// What the user says, whether a picture is with it, the calls (name, arguments, result), whether the answer has a text.
+type Round = (String, bool, Vec<(String, &'static str, String)>, bool);
+
 fn request() -> impl Strategy<Value = Request> {
     let call = ("[a-z]{1,6}", select(vec!["{}", r#"{"a":[1,"é"]}"#]), "[a-z ]{0,6}[a-z]");
     let round = (text(), any::<bool>(), vec(call, 0..3), any::<bool>());
@@ -303,43 +306,7 @@ fn request() -> impl Strategy<Value = Request> {
     ]);
     (proptest::option::of(text()), vec(round, 1..4), choice, 1_u64..4_000, any::<bool>()).prop_map(
         |(system, rounds, choice, max_tokens, streamed)| {
-            let turn = |role, parts| Turn { role, parts, name: None, extra: Vec::new() };
-            let mut turns: Vec<Turn> =
-                system.map(|text| turn(Role::System, vec![Part::text(text)])).into_iter().collect();
-            for (number, (text, picture, calls, says)) in rounds.into_iter().enumerate() {
-                let mut user = vec![Part::text(text.clone())];
-                if picture {
-                    let source =
-                        Source::Base64 { media: "image/png".to_owned(), data: "iVBORw0KGgo=".to_owned() };
-                    user.push(Part::Image { source, detail: None, cache: None });
-                }
-                turns.push(turn(Role::User, user));
-                let mut assistant =
-                    if says || calls.is_empty() { vec![Part::text(text)] } else { Vec::new() };
-                let id = |index| format!("call_{number}_{index}");
-                assistant.extend(calls.iter().enumerate().map(|(index, (name, arguments, _))| {
-                    Part::ToolCall {
-                        id: id(index),
-                        name: name.clone(),
-                        arguments: (*arguments).to_owned(),
-                        signature: None,
-                        cache: None,
-                    }
-                }));
-                turns.push(turn(Role::Assistant, assistant));
-                let results = calls.iter().enumerate().map(|(index, (.., result))| Part::ToolResult {
-                    id: id(index),
-                    name: None,
-                    parts: vec![Part::text(result.clone())],
-                    error: false,
-                    cache: None,
-                });
-                let results: Vec<Part> = results.collect();
-                if !results.is_empty() {
-                    turns.push(turn(Role::User, results));
-                }
-            }
-            turns.push(turn(Role::User, vec![Part::text("go on")]));
+            let turns = conversation(system, rounds);
             let schema = r#"{"type":"object","properties":{"a":{"type":"string"}}}"#.to_owned();
             let look = Tool::Function {
                 name: "look".to_owned(),
@@ -358,6 +325,44 @@ fn request() -> impl Strategy<Value = Request> {
             }
         },
     )
+}
+
+/// Rounds of a question, an answer with calls, and their results.
+fn conversation(system: Option<String>, rounds: Vec<Round>) -> Vec<Turn> {
+    let turn = |role, parts| Turn { role, parts, name: None, extra: Vec::new() };
+    let mut turns: Vec<Turn> =
+        system.map(|text| turn(Role::System, vec![Part::text(text)])).into_iter().collect();
+    for (number, (text, picture, calls, says)) in rounds.into_iter().enumerate() {
+        let mut user = vec![Part::text(text.clone())];
+        if picture {
+            let source = Source::Base64 { media: "image/png".to_owned(), data: "iVBORw0KGgo=".to_owned() };
+            user.push(Part::Image { source, detail: None, cache: None });
+        }
+        turns.push(turn(Role::User, user));
+        let mut assistant = if says || calls.is_empty() { vec![Part::text(text)] } else { Vec::new() };
+        let id = |index| format!("call_{number}_{index}");
+        assistant.extend(calls.iter().enumerate().map(|(index, (name, arguments, _))| Part::ToolCall {
+            id: id(index),
+            name: name.clone(),
+            arguments: (*arguments).to_owned(),
+            signature: None,
+            cache: None,
+        }));
+        turns.push(turn(Role::Assistant, assistant));
+        let results = calls.iter().enumerate().map(|(index, (.., result))| Part::ToolResult {
+            id: id(index),
+            name: None,
+            parts: vec![Part::text(result.clone())],
+            error: false,
+            cache: None,
+        });
+        let results: Vec<Part> = results.collect();
+        if !results.is_empty() {
+            turns.push(turn(Role::User, results));
+        }
+    }
+    turns.push(turn(Role::User, vec![Part::text("go on")]));
+    turns
 }
 
 /// What must arrive of a request: who said what in which order, the tools, the settings all have.
