@@ -35,18 +35,22 @@ const KNOWN: &[&str] = &[
 const FORMATS: &[&str] = &["float", "double", "int32", "int64", "enum", "date-time"];
 
 /// References are followed no deeper; schemas may refer to themselves.
-const DEEPEST: usize = 16;
+const DEEPEST: usize = 8;
+
+/// Most schemas that references may grow into: each may refer to itself from several places.
+const MOST: usize = 500;
 
 /// Brings a JSON schema into Google's subset. What it has no word for is removed, each a loss.
 pub(super) fn subset(schema: &Raw, at: &str, losses: &mut Losses) -> Raw {
     let Ok(whole) = serde_json::from_str::<Value>(schema.get()) else { return schema.clone() };
-    let mut subset = Subset { whole: &whole, losses };
+    let mut subset = Subset { whole: &whole, followed: 0, losses };
     let reduced = subset.reduce(&whole, at, 0);
     json::raw(reduced.to_string())
 }
 
 struct Subset<'s> {
     whole: &'s Value,
+    followed: usize,
     losses: &'s mut Losses,
 }
 
@@ -135,7 +139,8 @@ impl Subset<'_> {
     fn follow(&mut self, reference: &str, at: &str, depth: usize) -> Value {
         let target = reference.strip_prefix('#').and_then(|pointer| self.whole.pointer(pointer));
         match target {
-            Some(target) if depth < DEEPEST => {
+            Some(target) if depth < DEEPEST && self.followed < MOST => {
+                self.followed += 1;
                 let target = target.clone();
                 self.reduce(&target, at, depth + 1)
             }
@@ -230,6 +235,9 @@ mod tests {
         let mut losses = Losses::default();
         assert!(subset(&schema, "s", &mut losses).get().len() < 4_000);
         assert_eq!(losses.take().len(), 1);
+        let properties: Vec<String> = (0..30).map(|name| format!(r##""{name}":{{"$ref":"#"}}"##)).collect();
+        let many = raw(&format!(r#"{{"type":"object","properties":{{{}}}}}"#, properties.join(",")));
+        assert!(subset(&many, "s", &mut losses).get().len() < 4_000_000);
     }
 
     #[test]

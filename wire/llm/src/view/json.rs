@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::{memchr2, memchr_iter};
+use memchr::{memchr_iter, memchr2};
 
 use crate::Malformed;
 
@@ -126,9 +126,11 @@ impl<'a> Cursor<'a> {
         self.peek();
         let start = self.at;
         let rest = self.bytes().get(start..).unwrap_or_default();
-        let long = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)).count();
+        let long =
+            rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)).count();
         let word = self.text.get(start..start + long).unwrap_or_default();
-        let number = word.starts_with(|c: char| c == '-' || c.is_ascii_digit()) && word.parse::<f64>().is_ok();
+        let number =
+            word.starts_with(|c: char| c == '-' || c.is_ascii_digit()) && word.parse::<f64>().is_ok();
         if !number && !matches!(word, "true" | "false" | "null") {
             return Err(self.broken("a value is missing"));
         }
@@ -273,7 +275,11 @@ fn unescape(raw: &str) -> Option<String> {
 
 fn hex4(text: &str) -> Option<(u32, &str)> {
     let (digits, rest) = text.split_at_checked(4)?;
-    digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?.map(|n| (n, rest))
+    digits
+        .bytes()
+        .all(|b| b.is_ascii_hexdigit())
+        .then(|| u32::from_str_radix(digits, 16).ok())?
+        .map(|n| (n, rest))
 }
 
 #[cfg(test)]
@@ -302,7 +308,9 @@ mod tests {
 
     #[test]
     fn broken_text_is_refused_with_its_place() {
-        for (text, place) in [("{\"a\":}", "column 6"), ("[1 2]", "column 4"), ("\"abc", "column 5"), ("", "column 1")] {
+        for (text, place) in
+            [("{\"a\":}", "column 6"), ("[1 2]", "column 4"), ("\"abc", "column 5"), ("", "column 1")]
+        {
             let refused = Cursor::new(text).skip().unwrap_err();
             assert!(refused.reason.contains(place), "{text}: {}", refused.reason);
         }

@@ -78,7 +78,8 @@ fn top<'a>(
         "messages" if matches!(shape, Shape::Chat | Shape::Messages) => messages(view, cursor, key, said),
         "input" if !matches!(shape, Shape::Chat | Shape::Messages) => input(view, cursor, said),
         "system" | "instructions" => {
-            let mut at = Place { voice: Voice::System, message: 0, key: Cow::Borrowed("content"), free: false };
+            let mut at =
+                Place { voice: Voice::System, message: 0, key: Cow::Borrowed("content"), free: false };
             value(view, cursor, &mut at)
         }
         "tools" => tools(view, cursor),
@@ -86,7 +87,8 @@ fn top<'a>(
             view.thinking = cursor.kind()? != Kind::Null;
             let start = cursor.at();
             cursor.skip()?;
-            view.thinking &= !cursor.since(start).contains("\"disabled\"") && !cursor.since(start).contains("\"none\"");
+            view.thinking &=
+                !cursor.since(start).contains("\"disabled\"") && !cursor.since(start).contains("\"none\"");
             Ok(())
         }
         "previous_response_id" | "conversation" => {
@@ -104,7 +106,8 @@ fn number(cursor: &mut Cursor<'_>, key: &str) -> Result<Option<(u64, std::ops::R
         Kind::Number => {
             let word = cursor.word()?;
             let end = cursor.at();
-            let value = word.parse().map_err(|_| malformed(key, "must be a whole number that is not negative"))?;
+            let value =
+                word.parse().map_err(|_| malformed(key, "must be a whole number that is not negative"))?;
             Ok(Some((value, end - word.len()..end)))
         }
         _ => Err(malformed(key, "must be a whole number")),
@@ -226,8 +229,20 @@ fn message<'a>(view: &mut View<'a>, cursor: &mut Cursor<'a>, place: usize) -> Re
 fn is_label(key: &str) -> bool {
     matches!(
         key,
-        "type" | "role" | "id" | "call_id" | "tool_call_id" | "tool_use_id" | "name" | "media_type" | "detail"
-            | "status" | "format" | "file_id" | "mime_type" | "ttl"
+        "type"
+            | "role"
+            | "id"
+            | "call_id"
+            | "tool_call_id"
+            | "tool_use_id"
+            | "name"
+            | "media_type"
+            | "detail"
+            | "status"
+            | "format"
+            | "file_id"
+            | "mime_type"
+            | "ttl"
     )
 }
 
@@ -241,7 +256,10 @@ fn value<'a>(view: &mut View<'a>, cursor: &mut Cursor<'a>, at: &mut Place<'a>) -
     match cursor.kind()? {
         Kind::String => {
             let text = cursor.string()?;
-            if matches!(&*at.key, "signature" | "encrypted_content" | "thought_signature" | "thoughtSignature") {
+            if matches!(
+                &*at.key,
+                "signature" | "encrypted_content" | "thought_signature" | "thoughtSignature"
+            ) {
                 view.signed |= text.len() > 0;
                 return Ok(());
             }
@@ -329,9 +347,7 @@ fn tools<'a>(view: &mut View<'a>, cursor: &mut Cursor<'a>) -> Result<(), Malform
         Kind::Array => {}
         _ => return Err(malformed("tools", "must be an array")),
     }
-    cursor.array(|cursor, _| {
-        if cursor.kind()? == Kind::Object { tool(view, cursor) } else { cursor.skip() }
-    })
+    cursor.array(|cursor, _| if cursor.kind()? == Kind::Object { tool(view, cursor) } else { cursor.skip() })
 }
 
 fn tool<'a>(view: &mut View<'a>, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {

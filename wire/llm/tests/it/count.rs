@@ -7,12 +7,14 @@ use crate::laws::events;
 #[test]
 fn requests_are_asked_for_their_size_in_their_own_words() {
     let chat = br#"{"messages":[{"role":"user","content":"Hello, how are you today?"}]}"#;
+    let messages = br#"{"model":"m","messages":[{"role":"user","content":"Hello, how are you today?"}]}"#;
     let responses = br#"  {"input":"Hello, how are you today?"}"#;
     let gemini =
         br#"{"generateContentRequest":{"contents":[{"parts":[{"text":"Hello, how are you today?"}]}]}}"#;
     let plain = br#"{"contents":[{"parts":[{"text":"Hello, how are you today?"}]}]}"#;
     for (dialect, body) in [
         (Dialect::Chat, chat.as_slice()),
+        (Dialect::Messages, messages.as_slice()),
         (Dialect::Responses, responses.as_slice()),
         (Dialect::Gemini, gemini.as_slice()),
         (Dialect::Gemini, plain.as_slice()),
