@@ -216,6 +216,7 @@ mod tests {
             let text = format!("event: a{end}data: 1{end}data: 2{end}{end}: hm{end}data:3{end}{end}data:  4");
             let want = vec![pair("a", "1\n2"), pair("#", ""), pair("", "3"), pair("", " 4")];
             assert_eq!(parse([text.as_bytes()]), want, "{end:?}");
+            assert_eq!(parse(text.as_bytes().chunks(1)), want, "{end:?}");
         }
     }
 
@@ -252,15 +253,22 @@ mod tests {
     proptest! {
         #[test]
         fn any_split_gives_the_same(
-            text in "(\u{FEFF})?((data|event|id|x)?:? ?[aä😀 {}]{0,4}(\n|\r\n|\r){1,3}){0,12}[a:]{0,2}",
+            bom: bool,
+            lines in proptest::collection::vec((0..8_usize, 0..3_usize), 0..16),
             cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..12),
         ) {
+            let mut text = String::from(if bom { "\u{FEFF}" } else { "" });
+            for (line, end) in lines {
+                text.push_str(["data: ä", "data:😀", "data", "event: e", "", "", ": c", "id: x"][line]);
+                text.push_str(["\n", "\r\n", "\r"][end]);
+            }
             let bytes = text.as_bytes();
             let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
             at.extend([0, bytes.len()]);
             at.sort_unstable();
             let pieces = at.windows(2).map(|pair| &bytes[pair[0]..pair[1]]);
             prop_assert_eq!(parse(pieces), parse([bytes]));
+            prop_assert_eq!(parse(bytes.chunks(1)), parse([bytes]));
         }
 
         #[test]

@@ -180,8 +180,11 @@ fn parallel_results_come_in_one_turn_and_repeated_ids_are_told_apart() {
         {"role":"tool","tool_call_id":"call_0","content":[{"type":"text","text":"2"}]},
         {"role":"tool","tool_call_id":"functions.c:2","content":""},
         {"role":"user","content":"and"},
-        {"role":"assistant","tool_calls":[{"id":"call_0","type":"function","function":{"name":"a","arguments":"{}"}}]},
+        {"role":"assistant","tool_calls":[
+            {"id":"call_0","type":"function","function":{"name":"a","arguments":"{}"}},
+            {"id":"call_9","type":"function","function":{"name":"a","arguments":"{}"}}]},
         {"role":"tool","tool_call_id":"call_0","content":"3","x":1},
+        {"role":"tool","tool_call_id":"call_9","content":"4","x":2},
         {"role":"user","content":"now"}]}"#;
     insta::assert_snapshot!(request_for(Dialect::Messages, &request(Dialect::Chat, body, "claude-opus-4-6")));
 }

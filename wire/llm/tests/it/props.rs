@@ -103,7 +103,9 @@ proptest! {
                     _ => lines.insert(at, lines[other]),
                 }
             }
-            lines.iter().for_each(|line| bytes.extend_from_slice(line.as_bytes()));
+            for line in &lines {
+                bytes.extend_from_slice(line.as_bytes());
+            }
             for dialect in [dialect, if dialect == Dialect::Chat { Dialect::Messages } else { Dialect::Chat }] {
                 let seen = events(dialect.codec(), &bytes);
                 prop_assert!(well_formed(&seen), "{}\n{}", String::from_utf8_lossy(&bytes), told(&seen));
@@ -165,7 +167,8 @@ fn part() -> impl Strategy<Value = (Opening, Vec<Delta>)> {
     let arguments = proptest::collection::vec(text(), 0..3).prop_map(|words| {
         let json = serde_json::json!({ "words": words }).to_string();
         let middle = (json.len() / 2..json.len()).find(|at| json.is_char_boundary(*at)).unwrap();
-        vec![Delta::Arguments(json[..middle].to_owned()), Delta::Arguments(json[middle..].to_owned())]
+        let (one, other) = json.split_at(middle);
+        vec![Delta::Arguments(one.to_owned()), Delta::Arguments(other.to_owned())]
     });
     prop_oneof![
         texts().prop_map(|texts| (Opening::Text, texts.into_iter().map(Delta::Text).collect())),
@@ -219,7 +222,7 @@ fn sayable(stream: &[Event], dialect: Dialect) -> Vec<Event> {
                 continue;
             }
             Event::Finish { finish, .. } if chat && calls && *finish == Finish::Stop => {
-                *finish = Finish::ToolCalls
+                *finish = Finish::ToolCalls;
             }
             Event::Open { index, part } => {
                 let text = matches!(part, Opening::Text);
@@ -255,7 +258,7 @@ fn joined(events: &[Event]) -> Vec<Event> {
             (Some(Delta::Text(last)), Event::Delta { delta: Delta::Text(text), .. })
             | (Some(Delta::Thinking(last)), Event::Delta { delta: Delta::Thinking(text), .. })
             | (Some(Delta::Arguments(last)), Event::Delta { delta: Delta::Arguments(text), .. }) => {
-                last.push_str(text)
+                last.push_str(text);
             }
             _ => out.push(event.clone()),
         }

@@ -24,10 +24,12 @@ fn seen(chunks: &[String], end: &str) -> Vec<Event> {
 const DONE: &str =
     "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
 
-#[test]
-fn calls_are_told_apart() {
+type Case = (&'static str, Vec<String>);
+
+/// Calls that are numbered or named wrongly.
+fn misnamed() -> Vec<Case> {
     let zero = r#""index":0,"#;
-    let cases: [(&str, Vec<String>); 11] = [
+    vec![
         (
             "every call under index 0, as Ollama has it",
             vec![call(zero, r#""call_a""#, r#""f""#, "{\"x\":1}"), call(zero, r#""call_b""#, r#""g""#, "{}")],
@@ -59,6 +61,13 @@ fn calls_are_told_apart() {
             "the whole call told twice",
             vec![call(zero, r#""a""#, r#""f""#, "{\"x\":1}"), call(zero, r#""a""#, r#""f""#, "{\"x\":1}")],
         ),
+    ]
+}
+
+/// Calls that are told in odd pieces.
+fn mangled() -> Vec<Case> {
+    let zero = r#""index":0,"#;
+    vec![
         (
             "id and name with every piece",
             vec![call(zero, r#""a""#, r#""f""#, "{\"x\""), call(zero, r#""a""#, r#""f""#, ":\"{}\"}")],
@@ -91,7 +100,12 @@ fn calls_are_told_apart() {
             )],
         ),
         ("a call that is never named", vec![call(zero, r#""a""#, "null", "{}")]),
-    ];
+    ]
+}
+
+#[test]
+fn calls_are_told_apart() {
+    let cases = misnamed().into_iter().chain(mangled());
     let mut all = String::new();
     for (what, chunks) in cases {
         writeln!(all, "# {what}\n{}", told(&seen(&chunks, DONE))).unwrap();

@@ -99,7 +99,7 @@ impl Talk {
         for turn in &self.turns {
             match turn {
                 Exchange::User(pieces) => {
-                    messages.push(json!({"role": "user", "content": content(pieces, chat_piece)}))
+                    messages.push(json!({"role": "user", "content": content(pieces, chat_piece)}));
                 }
                 Exchange::Assistant { text, calls } => {
                     let mut message = json!({"role": "assistant", "content": text});
