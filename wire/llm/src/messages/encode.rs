@@ -16,15 +16,26 @@ pub(super) struct Encoder {
     next: u64,
     /// A block is open under the number before `next`.
     open: bool,
+    /// An estimate of the input until the provider tells its own count, which most do at the end only: Claude Code measures
+    /// by what the beginning says how full its context is.
+    guess: u64,
     usage: Option<Usage>,
     finish: Option<(Finish, Option<String>)>,
     losses: Losses,
 }
 
 impl Encoder {
+    pub(super) fn new(guess: u64) -> Self {
+        Self { guess, ..Self::default() }
+    }
+
+    fn used(&self) -> Usage {
+        self.usage.unwrap_or(Usage { input: self.guess, ..Usage::default() })
+    }
+
     fn start(&mut self, id: &str, model: &str, into: &mut Vec<u8>) {
         self.started = true;
-        let used = self.usage.unwrap_or_default();
+        let used = self.used();
         sse::event(into, Some("message_start"), |out| {
             let mut event = Object::new(out);
             event.string("type", "message_start");
@@ -113,7 +124,7 @@ impl Encoder {
         self.close(into);
         let (finish, sequence) = self.finish.take().unwrap_or((Finish::Stop, None));
         let word = answer_out::finish(&finish, &mut self.losses);
-        let used = self.usage.unwrap_or_default();
+        let used = self.used();
         answer_out::reasoning(used.reasoning, &mut self.losses);
         sse::event(into, Some("message_delta"), |out| {
             let mut event = Object::new(out);

@@ -15,7 +15,7 @@ mod seals;
 mod turns_out;
 mod usage;
 
-use crate::{Answer, Codec, Decode, Dialect, Encode, Fault, Malformed, Request, Written};
+use crate::{Answer, Codec, Decode, Dialect, Encode, Fault, Malformed, Request, Written, count};
 
 pub use model::{DEFAULT_MAX_TOKENS, max_tokens};
 
@@ -58,7 +58,7 @@ impl Codec for Messages {
         Box::<decode::Decoder>::default()
     }
 
-    fn encoder(&self, _asked: &Request) -> Box<dyn Encode> {
-        Box::<encode::Encoder>::default()
+    fn encoder(&self, asked: &Request) -> Box<dyn Encode> {
+        Box::new(encode::Encoder::new(count::request(asked)))
     }
 }

@@ -21,6 +21,12 @@ struct Written {
     ephemeral_1h_input_tokens: Option<u64>,
 }
 
+impl Written {
+    fn is_some(&self) -> bool {
+        self.ephemeral_5m_input_tokens.max(self.ephemeral_1h_input_tokens).unwrap_or(0) > 0
+    }
+}
+
 /// The names of what is understood here.
 pub(super) const KNOWN: [&str; 5] = [
     "input_tokens",
@@ -31,16 +37,19 @@ pub(super) const KNOWN: [&str; 5] = [
 ];
 
 impl Wire {
-    /// A later report over an earlier one, which it never takes back.
+    /// A later report over an earlier one. What it says nothing of, or nothing but 0, stays: servers in between send zeros
+    /// for what they told at the start, and estimates there for what they tell at the end.
     pub(super) fn or(self, earlier: Self) -> Self {
+        let later = |now: Option<u64>, before: Option<u64>| now.filter(|now| *now > 0).or(before).or(now);
         Self {
-            input_tokens: self.input_tokens.max(earlier.input_tokens),
-            cache_creation_input_tokens: self
-                .cache_creation_input_tokens
-                .max(earlier.cache_creation_input_tokens),
-            cache_read_input_tokens: self.cache_read_input_tokens.max(earlier.cache_read_input_tokens),
-            cache_creation: self.cache_creation.or(earlier.cache_creation),
-            output_tokens: self.output_tokens.max(earlier.output_tokens),
+            input_tokens: later(self.input_tokens, earlier.input_tokens),
+            cache_creation_input_tokens: later(
+                self.cache_creation_input_tokens,
+                earlier.cache_creation_input_tokens,
+            ),
+            cache_read_input_tokens: later(self.cache_read_input_tokens, earlier.cache_read_input_tokens),
+            cache_creation: self.cache_creation.filter(Written::is_some).or(earlier.cache_creation),
+            output_tokens: later(self.output_tokens, earlier.output_tokens),
         }
     }
 }

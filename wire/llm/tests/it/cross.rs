@@ -221,6 +221,54 @@ fn signatures_survive_a_client_of_the_other_dialect() {
     assert!(back.contains(r#"{"type":"redacted_thinking","data":"eA=="}"#), "{back}");
 }
 
+/// Claude Code measures by the start of a stream how full its context is; chat providers count at the end.
+#[test]
+fn the_start_of_messages_is_never_without_a_count() {
+    let asked = messages::read(messages::REQUEST).unwrap();
+    let bytes =
+        encode(Dialect::Messages.codec(), &asked, &events(Dialect::Chat.codec(), CHAT_STREAM.as_bytes()));
+    let start = bytes.lines().find(|line| line.contains("message_start\",")).unwrap().to_owned();
+    assert!(!start.contains("\"input_tokens\":0,"), "{start}");
+    assert!(
+        bytes.contains(
+            "\"usage\":{\"input_tokens\":3,\"cache_creation_input_tokens\":2,\"cache_read_input_tokens\":4,"
+        ),
+        "{bytes}"
+    );
+    // The count of the provider is the one that stays, for whoever reads both.
+    let again = events(Dialect::Messages.codec(), bytes.as_bytes());
+    let last =
+        again.iter().rev().find_map(|event| if let Event::Usage(used) = event { Some(*used) } else { None });
+    assert_eq!(last.map(|used| (used.input, used.output)), Some((9, 8)));
+}
+
+#[test]
+fn usage_is_for_those_who_asked() {
+    let mut asked = request(Dialect::Chat, CHAT_REQUEST, "m");
+    let read = events(Dialect::Messages.codec(), messages::STREAM.as_bytes());
+    for (include, count) in [(true, 1), (false, 0)] {
+        asked.include_usage = include;
+        let bytes = encode(Dialect::Chat.codec(), &asked, &read);
+        assert_eq!(bytes.matches("\"choices\":[],\"usage\":{").count(), count, "{bytes}");
+        assert_eq!(bytes.contains("usage"), include);
+        assert!(bytes.ends_with("data: [DONE]\n\n"));
+    }
+}
+
+/// DeepSeek wants its reasoning back, OpenAI refuses the field, and nobody can use another's signature.
+#[test]
+fn reasoning_goes_back_to_whom_it_came_from() {
+    let body = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"},{"role":"assistant","content":[
+        {"type":"thinking","thinking":"plain","signature":""},{"type":"thinking","thinking":"signed","signature":"c2ln"},{"type":"text","text":"y"}]}]}"#;
+    for (model, plain) in [("deepseek-reasoner", true), ("gpt-5.2", false)] {
+        let written = Dialect::Chat.codec().write_request(&request(Dialect::Messages, body, model));
+        let told = String::from_utf8(written.body).unwrap();
+        assert_eq!(told.contains(r#""reasoning_content":"plain""#), plain, "{told}");
+        assert!(!told.contains("signed") && !told.contains("c2ln"), "{told}");
+        assert_eq!(written.losses.len(), if plain { 1 } else { 2 });
+    }
+}
+
 /// Gemini's signature of a call and OpenAI's id of its reasoning come back through a client that knows neither.
 #[test]
 fn seals_survive_a_client_of_messages() {
