@@ -61,7 +61,7 @@ cap = "1000.00"
 [proxy.provider.openai]
 kind = "openai"
 base-url = "{up}/v1"
-key = "file:upstream-key"
+key = "env:LAB_UPSTREAM_KEY"
 speaks = ["chat", "responses"]
 
 [proxy.provider.local]
@@ -73,17 +73,17 @@ locality = "local"
 [proxy.provider.anthropic]
 kind = "anthropic"
 base-url = "{up}/v1"
-key = "file:upstream-key"
+key = "env:LAB_UPSTREAM_KEY"
 
 [proxy.provider.gemini]
 kind = "gemini"
 base-url = "{up}/v1beta"
-key = "file:upstream-key"
+key = "env:LAB_UPSTREAM_KEY"
 
 [proxy.provider.other]
 kind = "anthropic"
 base-url = "{other}/v1"
-key = "file:upstream-key"
+key = "env:LAB_UPSTREAM_KEY"
 
 {models}"#
     )

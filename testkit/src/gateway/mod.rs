@@ -48,6 +48,8 @@ impl Gateway {
         sanctum_kernel::files::replace(&paths.config(), text.as_bytes(), 0o600).unwrap();
         let mut command = wrapped(wrap, binary);
         command.arg("--home").arg(dir.path()).args(["run", "proxy"]);
+        // A key for whatever stands behind it, as `env:LAB_UPSTREAM_KEY`.
+        command.env("LAB_UPSTREAM_KEY", "sk-upstream");
         Self::spawn("sanctum", addr, "/v1", command, dir)
     }
 
