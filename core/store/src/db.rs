@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags, Transaction};
 
 use crate::StoreError;
-use crate::writer::Writer;
+use crate::writer::{Lasting, Writer};
 
 /// Connections kept for reading; a house does not read much at once.
 const READERS: usize = 4;
@@ -40,7 +40,17 @@ impl Db {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
     {
-        self.0.writer.submit(work).await
+        self.0.writer.submit(work, Lasting::Now).await
+    }
+
+    /// As [`Db::write`], but it does not wait for the disk: what it wrote survives the end of the process, and a power
+    /// cut may undo it, together with all that was written after it. For what can be found out again.
+    pub async fn write_soon<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        self.0.writer.submit(work, Lasting::Soon).await
     }
 
     /// As [`Db::write`], but before whatever else waits, and cheaper. For work that callers wait for in numbers: it may

@@ -32,7 +32,26 @@ trait First: Send {
 
 enum Submitted {
     First(Box<dyn First>),
-    Later(Job),
+    Later(Job, Lasting),
+}
+
+/// What a commit waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lasting {
+    /// The next commit that waits for the disk takes this one along; until then a power cut may undo it.
+    Soon,
+    /// The disk has it.
+    Now,
+}
+
+impl Lasting {
+    /// In WAL mode `NORMAL` syncs at checkpoints only, and `FULL` at each commit (sqlite.org/pragma.html).
+    const fn pragma(self) -> &'static str {
+        match self {
+            Self::Soon => "PRAGMA synchronous=NORMAL",
+            Self::Now => "PRAGMA synchronous=FULL",
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -79,7 +98,7 @@ impl Writer {
         }
     }
 
-    pub(crate) async fn submit<T, F>(&self, work: F) -> Result<T, StoreError>
+    pub(crate) async fn submit<T, F>(&self, work: F, lasting: Lasting) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
@@ -100,7 +119,7 @@ impl Writer {
             };
             (stays, Box::new(answer))
         });
-        self.jobs.send(Submitted::Later(job)).await.map_err(|_| StoreError::Stopped)?;
+        self.jobs.send(Submitted::Later(job, lasting)).await.map_err(|_| StoreError::Stopped)?;
         answer.await.unwrap_or(Err(StoreError::Stopped))
     }
 
@@ -136,6 +155,7 @@ fn file_at(path: &Path) -> Option<(u64, u64)> {
 fn run(path: &Path, mut connection: Connection, mut queue: mpsc::Receiver<Submitted>) {
     let opened = file_at(path);
     let mut waiting = VecDeque::new();
+    let mut set = Lasting::Now;
     loop {
         let mut first = Vec::new();
         if waiting.is_empty() {
@@ -159,7 +179,16 @@ fn run(path: &Path, mut connection: Connection, mut queue: mpsc::Receiver<Submit
             }
         }
         let most = if first.is_empty() { GROUP } else { BESIDE };
-        let group: Vec<Job> = waiting.drain(..most.min(waiting.len())).collect();
+        let group: Vec<(Job, Lasting)> = waiting.drain(..most.min(waiting.len())).collect();
+        let lasting = group.iter().map(|(_, lasting)| *lasting);
+        let lasting = lasting.chain((!first.is_empty()).then_some(Lasting::Now)).max();
+        let group = group.into_iter().map(|(job, _)| job).collect();
+        if let Some(lasting) = lasting.filter(|lasting| *lasting != set) {
+            // Between transactions, as it must be. Where it fails the stricter one stays, or the commit says why.
+            if connection.execute_batch(lasting.pragma()).is_ok() {
+                set = lasting;
+            }
+        }
         if opened == file_at(path) {
             commit(path, &mut connection, first, group);
         } else {
@@ -170,16 +199,20 @@ fn run(path: &Path, mut connection: Connection, mut queue: mpsc::Receiver<Submit
     }
 }
 
-fn sort(job: Submitted, first: &mut Vec<Box<dyn First>>, waiting: &mut VecDeque<Job>) {
+fn sort(job: Submitted, first: &mut Vec<Box<dyn First>>, waiting: &mut VecDeque<(Job, Lasting)>) {
     match job {
         Submitted::First(job) => first.push(job),
-        Submitted::Later(job) => waiting.push_back(job),
+        Submitted::Later(job, lasting) => waiting.push_back((job, lasting)),
     }
 }
 
 fn refuse(first: Vec<Box<dyn First>>, group: Vec<Job>, error: &StoreError) {
-    first.into_iter().for_each(|job| job.answer(Some(error)));
-    group.into_iter().for_each(|job| job(Err(error)).1(None));
+    for job in first {
+        job.answer(Some(error));
+    }
+    for job in group {
+        job(Err(error)).1(None);
+    }
 }
 
 fn begin<'c>(path: &Path, connection: &'c mut Connection) -> Result<Transaction<'c>, StoreError> {
@@ -309,6 +342,7 @@ mod tests {
                 match x % 40 {
                     7 => db.write_first::<usize, _>(panics).await,
                     x if x % 3 == 0 => db.write(insert).await,
+                    x if x % 5 == 0 => db.write_soon(insert).await,
                     _ => db.write_first(insert).await,
                 }
             });

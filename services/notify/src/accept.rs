@@ -157,9 +157,9 @@ fn fire(
         let due = incoming.at + jiff::SignedDuration::try_from(interval.0).unwrap_or_default();
         held(tx, &Hold { kind: "group", name, due }, after)?;
     }
-    let shared = Arc::new(notice.clone());
+    let mut shared = None;
     for send in &plan.sends {
-        deliver(tx, hub, (id, incoming, &shared), send, after)?;
+        deliver(tx, hub, (id, incoming, &mut shared), send, after)?;
     }
     Ok(Accepted {
         id,
@@ -210,7 +210,7 @@ pub(crate) fn insert(
 fn deliver(
     tx: &Transaction<'_>,
     hub: &Hub,
-    (id, incoming, notice): (i64, &Incoming, &Arc<Notice>),
+    (id, incoming, shared): (i64, &Incoming, &mut Option<Arc<Notice>>),
     send: &Send,
     after: &mut After,
 ) -> Result<(), SqlError> {
@@ -240,7 +240,7 @@ fn deliver(
                 id,
                 delivery,
                 trace: incoming.trace,
-                notice: Arc::clone(notice),
+                notice: Arc::clone(shared.get_or_insert_with(|| Arc::new(incoming.notice.clone()))),
                 phase: Phase::Fire,
                 manner: send.manner,
                 accepted: incoming.at,
@@ -284,7 +284,8 @@ fn known(
     let notice = &incoming.notice;
     let subject = Subject::of(notice);
     let at = incoming.at;
-    let mut known = Known { own: incoming.own, silence: silence(tx, subject, at)?, ..Known::default() };
+    let silence = if hub.may_be_silenced(at) { silence(tx, subject, at)? } else { None };
+    let mut known = Known { own: incoming.own, silence, ..Known::default() };
     if incoming.own {
         return Ok(known);
     }
@@ -320,8 +321,12 @@ fn repeat(tx: &Transaction<'_>, id: i64, hash: &[u8], oldest: i64) -> Result<Opt
     found.optional()
 }
 
-/// Fills the memory of the dedup window from the rows, at start.
+/// Fills the memory of the dedup window, and of how long there are silences, from the rows, at start.
 pub(crate) fn remember(db: &sanctum_store::Connection, hub: &Hub) -> Result<(), SqlError> {
+    let last: Option<i64> = db.query_row("SELECT max(until) FROM silences", [], |row| row.get(0))?;
+    if let Some(last) = last {
+        hub.silenced_until(last);
+    }
     let oldest = hub.now().as_microsecond().saturating_sub(hub.rules.dedup_window());
     let mut young = db.prepare(
         "SELECT id, hash, accepted FROM (SELECT * FROM notifications ORDER BY id DESC LIMIT 100000)

@@ -126,7 +126,7 @@ async fn take_in(hub: &Arc<Hub>, channel: String, heard: Heard) -> Result<(), St
     match heard {
         Heard::Confirmed { far_id } => {
             let now = hub.now().as_microsecond();
-            let confirm = hub.db.write(move |tx| {
+            let confirm = hub.db.write_soon(move |tx| {
                 let mut confirm = tx.prepare_cached(
                     "UPDATE deliveries SET confirmed=?3 WHERE channel=?1 AND far_id=?2 AND confirmed IS NULL AND created>?3-7*86400000000",
                 )?;

@@ -40,6 +40,8 @@ pub struct Config {
     pub digest: Digest,
     /// A watch outside the house that notices when the hub falls silent.
     pub dead_man: DeadMan,
+    /// What the hub speaks of by itself.
+    pub trouble: Trouble,
     /// How long the history is kept.
     pub keep: Period,
 }
@@ -58,6 +60,7 @@ impl Default for Config {
             delivery: Delivery::default(),
             digest: Digest::default(),
             dead_man: DeadMan::default(),
+            trouble: Trouble::default(),
             keep: Period::hours(24 * 365),
         }
     }
@@ -245,6 +248,20 @@ impl DeadMan {
             complaints.push(complaint.hint("write `1m`"));
         }
         complaints
+    }
+}
+
+/// What the hub takes for trouble of its own.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Trouble {
+    /// A disk of which this much is used, in percent, is nearly full; `100` for one that is full on purpose.
+    pub disk: u8,
+}
+
+impl Default for Trouble {
+    fn default() -> Self {
+        Self { disk: 90 }
     }
 }
 

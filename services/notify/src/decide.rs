@@ -1,5 +1,7 @@
 //! Who hears of it: a pure function from a notice, the rules, what is known, and the time.
 
+use std::sync::OnceLock;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 use sanctum_api::notify::{Notice, Severity};
@@ -13,6 +15,16 @@ use crate::target::{DIGEST, Manner};
 pub(crate) struct Rules {
     pub(crate) config: Config,
     pub(crate) zone: TimeZone,
+    /// What the table says of each severity, by day and in quiet hours; found out once.
+    cells: [OnceLock<Routed>; 2 * Severity::ALL.len()],
+}
+
+/// What the table says of one severity at one time of day.
+#[derive(Debug, Clone, Default)]
+struct Routed {
+    sends: Vec<Send>,
+    reasons: Vec<String>,
+    digest: bool,
 }
 
 /// What the store knows at this moment.
@@ -69,6 +81,18 @@ pub(crate) struct Plan {
 }
 
 impl Rules {
+    pub(crate) fn new(config: Config, zone: TimeZone) -> Self {
+        Self { config, zone, cells: std::array::from_fn(|_| OnceLock::new()) }
+    }
+
+    fn routed(&self, severity: Severity, quiet: bool) -> Routed {
+        let place = Severity::ALL.iter().position(|one| *one == severity).unwrap_or(0) * 2;
+        match self.cells.get(place + usize::from(quiet)) {
+            Some(cell) => cell.get_or_init(|| table(self, severity, quiet)).clone(),
+            None => table(self, severity, quiet),
+        }
+    }
+
     /// The dedup window, in microseconds.
     pub(crate) fn dedup_window(&self) -> i64 {
         i64::try_from(self.config.dedup.0.as_micros()).unwrap_or(i64::MAX)
@@ -179,7 +203,7 @@ pub(crate) fn decide(notice: &Notice, rules: &Rules, known: &Known, now: &Zoned)
     }
     if known.own && plan.sends.is_empty() {
         // What the hub sums up or says of itself is never only in the log.
-        add(&mut plan, "dashboard", Manner::Silent, "the hub's own word is always shown");
+        add(&mut plan.sends, "dashboard", Manner::Silent, "the hub's own word is always shown");
     }
     if !critical && !known.own && !plan.sends.is_empty() {
         hold_back(notice, rules, known, now, &mut plan);
@@ -191,38 +215,46 @@ pub(crate) fn decide(notice: &Notice, rules: &Rules, known: &Known, now: &Zoned)
 fn route(notice: &Notice, rules: &Rules, quiet: bool, plan: &mut Plan) -> bool {
     if !notice.force_channels.is_empty() {
         for channel in &notice.force_channels {
-            add(plan, channel, manner(notice.severity), "asked for by name");
+            add(&mut plan.sends, channel, manner(notice.severity), "asked for by name");
         }
         plan.reasons.push(format!("asked for by name: {}", notice.force_channels.join(", ")));
         return false;
     }
+    let routed = rules.routed(notice.severity, quiet);
+    plan.reasons.extend(routed.reasons);
+    plan.sends = routed.sends;
+    routed.digest
+}
+
+fn table(rules: &Rules, severity: Severity, quiet: bool) -> Routed {
+    let mut routed = Routed::default();
     let when = if quiet { "quiet hours" } else { "day" };
-    let cell = rules.config.table.cell(notice.severity, quiet);
-    let mut digest = false;
+    let cell = rules.config.table.cell(severity, quiet);
     for target in &cell {
         if target.name == DIGEST {
-            digest = true;
+            routed.digest = true;
             continue;
         }
-        let manner = target.manner.unwrap_or_else(|| manner(notice.severity));
-        let reason = format!("{} · {when} → {target}", notice.severity.word());
+        let manner = target.manner.unwrap_or_else(|| manner(severity));
+        let reason = format!("{} · {when} → {target}", severity.word());
+        let sends = &mut routed.sends;
         match rules.config.roles.play(&target.name, &rules.config.channel) {
             Some(channels) if channels.is_empty() => {
-                plan.reasons.push(format!("no channel plays the role `{}`", target.name));
+                routed.reasons.push(format!("no channel plays the role `{}`", target.name));
             }
-            Some(channels) => channels.iter().for_each(|channel| add(plan, channel, manner, &reason)),
-            None => add(plan, &target.name, manner, &reason),
+            Some(channels) => channels.iter().for_each(|channel| add(sends, channel, manner, &reason)),
+            None => add(sends, &target.name, manner, &reason),
         }
     }
     let cell: Vec<String> = cell.iter().map(ToString::to_string).collect();
     let cell = if cell.is_empty() { "log only".to_owned() } else { cell.join(", ") };
-    plan.reasons.push(format!("{} · {when} → {cell}", notice.severity.word()));
-    digest
+    routed.reasons.push(format!("{} · {when} → {cell}", severity.word()));
+    routed
 }
 
-fn add(plan: &mut Plan, channel: &str, manner: Manner, reason: &str) {
-    if !plan.sends.iter().any(|send| send.channel == channel) {
-        plan.sends.push(Send { channel: channel.to_owned(), manner, reason: reason.to_owned() });
+fn add(sends: &mut Vec<Send>, channel: &str, manner: Manner, reason: &str) {
+    if !sends.iter().any(|send| send.channel == channel) {
+        sends.push(Send { channel: channel.to_owned(), manner, reason: reason.to_owned() });
     }
 }
 
@@ -260,7 +292,7 @@ mod tests {
         config.roles.phone = names(&["phone"]);
         config.roles.speakers = names(&["speakers"]);
         config.roles.signal = names(&["signal"]);
-        Rules { config, zone: TimeZone::get("Europe/Paris").unwrap() }
+        Rules::new(config, TimeZone::get("Europe/Paris").unwrap())
     }
 
     fn notice(severity: Severity) -> Notice {

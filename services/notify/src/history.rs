@@ -26,7 +26,7 @@ pub(crate) struct Search {
 }
 
 /// Rows indexed in one go, so that others may write in between.
-const BATCH: i64 = 2000;
+const BATCH: i64 = 500;
 /// How often new words are indexed and old rows dropped.
 const PERIOD: Duration = Duration::from_mins(1);
 
@@ -96,10 +96,14 @@ pub(crate) async fn keep(hub: Arc<Hub>, stop: Stop) -> Result<(), Failure> {
     sanctum_kernel::reconcile::reconcile(&stop, PERIOD, &nudge, || {
         let hub = Arc::clone(&hub);
         async move {
-            while hub.db.write(index).await? {}
+            if hub.is_busy() {
+                // Who searches has it indexed at once; this has time until the rush is over.
+                return Ok(());
+            }
+            while hub.db.write_soon(index).await? {}
             let keep = SignedDuration::try_from(hub.rules.config.keep.0).unwrap_or(SignedDuration::MAX);
             let oldest = hub.now().saturating_sub(keep).map_or(i64::MIN, Timestamp::as_microsecond);
-            while hub.db.write(move |tx| forget(tx, oldest)).await? {}
+            while hub.db.write_soon(move |tx| forget(tx, oldest)).await? {}
             Ok(())
         }
     })
@@ -116,7 +120,7 @@ fn query(words: &str) -> String {
 /// A page, newest first.
 pub(crate) async fn page(hub: &Arc<Hub>, search: Search) -> Result<Page, sanctum_store::StoreError> {
     if search.words.is_some() {
-        while hub.db.write(index).await? {}
+        while hub.db.write_soon(index).await? {}
     }
     hub.db.read(move |db| find(db, &search)).await
 }
@@ -166,7 +170,7 @@ fn find(db: &Connection, search: &Search) -> Result<Page, SqlError> {
 
 /// The notifications of one story, in order.
 pub(crate) async fn of_trace(hub: &Arc<Hub>, trace: String) -> Result<Vec<i64>, sanctum_store::StoreError> {
-    while hub.db.write(index).await? {}
+    while hub.db.write_soon(index).await? {}
     hub.db
         .read(move |db| {
             let mut ids = db.prepare_cached("SELECT id FROM traces WHERE trace=?1 ORDER BY id LIMIT 100")?;

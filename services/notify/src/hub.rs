@@ -1,7 +1,7 @@
 //! What the parts of the service share.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -34,6 +34,8 @@ pub(crate) struct Hub {
     /// When many waited last, in milliseconds since `started`; 0 is never.
     rushed: AtomicU64,
     started: Instant,
+    /// After this no silence that was ever given matters, in microseconds.
+    silenced: AtomicI64,
     /// The last one could not be kept.
     refusing: AtomicBool,
 }
@@ -124,8 +126,22 @@ impl Hub {
     ) -> Self {
         let (timers, recent, started) = (Nudge::default(), Mutex::default(), Instant::now());
         let (accepting, callers, rushed) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        let refusing = AtomicBool::new(false);
-        Self { rules, shared, db, feed, lines, timers, recent, accepting, callers, rushed, started, refusing }
+        let (silenced, refusing) = (AtomicI64::new(i64::MIN), AtomicBool::new(false));
+        Self {
+            rules,
+            shared,
+            db,
+            feed,
+            lines,
+            timers,
+            recent,
+            accepting,
+            callers,
+            rushed,
+            started,
+            silenced,
+            refusing,
+        }
     }
 
     /// A caller begins to wait.
@@ -147,6 +163,16 @@ impl Hub {
             0 => false,
             rushed => self.millis().saturating_sub(rushed) < CALM,
         }
+    }
+
+    /// There is, or may soon be, a silence until then; said before it is written.
+    pub(crate) fn silenced_until(&self, micros: i64) {
+        self.silenced.fetch_max(micros, Ordering::AcqRel);
+    }
+
+    /// Whether any silence may reach so far: most of the time there is none to look for.
+    pub(crate) fn may_be_silenced(&self, at: Timestamp) -> bool {
+        at.as_microsecond() < self.silenced.load(Ordering::Acquire)
     }
 
     /// Whether what comes can be kept is said on the board when it changes.

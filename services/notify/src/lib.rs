@@ -95,7 +95,7 @@ impl Service for Notify {
             ),
             None => Failure::from(error),
         })?;
-        let rules = Rules { config, zone: house.house.timezone.tz() };
+        let rules = Rules::new(config, house.house.timezone.tz());
         let outbound = Outbound::default();
         let watcher = dead_man::Watcher::new(&rules.config, &shared, &outbound)?;
         let (hub, handed) = assemble(rules, shared, db, outbound)?;

@@ -19,8 +19,6 @@ use crate::rows;
 const LOOK: std::time::Duration = std::time::Duration::from_secs(15);
 /// A message that waits longer than this is trouble.
 const OLD: SignedDuration = SignedDuration::from_secs(60);
-/// A disk fuller than this is trouble, in percent.
-const FULL: u64 = 90;
 
 /// A notice of the hub itself, over everything the table names but `not`.
 fn own(
@@ -231,7 +229,7 @@ async fn disk(hub: &Arc<Hub>) -> Result<(), Failure> {
     let Ok(disk) = rustix::fs::statvfs(hub.db.path()) else { return Ok(()) };
     let used = 100_u64.saturating_sub((disk.f_bavail * 100).checked_div(disk.f_blocks).unwrap_or(100));
     let key = "notify/disk";
-    if used < FULL {
+    if used < u64::from(hub.rules.config.trouble.disk) {
         hub.shared.well.set("disk", Status::Well, format!("{used} % used"));
         return over(hub, key, "The disk has room again".to_owned()).await;
     }

@@ -110,8 +110,9 @@ async fn measure(kind: Kind, length: Duration) -> Result<Value, Failure> {
     peer.start().await?;
     let mut ms = latency(&peer, &sink).await;
     sink.clear();
+    let before = peer.cpu();
     let load = closed_loop(&peer, CONNECTIONS, length, "t").await;
-    let (delivered, memory) = (sink.unique().0, peer.memory());
+    let (cpu, delivered, memory) = (peer.cpu() - before, sink.unique().0, peer.memory());
     let began = Instant::now();
     let accepted = usize::try_from(load.accepted)?;
     sink.wait_for(accepted, CATCH_UP).await;
@@ -121,7 +122,7 @@ async fn measure(kind: Kind, length: Duration) -> Result<Value, Failure> {
     let seconds = load.took.as_secs_f64();
     Ok(json!({
         "accepted_per_s": load.accepted as f64 / seconds, "delivered_per_s": delivered as f64 / seconds,
-        "accepted_by_third": load.thirds(length), "accepted": load.accepted, "delivered_meanwhile": delivered,
+        "cpu_us_per_accepted": cpu / load.accepted as f64, "accepted_by_third": load.thirds(length), "accepted": load.accepted, "delivered_meanwhile": delivered,
         "arrived": arrived, "duplicates": duplicates, "caught_up_s": caught_up, "refused": load.refused,
         "post_p50_ms": load.percentile(50.0), "post_p99_ms": load.percentile(99.0),
         "to_webhook_p50_ms": percentile(&mut ms, 50.0), "to_webhook_p95_ms": percentile(&mut ms, 95.0),
@@ -204,12 +205,13 @@ async fn random_kills(kills: u64) -> Result<Value, Failure> {
 
 fn report(results: &[(Kind, Value)], rates: &[(Kind, Vec<f64>)], killed: &Value, memory: &Value) {
     println!(
-        "\n{:<14}{:>11}{:>12}{:>9}{:>12}{:>9}{:>9}{:>13}{:>13}{:>8}  after death",
+        "\n{:<14}{:>11}{:>12}{:>9}{:>12}{:>9}{:>9}{:>9}{:>13}{:>13}{:>8}  after death",
         "",
         "accepted/s",
         "delivered/s",
         "of it",
         "caught up",
+        "cpu µs",
         "p50 ms",
         "p99 ms",
         "webhook p50",
@@ -220,12 +222,13 @@ fn report(results: &[(Kind, Value)], rates: &[(Kind, Vec<f64>)], killed: &Value,
         let number = |name: &str| result[name].as_f64().unwrap_or(f64::NAN);
         let loss = &result["loss"];
         println!(
-            "{:<14}{:>11.0}{:>12.0}{:>8.0}%{:>10.1} s{:>9.2}{:>9.1}{:>13.2}{:>13.2}{:>8.1}  {} of {}",
+            "{:<14}{:>11.0}{:>12.0}{:>8.0}%{:>10.1} s{:>9.0}{:>9.2}{:>9.1}{:>13.2}{:>13.2}{:>8.1}  {} of {}",
             kind.name(),
             number("accepted_per_s"),
             number("delivered_per_s"),
             100.0 * number("delivered_per_s") / number("accepted_per_s"),
             number("caught_up_s"),
+            number("cpu_us_per_accepted"),
             number("post_p50_ms"),
             number("post_p99_ms"),
             number("to_webhook_p50_ms"),

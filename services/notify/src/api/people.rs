@@ -112,6 +112,7 @@ pub(crate) async fn silence(State(hub): State<House>, Json(silence): Json<Silenc
     if silence.until <= hub.now() {
         return wrong("until", silence.until.to_string(), "a time that is still to come");
     }
+    hub.silenced_until(silence.until.as_microsecond());
     let mut kept = silence.clone();
     let id = hub.db.write(move |tx| {
         let matchers = serde_json::to_string(&silence.matchers).unwrap_or_default();

@@ -19,22 +19,11 @@ pub(crate) async fn notify(
     caller: Caller,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let headers = request.headers().clone();
+    let key = key(request.headers())?.map(|key| format!("{}:{key}", caller.name));
     let notice = read(request, &caller).await.map_err(rules::name_the_field)?;
-    keep(&hub, &caller, &headers, notice).await
-}
-
-/// Checks and keeps it; 202 with what was decided.
-pub(crate) async fn keep(
-    hub: &House,
-    caller: &Caller,
-    headers: &HeaderMap,
-    notice: Notice,
-) -> Result<Response, Refusal> {
-    rules::check(&notice, hub)?;
-    let key = key(headers)?.map(|key| format!("{}:{key}", caller.name));
+    rules::check(&notice, &hub)?;
     let incoming = Incoming { notice, trace: Trace::current().id(), at: hub.now(), key, own: false };
-    let accepted = accept(hub, incoming).await.map_err(|error| refuse(&error))?;
+    let accepted = accept(&hub, incoming).await.map_err(|error| refuse(&error))?;
     Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
 }
 

@@ -36,7 +36,7 @@ impl Dashboard {
     async fn show(&self, message: &Message) -> Result<Receipt, SendError> {
         let (id, phase) = (message.id, message.phase);
         let now = message.now.as_microsecond();
-        let change = self.db.write(move |tx| {
+        let change = self.db.write_soon(move |tx| {
             match phase {
                 Phase::Fire => {
                     tx.prepare_cached("INSERT OR IGNORE INTO banners(id, shown) SELECT id, ?2 FROM notifications WHERE id=?1 AND resolved IS NULL")?

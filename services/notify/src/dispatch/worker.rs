@@ -1,4 +1,7 @@
 //! The worker of one channel: its failure, or its silence, is nobody else's.
+//!
+//! What it writes does not wait for the disk: after a power cut a message may be told again, under the same key, which
+//! is what "at least once" says; and nobody who has something to say waits for the disk twice.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use sanctum_kernel::{Failure, Stop};
 use sanctum_store::StoreError;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::breaker::May;
 use super::outcome::{Done, News, settle};
@@ -28,7 +32,7 @@ const LOOK: SignedDuration = SignedDuration::from_secs(30);
 /// How many rows are taken at once, as a multiple of what may be in flight.
 const BATCH: usize = 8;
 /// While many callers wait to be answered, the time between two looks…
-const PACE: SignedDuration = SignedDuration::from_millis(100);
+const PACE: Duration = Duration::from_millis(100);
 /// …at which one message is taken for so many callers that came since, the worst first…
 const SHARE: u64 = 16;
 /// …but never fewer than this: a hundred a second.
@@ -50,7 +54,10 @@ struct Worker<'a> {
     ended: Vec<Done>,
     writing: Option<BoxFuture<'static, Result<News, StoreError>>>,
     probe: Option<i64>,
-    looked: Timestamp,
+    /// By the monotonic clock: a step of the wall clock must not keep anything waiting.
+    looked: Option<Instant>,
+    /// Nothing is taken before then.
+    paced: Option<Instant>,
     /// Callers up to the last look.
     counted: u64,
     /// Taken from the rows, waiting for room.
@@ -72,7 +79,8 @@ pub(crate) async fn run(
         ended: Vec::new(),
         writing: None,
         probe: None,
-        looked: Timestamp::UNIX_EPOCH,
+        looked: None,
+        paced: None,
         counted: 0,
         taken: VecDeque::new(),
     };
@@ -105,6 +113,7 @@ impl Worker<'_> {
                 None => std::future::pending().await,
             }
         };
+        let paced = tokio::time::sleep_until(self.paced.unwrap_or_else(Instant::now));
         tokio::select! {
             () = stop.requested() => Turn::Stopped,
             Some(done) = self.flying.next(), if !self.flying.is_empty() => Turn::Ended(done),
@@ -112,6 +121,7 @@ impl Worker<'_> {
             Some(message) = handed.recv(), if room => Turn::Handed(message),
             () = self.line.nudge.nudged(), if room => Turn::Look,
             () = self.hub.shared.clock.until(wake), if room => Turn::Look,
+            () = paced, if room && self.paced.is_some() => Turn::Look,
         }
     }
 
@@ -125,12 +135,13 @@ impl Worker<'_> {
         }
         let room = if self.room() > 0 { self.line.channel.abilities().at_once * BATCH } else { 0 };
         // In a rush, many messages are taken at a time and not each as it comes.
-        let soon = self.looked + PACE;
         let busy = self.hub.is_busy();
-        if busy && self.looked <= now && now < soon {
-            return soon;
+        let soon = self.looked.map(|looked| looked + PACE).filter(|soon| busy && Instant::now() < *soon);
+        self.paced = soon;
+        if soon.is_some() {
+            return later;
         }
-        self.looked = now;
+        self.looked = Some(Instant::now());
         self.line.looks();
         let callers = self.hub.callers();
         let came = callers.saturating_sub(std::mem::replace(&mut self.counted, callers));
@@ -145,7 +156,7 @@ impl Worker<'_> {
             return later;
         }
         let name = self.line.name.clone();
-        let taken = self.hub.db.write(move |tx| {
+        let taken = self.hub.db.write_soon(move |tx| {
             let taken = queue::take(tx, &name, now, most, probe)?;
             Ok((taken, queue::next_due(tx, &name, now)?))
         });
@@ -202,7 +213,7 @@ impl Worker<'_> {
                 tx.prepare_cached("UPDATE deliveries SET state=min(tries, 1)*2, started=NULL WHERE id=?1")?;
             deliveries.iter().try_for_each(|delivery| back.execute([delivery]).map(drop))
         };
-        if let Err(error) = self.hub.db.write(back).await {
+        if let Err(error) = self.hub.db.write_soon(back).await {
             tracing::warn!(%error, "messages could not be put back; they are resumed at the next start");
         }
     }
@@ -263,8 +274,10 @@ impl Worker<'_> {
             let ended = Arc::new(ended);
             loop {
                 let (again, within, channel) = (Arc::clone(&ended), Arc::clone(&hub), name.clone());
-                let written =
-                    hub.db.write(move |tx| settle(tx, &channel, &within.rules.config.delivery, &again)).await;
+                let written = hub
+                    .db
+                    .write_soon(move |tx| settle(tx, &channel, &within.rules.config.delivery, &again))
+                    .await;
                 match written {
                     Err(error) if error.is_temporary() && !hub.shared.tasks.stop().is_requested() => {
                         tracing::warn!(channel = %name, %error, "an outcome could not be written; it is kept and tried again");

@@ -23,7 +23,8 @@ pub(crate) fn at(text: &str) -> Clock {
 
 /// A house in Paris at `time` with this configuration.
 pub(crate) async fn house(time: &str, config: &str) -> House {
-    let config = format!("[house]\ntimezone = \"Europe/Paris\"\n{config}");
+    // The disk of the machine that runs the tests is not what they are about.
+    let config = format!("{config}\n[notify.trouble]\ndisk = 100\n[house]\ntimezone = \"Europe/Paris\"\n");
     House::new(&CATALOGUE).config(&config).clock(at(time)).start().await
 }
 
@@ -56,11 +57,14 @@ pub(crate) async fn life(house: &House, id: &Value) -> Value {
 
 /// Waits until the life of `id` is as wanted, and returns it.
 pub(crate) async fn until(house: &House, id: &Value, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    sanctum_testkit::eventually(what, PATIENCE, async || {
+    let last = std::cell::RefCell::new(Value::Null);
+    let look = sanctum_testkit::eventually(what, PATIENCE * 2, async || {
         let life = life(house, id).await;
+        last.replace(life.clone());
         wanted(&life).then_some(life)
-    })
-    .await
+    });
+    let seen = tokio::time::timeout(PATIENCE, look).await.ok();
+    seen.unwrap_or_else(|| panic!("waited for: {what}, but it is {}", last.take()))
 }
 
 /// Whether every delivery on `channel` has this state, and there is one.

@@ -201,7 +201,7 @@ async fn next_call(watch: &Hook, before: usize) -> (String, String) {
 async fn f11_a_watch_outside_hears_of_trouble_and_notices_silence() {
     let (watch, bad) = (Hook::open().await, Hook::open().await);
     let config = format!(
-        "{FAST}[notify.dead-man]\nsecret = \"file:watch\"\nevery = \"1m\"\n[notify.roles]\nphone = [\"bad\"]\n[notify.channel.webhook.bad]\nurl = \"{}\"\n",
+        "{FAST}[notify.trouble]\ndisk = 100\n[notify.dead-man]\nsecret = \"file:watch\"\nevery = \"1m\"\n[notify.roles]\nphone = [\"bad\"]\n[notify.channel.webhook.bad]\nurl = \"{}\"\n",
         bad.url()
     );
     let stopped = sanctum_testkit::House::new(&CATALOGUE).config(&config).clock(at(NOON));
@@ -257,9 +257,29 @@ async fn f11_a_watch_outside_hears_of_trouble_and_notices_silence() {
 }
 
 #[tokio::test]
+async fn f11_a_disk_that_is_nearly_full_is_told_of_while_there_is_room_for_it() {
+    let hook = Hook::open().await;
+    let config = format!("[notify.trouble]\ndisk = 70\n{}", phone(&hook));
+    let stopped = sanctum_testkit::House::new(&CATALOGUE).config(&config).clock(at(NOON));
+    let small = sanctum_testkit::disk::Mount::small(&stopped.paths().state());
+    let filler = small.path().join("filler");
+    files::replace(&filler, &vec![0; 1_500_000], 0o600).unwrap();
+    let house = stopped.start().await;
+    let told = own(&house, "The disk is nearly full").await;
+    until(&house, &told["id"], "told", |life| all(life, "phone", "delivered")).await;
+    let (_, health) = house.get("notify", "/health").await;
+    assert_eq!(health["parts"]["disk"]["status"], "degraded", "{health}");
+    drop(house.stop().await);
+    drop(small);
+}
+
+#[tokio::test]
 async fn f11_the_watch_is_told_that_nothing_can_be_kept() {
     let watch = Hook::open().await;
-    let config = format!("[notify.dead-man]\nurl = \"http://{}/ping?a=b\"\n", watch.addr);
+    let config = format!(
+        "[notify.trouble]\ndisk = 100\n[notify.dead-man]\nurl = \"http://{}/ping?a=b\"\n",
+        watch.addr
+    );
     let stopped = sanctum_testkit::House::new(&CATALOGUE).config(&config).clock(at(NOON));
     let disk = sanctum_testkit::disk::Disk::mount(&stopped.paths().state());
     let house = stopped.start().await;
@@ -384,6 +404,39 @@ async fn the_worst_is_told_first_when_a_channel_works_again() {
     house.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_rush_keeping_comes_first_and_what_is_critical_is_told_meanwhile() {
+    const CLIENTS: usize = 20;
+    const EACH: usize = 75;
+    let hook = Hook::open().await;
+    let config = format!("{}[notify]\nper-hour = 0\n", phone(&hook));
+    let house = std::sync::Arc::new(house(NOON, &config).await);
+    let mut posts = tokio::task::JoinSet::new();
+    for client in 0..CLIENTS {
+        let house = std::sync::Arc::clone(&house);
+        posts.spawn(async move {
+            for number in 0..EACH {
+                let critical = client == 0 && number == EACH / 4;
+                let severity = if critical { "critical" } else { "warn" };
+                say(&house, notice(severity, &format!("{client} {number}"))).await;
+            }
+        });
+    }
+    posts.join_all().await;
+    let got = hook.wait(CLIENTS * EACH).await;
+    let mut titles: Vec<(String, String)> = Vec::new();
+    for got in got.iter().map(super::peers::hook::Got::json) {
+        let text = |field: &str| got[field].as_str().unwrap().to_owned();
+        titles.push((text("severity"), text("title")));
+    }
+    let place = titles.iter().position(|(severity, _)| severity == "critical").unwrap();
+    assert!(place < CLIENTS * EACH / 2, "not behind all that waits: {place}");
+    titles.sort();
+    titles.dedup();
+    assert_eq!(titles.len(), CLIENTS * EACH, "every one of them, once");
+    std::sync::Arc::into_inner(house).unwrap().stop().await;
+}
+
 #[tokio::test]
 async fn a_delivery_honours_retry_after_and_a_body_that_says_it_failed() {
     let hook = Hook::open().await;
@@ -392,7 +445,9 @@ async fn a_delivery_honours_retry_after_and_a_body_that_says_it_failed() {
     let house = house(NOON, &format!("{FAST}{}", phone(&hook))).await;
     let said = say(&house, notice("error", "n")).await;
     let second = |life: &Value| {
-        life["deliveries"][0]["attempts"].as_array().is_some_and(|attempts| attempts.len() == 2)
+        life["deliveries"][0]["attempts"]
+            .as_array()
+            .is_some_and(|attempts| attempts.len() == 2 && attempts[1]["outcome"] == "status 429")
     };
     let life = until(&house, &said["id"], "the second attempt", second).await;
     assert!(
