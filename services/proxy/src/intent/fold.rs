@@ -138,11 +138,13 @@ pub(super) fn before(text: &[u8], start: usize) -> Option<Word> {
     Some(word(text, at)).filter(|word| word.len > 0)
 }
 
-/// Which words are worth a look, by how they begin, case aside: by four letters (three and a space), and where all that
-/// begins so is longer, by six.
+/// Which words are worth a look, case aside: by four letters (three and a space) first, then a short word whole and a long
+/// one by six.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Gate {
     four: Bits,
+    /// Words of up to seven letters, plurals included.
+    whole: Bits,
     /// Of `four`: something of less than six letters is written so.
     short: Bits,
     /// Of `four`: whatever begins with less than six letters.
@@ -194,6 +196,14 @@ impl Gate {
     /// A word in small letters; `begins`: any word that begins so.
     pub(super) fn admit(&mut self, letters: &[u8], begins: bool) {
         let key = |bytes: &[u8]| bytes.iter().rev().fold(0, |key: u64, byte| key << 8 | u64::from(*byte));
+        if !begins {
+            for plural in ["", "s", "es", "x", "e"] {
+                let word = [letters, plural.as_bytes()].concat();
+                if word.len() < 8 {
+                    self.whole.set(key(&word));
+                }
+            }
+        }
         let three = letters.get(..3);
         match (three, letters.get(..4), letters.get(..6)) {
             (Some(three), None, _) => {
@@ -216,9 +226,9 @@ impl Gate {
         }
     }
 
-    /// `of_word` has one bit for each of the bytes from `at` on.
+    /// `of_word` has one bit for each of the bytes from `at` on, `known` of them.
     #[inline]
-    fn admits(&self, text: &[u8], at: usize, of_word: u64) -> bool {
+    fn admits(&self, text: &[u8], at: usize, of_word: u64, known: u32) -> bool {
         let eight = eight(text, at);
         if special(eight & FOUR) != 0 {
             return true;
@@ -228,19 +238,29 @@ impl Gate {
             0b0111 => (eight | CASE) & 0x00FF_FFFF | 0x2000_0000,
             _ => return false,
         };
-        // A word of five letters has no more than two behind it.
-        let is_short = of_word & 0xFF != 0xFF;
-        self.four.has(key)
-            && ((is_short && self.short.has(key))
-                || self.six.has((eight | CASE) & SIX)
+        if !self.four.has(key) {
+            return false;
+        }
+        let length = of_word.trailing_ones();
+        if length < 8 && length < known {
+            let word = eight & !(u64::MAX << (8 * length));
+            // The byte behind it may be the accent or the escape that ends what is seen of it here.
+            let ends = (eight >> (8 * length)) & 0xFF;
+            return self.whole.has((word | CASE) & !(u64::MAX << (8 * length)))
                 || self.begins.has(key)
-                || special(eight & SIX) != 0)
+                || (length > 5 && self.six.has((eight | CASE) & SIX))
+                || special(word | ends << 56) != 0;
+        }
+        self.six.has((eight | CASE) & SIX)
+            || self.begins.has(key)
+            || (length < 8 && self.short.has(key))
+            || special(eight & SIX) != 0
     }
 
     #[cfg(test)]
     fn everything() -> Self {
         let full = || Bits(Box::new([u64::MAX; PAGES]));
-        Self { four: full(), short: full(), begins: full(), six: full() }
+        Self { four: full(), whole: full(), short: full(), begins: full(), six: full() }
     }
 }
 
@@ -268,8 +288,8 @@ pub(super) fn scan(text: &[u8], gate: &Gate, mut look: impl FnMut(usize) -> usiz
             let at = number * 64 + i as usize;
             starts &= starts - 1;
             // The last bytes of a block do not know what follows.
-            let of_word = if i <= 60 { words >> i } else { following(text, at) };
-            if at >= resume && gate.admits(text, at, of_word) {
+            let (of_word, known) = if i <= 60 { (words >> i, 64 - i) } else { (following(text, at), 4) };
+            if at >= resume && gate.admits(text, at, of_word, known) {
                 resume = look(at);
             }
         }

@@ -31,12 +31,11 @@ const LISTS: [(Option<Topic>, &str); 8] = [
     (Some(Topic::Chat), include_str!("../../data/words/chat.txt")),
 ];
 
-/// Words too common to look at on their own; an entry that begins with one is found by its next word.
-const COMMON: &[&str] = &[
-    "the", "our", "for", "and", "can", "did", "per", "how", "who", "was", "has", "had", "what", "this",
-    "that", "these", "with", "why", "does", "les", "des", "mes", "nos", "ses", "une", "que", "qui", "est",
-    "pas", "pour", "the", "not", "all", "into", "her", "his", "you", "are", "were", "while", "audit",
-];
+/// Words too common to look at on their own; an entry is found by another of its words where it has one.
+static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    let lines = include_str!("../../data/words/common.txt").lines();
+    lines.filter(|line| !line.starts_with('#')).flat_map(str::split_ascii_whitespace).collect()
+});
 
 #[derive(Debug)]
 enum Token {
@@ -290,7 +289,7 @@ fn entry(words: &'static str, first: impl Fn(&str) -> bool) -> Option<Entry> {
         let long = texts.iter().enumerate().filter(|(_, token)| long(token) && fits(token));
         long.rev().max_by_key(|(_, token)| token.len()).map(|(at, _)| at)
     };
-    let uncommon = |token: &str| !COMMON.contains(&token);
+    let uncommon = |token: &str| !COMMON.contains(token);
     let at = rarest(&|token| uncommon(token) && first(token))
         .or_else(|| rarest(&uncommon))
         .or_else(|| rarest(&|_| true))?;

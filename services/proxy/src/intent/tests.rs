@@ -73,7 +73,8 @@ fn a_word_in_the_middle_of_a_book_is_seen() {
         ("what is left on my savings account", Privacy::Finance),
     ] {
         let middle = prose.len() / 2;
-        let text = format!("{} {words}. {}", &prose[..middle], &prose[middle..]);
+        let (before, after) = prose.split_at(middle);
+        let text = format!("{before} {words}. {after}");
         assert_eq!((text.len() > 1_000_000, read(&text, &[]).privacy), (true, class), "{words}");
     }
     assert_eq!(read(&prose, &[]).privacy, Privacy::Open);
