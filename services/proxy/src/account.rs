@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use sanctum_api::proxy::Fallback;
 use sanctum_kernel::trace::TraceId;
-use sanctum_llm::{Loss, Usage};
+use sanctum_llm::{Dialect, Loss, Usage};
 
+use crate::aftermath::Aftermath;
 use crate::ask::Api;
 use crate::budget::{Reservation, Spent, cost};
 use crate::config::Locality;
@@ -40,6 +41,12 @@ pub(crate) struct Account {
     fell: Option<(String, Cow<'static, str>)>,
     /// The client pays.
     own: bool,
+    /// The key and the tokens that its limits were told.
+    pub(crate) counted: Option<(String, u64)>,
+    /// Headers of stages for the answer.
+    pub(crate) told: Vec<(&'static str, String)>,
+    /// Who wants the answer when it is whole.
+    pub(crate) after: Option<Aftermath>,
 }
 
 #[derive(Debug)]
@@ -73,6 +80,9 @@ impl Account {
             ended: false,
             fell: None,
             own: false,
+            counted: None,
+            told: Vec::new(),
+            after: None,
         })
     }
 
@@ -135,7 +145,9 @@ impl Account {
     /// An attempt begins.
     pub(crate) fn attempt(&mut self, pick: &Pick) {
         let price = if self.own { Price::default() } else { pick.entry.price.unwrap_or_default() };
-        self.place.row.say(|words| words.serving = Some((Arc::clone(&pick.entry.provider), Arc::clone(&pick.name))));
+        self.place
+            .row
+            .say(|words| words.serving = Some((Arc::clone(&pick.entry.provider), Arc::clone(&pick.name))));
         self.serving = Some(Serving { pick: pick.clone(), price, since: Instant::now(), exposed: false });
     }
 
@@ -189,6 +201,15 @@ impl Account {
     /// `provider/model` of who answers.
     pub(crate) fn served(&self) -> Option<String> {
         Some(format!("{}/{}", self.line.provider.as_ref()?, self.line.model.as_ref()?))
+    }
+
+    /// The client has the whole of a good answer.
+    pub(crate) fn complete(&mut self, dialect: Dialect, media: &str) {
+        if let Some(after) = self.after.take()
+            && matches!(self.line.finish, Finish::Stop)
+        {
+            after.done(&Arc::clone(&self.gate), dialect, media, self.served());
+        }
     }
 
     pub(crate) fn rule(&self) -> &str {
@@ -292,11 +313,19 @@ impl Drop for Account {
                 self.note(Cow::Borrowed("cancelled"));
             }
             self.line.finish = Finish::Cancelled;
-            if let Some(provider) = self.serving.as_ref().and_then(|serving| self.gate.providers.get(&serving.pick.entry.provider)) {
+            if let Some(provider) = self
+                .serving
+                .as_ref()
+                .and_then(|serving| self.gate.providers.get(&serving.pick.entry.provider))
+            {
                 provider.breaker.left();
             }
         }
         let real = self.settle();
+        if let Some((key, counted)) = self.counted.take() {
+            let tokens = self.line.tokens.input + self.line.tokens.output;
+            self.gate.stages.limits.after(&key, &self.line.agent, counted, tokens);
+        }
         self.tell_fallback();
         self.line.cost_usd = real;
         self.line.total_ms = self.begun.elapsed().as_secs_f64() * 1e3;
@@ -305,7 +334,10 @@ impl Drop for Account {
             money.settle(real);
         }
         self.gate.house.live.leave(&self.place);
-        let line = std::mem::replace(&mut self.line, Line::new(jiff::Timestamp::UNIX_EPOCH, self.place.row.trace, ""));
+        let line = std::mem::replace(
+            &mut self.line,
+            Line::new(jiff::Timestamp::UNIX_EPOCH, self.place.row.trace, ""),
+        );
         match self.slot.take() {
             Some(slot) => slot.write(line),
             None => self.gate.house.log.write(line),

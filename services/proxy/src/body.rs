@@ -1,5 +1,6 @@
 //! What a client gets: a whole answer, a stream as it comes, or heartbeats until there is one.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub(crate) enum OutBody {
     Whole(Option<Bytes>),
     Stream(Box<Pump>),
     Waiting(Box<Waiting>),
+    /// A stream from memory, in the pieces in which it was sent first.
+    Pieces(VecDeque<Bytes>),
 }
 
 /// A stream whose answer has not begun: says so every while, because clients and the boxes between give up on silence.
@@ -115,6 +118,7 @@ impl Body for OutBody {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Stream(pump) => pump.poll(cx),
             Self::Waiting(waiting) => waiting.poll(cx),
+            Self::Pieces(pieces) => Poll::Ready(pieces.pop_front().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
@@ -122,13 +126,14 @@ impl Body for OutBody {
         match self {
             Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
             Self::Stream(_) | Self::Waiting(_) => false,
+            Self::Pieces(pieces) => pieces.is_empty(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Stream(_) | Self::Waiting(_) => SizeHint::default(),
+            Self::Stream(_) | Self::Waiting(_) | Self::Pieces(_) => SizeHint::default(),
         }
     }
 }
@@ -147,10 +152,14 @@ pub(crate) fn mark(headers: &mut HeaderMap, account: &Account) {
     if !account.rule().is_empty() {
         put(headers, "x-sanctum-rule", account.rule());
     }
+    for (name, value) in &account.told {
+        put(headers, name, value);
+    }
     headers.insert("x-sanctum-attempts", HeaderValue::from(account.attempts()));
     let losses = account.losses();
     if !losses.is_empty() {
-        let told: String = losses.join("; ").chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).take(1000).collect();
+        let told: String =
+            losses.join("; ").chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).take(1000).collect();
         put(headers, "x-sanctum-losses", &told);
     }
     put(headers, "x-sanctum-trace", &trace);

@@ -13,6 +13,7 @@ use crate::config::{Agent, Config};
 use crate::keys::Keys;
 use crate::live::Live;
 use crate::meters::Meters;
+use crate::stages::recall::Outbox;
 use crate::table::Table;
 use crate::upstream::{Breaker, Provider};
 use crate::usage::Log;
@@ -28,6 +29,7 @@ pub(crate) struct Resident {
     pub(crate) ledger: Ledger,
     pub(crate) log: Log,
     pub(crate) keys: Keys,
+    pub(crate) outbox: Outbox,
     pub(crate) live: Live,
     pub(crate) meters: Meters,
     pub(crate) requests: AtomicU64,
@@ -47,10 +49,10 @@ pub(crate) struct Gate {
 }
 
 impl Resident {
-    pub(crate) fn new(shared: Shared, ledger: Ledger, log: Log, keys: Keys) -> Self {
+    pub(crate) fn new(shared: Shared, ledger: Ledger, log: Log, keys: Keys, outbox: Outbox) -> Self {
         let (live, meters) = (Live::default(), Meters::new(&shared.metrics));
         let (requests, breakers, fallbacks) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
-        Self { shared, ledger, log, keys, live, meters, requests, breakers, fallbacks }
+        Self { shared, ledger, log, keys, outbox, live, meters, requests, breakers, fallbacks }
     }
 
     fn breaker(&self, provider: &str) -> Arc<Breaker> {
@@ -98,7 +100,11 @@ impl Config {
     pub(crate) fn caps(&self) -> Caps {
         Caps {
             house: self.budget.house.map(|dollars| dollars.0),
-            agents: self.agent.iter().map(|(name, agent)| (name.clone(), agent.cap.map(|cap| cap.0))).collect(),
+            agents: self
+                .agent
+                .iter()
+                .map(|(name, agent)| (name.clone(), agent.cap.map(|cap| cap.0)))
+                .collect(),
             other: self.budget.other.map(|dollars| dollars.0),
         }
     }

@@ -1,6 +1,7 @@
 //! Sanctum Proxy: one door for every model request, with the budget and the privacy promises kept at it.
 
 mod account;
+mod aftermath;
 mod ask;
 mod attempt;
 mod body;
@@ -28,6 +29,7 @@ mod refusal;
 mod relay;
 mod scan;
 mod service;
+mod staged;
 pub mod stages;
 mod surface;
 mod table;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use sanctum_http::hyper::http::{HeaderName, HeaderValue, Request, Response, request};
 use sanctum_http::{Bytes, HeaderMap, Incoming, header};
 use sanctum_kernel::Trace;
@@ -23,10 +24,12 @@ use crate::gate::Gate;
 use crate::identity::{Who, identify};
 use crate::kinds::Privacy;
 use crate::pump::Pump;
-use crate::recast::Wish;
 use crate::reach::{Envelope, Letter, Reach, Seat};
+use crate::recast::Wish;
 use crate::refusal::Refusal;
 use crate::relay::Relay;
+use crate::staged as stages;
+use crate::stages::cache::{Kept as KeptAnswer, Look};
 use crate::stages::recall::Recalled;
 use crate::surface::read;
 use crate::upstream::{forwarded, returned};
@@ -34,7 +37,8 @@ use crate::usage::Finish;
 
 /// Answers one model request.
 pub(crate) async fn answer(gate: Arc<Gate>, api: Api, request: Request<Incoming>) -> Response<OutBody> {
-    let trace = request.headers().get("traceparent").and_then(|value| value.to_str().ok()).and_then(Trace::parse);
+    let trace =
+        request.headers().get("traceparent").and_then(|value| value.to_str().ok()).and_then(Trace::parse);
     let trace = trace.unwrap_or_else(Trace::start);
     // The place of its line is taken first, so that there always is one.
     let slot = match gate.house.log.try_slot() {
@@ -45,9 +49,37 @@ pub(crate) async fn answer(gate: Arc<Gate>, api: Api, request: Request<Incoming>
     let (head, incoming) = request.into_parts();
     match prepare(&gate, api, head, incoming, &mut account).await {
         Err(refusal) => refusal.respond(api, account),
-        Ok((Envelope::Private(letter), ready)) => serve(ready, letter, account).await,
-        Ok((Envelope::Open(letter), ready)) => serve(ready, letter, account).await,
+        Ok(Prepared::Kept(kept, age)) => replay(&kept, age, account),
+        Ok(Prepared::Asks(Envelope::Private(letter), ready)) => serve(*ready, letter, account).await,
+        Ok(Prepared::Asks(Envelope::Open(letter), ready)) => serve(*ready, letter, account).await,
     }
+}
+
+/// What comes of looking at a request.
+enum Prepared {
+    Asks(Envelope, Box<Ready>),
+    /// The same was answered before.
+    Kept(Arc<KeptAnswer>, SignedDuration),
+}
+
+/// An answer from memory.
+fn replay(kept: &KeptAnswer, age: SignedDuration, mut account: Box<Account>) -> Response<OutBody> {
+    let mut headers = HeaderMap::with_capacity(12);
+    account.line().marks.push(Cow::Borrowed("cache-hit"));
+    account.end(Finish::Stop, 200, None);
+    account.told.push(("age", age.as_secs().to_string()));
+    account.told.push(("x-sanctum-served", kept.served.clone()));
+    body::mark(&mut headers, &account);
+    if let Ok(media) = HeaderValue::from_str(&kept.media) {
+        headers.insert(header::CONTENT_TYPE, media);
+    }
+    let body = match kept.pieces.as_slice() {
+        [only] => OutBody::Whole(Some(only.clone())),
+        pieces => OutBody::Pieces(pieces.iter().cloned().collect()),
+    };
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    response
 }
 
 /// Everything that is known before somebody is asked.
@@ -69,16 +101,24 @@ async fn prepare(
     head: request::Parts,
     incoming: Incoming,
     account: &mut Account,
-) -> Result<(Envelope, Ready), Refusal> {
+) -> Result<Prepared, Refusal> {
     let who = identify(gate, &head.headers, api)?;
     who.agent.clone_into(&mut account.line().agent);
     account.line().key = who.key.as_ref().map(|key| key.id().to_owned());
     let declared = class::declared(&head.headers)?;
     let bytes = read::whole(incoming, &head.headers, gate.config.body_limit).await?;
-    let (ask, class) = look(gate, api, &bytes, &who, declared)?;
+    let (mut ask, class) = look(gate, api, &bytes, &who, declared)?;
     account.introduce(&who.agent, &ask.model, ask.stream);
     account.guess.input = ask.input;
     note_class(account, &class);
+    stages::limit(gate, &who, &ask, account)?;
+    let key = match stages::remembered(gate, api, &who, &bytes, &class, account) {
+        Look::Hit { kept, age } => return Ok(Prepared::Kept(kept, age)),
+        Look::Miss(key) => Some(key),
+        Look::Off => None,
+    };
+    let recalled = stages::recall(gate, api, &who, &bytes, &class, key, account).await;
+    ask.input += recalled.as_ref().map_or(0, |recalled| u64::from(recalled.tokens));
     let resolution = resolve(gate, &who, &ask, &class).ok_or_else(|| unknown(&ask))?;
     account.line().rule = Cow::Owned(resolution.rule.to_string());
     let plan = consider(gate, &who, &ask, &class, resolution);
@@ -91,8 +131,8 @@ async fn prepare(
     let own = who.foreign.filter(|_| plan.own);
     let query = head.uri.query().map(str::to_owned);
     let privacy = class.privacy;
-    let ready = Ready { api, ask, plan, headers: forwarded(&head.headers), own, query, privacy, recalled: None };
-    Ok((Envelope::seal(privacy, bytes), ready))
+    let ready = Ready { api, ask, plan, headers: forwarded(&head.headers), own, query, privacy, recalled };
+    Ok(Prepared::Asks(Envelope::seal(privacy, bytes), Box::new(ready)))
 }
 
 /// The borrowed view, and what is read from it.
@@ -142,7 +182,11 @@ async fn find<R: Reach>(ready: Ready, letter: Letter<R>, mut account: Box<Accoun
     }
 }
 
-async fn attempts<R: Reach>(ready: &Ready, letter: &Letter<R>, account: &mut Account) -> Result<Answered, Refusal> {
+async fn attempts<R: Reach>(
+    ready: &Ready,
+    letter: &Letter<R>,
+    account: &mut Account,
+) -> Result<Answered, Refusal> {
     let gate = Arc::clone(&account.gate);
     let deadline = account.begun() + gate.config.deadline.0;
     let call = Call {
@@ -244,7 +288,9 @@ fn blame<R: Reach>(gate: &Gate, seat: &Seat<R>, failed: &Failed) {
     } else {
         provider.breaker.left();
     }
-    if let Some(wait) = failed.refusal.retry_after.filter(|_| matches!(failed.refusal.fault.status, 429 | 503 | 529)) {
+    if let Some(wait) =
+        failed.refusal.retry_after.filter(|_| matches!(failed.refusal.fault.status, 429 | 503 | 529))
+    {
         provider.breaker.rest(&seat.pick().name, wait, now);
     }
 }
@@ -260,6 +306,10 @@ fn settle(ready: &Ready, answered: Answered, mut account: Box<Account>) -> Respo
                 account.guess.output = (body.len() / 4) as u64;
             }
             account.end(finish, parts.status.as_u16(), None);
+            if let Some(after) = &mut account.after {
+                after.see(&body);
+            }
+            account.complete(ready.api.dialect(), "application/json");
             body::mark(&mut headers, &account);
             drop(account);
             (parts.status, OutBody::Whole(Some(body)))
@@ -287,7 +337,10 @@ fn unknown(ask: &Ask) -> Refusal {
 }
 
 fn broke(why: &str) -> Refusal {
-    Refusal { finish: Finish::Refused, ..Refusal::new(402, FaultKind::Budget, "budget_exhausted", why).never_again() }
+    Refusal {
+        finish: Finish::Refused,
+        ..Refusal::new(402, FaultKind::Budget, "budget_exhausted", why).never_again()
+    }
 }
 
 /// Why nobody is left, by what weighs most.
@@ -308,7 +361,8 @@ pub(crate) fn nobody(plan: &Plan, class: &Class, gate: &Gate) -> Refusal {
     }
     if let Some(wait) = wait {
         let resting = first(|why| matches!(why, Dropped::Resting(_)));
-        let (status, kind) = if resting.is_some() { (429, FaultKind::RateLimited) } else { (503, FaultKind::Overloaded) };
+        let (status, kind) =
+            if resting.is_some() { (429, FaultKind::RateLimited) } else { (503, FaultKind::Overloaded) };
         let message = describe(plan);
         return Refusal::new(status, kind, "no_candidate", message).after(wait.max(Duration::from_secs(1)));
     }
@@ -326,7 +380,9 @@ pub(crate) fn nobody(plan: &Plan, class: &Class, gate: &Gate) -> Refusal {
     }
     if let Some(why @ Dropped::Context(..)) = first(|why| matches!(why, Dropped::Context(..))) {
         let message = format!("maximum context length exceeded: {why}");
-        return Refusal::new(400, FaultKind::ContextLength, "context_length_exceeded", message).param("messages").never_again();
+        return Refusal::new(400, FaultKind::ContextLength, "context_length_exceeded", message)
+            .param("messages")
+            .never_again();
     }
     if let Some(why @ Dropped::Cannot(_)) = first(|why| matches!(why, Dropped::Cannot(_))) {
         return Refusal::invalid("unsupported", why.to_string()).never_again();
@@ -340,7 +396,9 @@ fn describe(plan: &Plan) -> String {
     let told: Vec<String> = plan
         .all
         .iter()
-        .filter_map(|one| Some(format!("{}/{}: {}", one.pick.entry.provider, one.pick.name, one.verdict.as_ref().err()?)))
+        .filter_map(|one| {
+            Some(format!("{}/{}: {}", one.pick.entry.provider, one.pick.name, one.verdict.as_ref().err()?))
+        })
         .take(5)
         .collect();
     if told.is_empty() { "no model is configured that could answer".to_owned() } else { told.join("; ") }

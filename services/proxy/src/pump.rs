@@ -85,8 +85,14 @@ impl Pump {
         loop {
             while let Some(bytes) = self.waiting.pop_front() {
                 if let Some(bytes) = self.pass(bytes) {
+                    if let Some(after) = &mut self.account.after {
+                        after.see(&bytes);
+                    }
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
+            }
+            if matches!(self.closing, Some(Closing::End)) {
+                self.account.complete(self.dialect, "text/event-stream; charset=utf-8");
             }
             if let Some(closing) = &self.closing {
                 return Poll::Ready(match closing {
@@ -102,7 +108,9 @@ impl Pump {
                     self.waiting.extend(self.relay.push(data));
                     self.watch();
                 }
-                Poll::Ready(Some(Err(error))) => self.cut("upstream_broken", &format!("the provider's stream broke off: {error}")),
+                Poll::Ready(Some(Err(error))) => {
+                    self.cut("upstream_broken", &format!("the provider's stream broke off: {error}"))
+                }
                 Poll::Ready(None) => self.ended(),
                 Poll::Pending => match self.quiet(cx) {
                     Poll::Ready(Some(beat)) => return Poll::Ready(Some(Ok(Frame::data(beat)))),
@@ -206,7 +214,11 @@ impl Pump {
         }
         // The timer is not set anew with every frame; it may be early.
         let silent = self.heard.elapsed();
-        let due = if silent >= self.limits.heartbeat { self.limits.heartbeat } else { self.limits.heartbeat - silent };
+        let due = if silent >= self.limits.heartbeat {
+            self.limits.heartbeat
+        } else {
+            self.limits.heartbeat - silent
+        };
         timer.as_mut().reset(tokio::time::Instant::now() + due.min(self.limits.idle));
         if silent >= self.limits.idle {
             self.cut("upstream_silent", "the provider's stream fell silent");

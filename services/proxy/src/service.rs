@@ -8,13 +8,16 @@ use arc_swap::ArcSwap;
 use sanctum_http::{Manner, serve_with};
 use sanctum_kernel::service::Complaint;
 use sanctum_kernel::spec::{Call, Listen};
-use sanctum_kernel::{Chain, Context, Failure, House, Latch, OnError, Probe, Right, Service, Spec, Status, Stop, Tier};
+use sanctum_kernel::{
+    Chain, Context, Failure, House, Latch, OnError, Probe, Right, Service, Spec, Status, Stop, Tier,
+};
 use sanctum_store::Db;
 
 use crate::budget::Ledger;
 use crate::config::Config;
 use crate::gate::{Gate, Resident};
 use crate::keys::{Keys, SCHEMA};
+use crate::stages::recall::{OUTBOX, Outbox};
 use crate::surface::{Front, routes};
 use crate::usage::{Log, Parts};
 use crate::watch;
@@ -40,7 +43,11 @@ impl Service for Proxy {
         house_name: "Sanctum Proxy",
         aliases: &["sanctum-proxy", "proxyd"],
         summary: "model router: one door for every model request, with the caps and the privacy promises kept at it",
-        listen: &[Listen { name: "http", port: 4040, lore: "not found elsewhere, and ten times over: a 404 that answers" }],
+        listen: &[Listen {
+            name: "http",
+            port: 4040,
+            lore: "not found elsewhere, and ten times over: a 404 that answers",
+        }],
         probe: Probe::Http { listen: "http", path: "/health", expect: "\"service\":\"proxy\"" },
         calls: &[Call { to: "notify", right: Right::Act }],
         tier: Tier::Important,
@@ -74,9 +81,9 @@ impl Service for Proxy {
             well: shared.well.clone(),
         };
         let log = Log::open(parts).map_err(crate::usage::LogError::hinted)?;
-        let db = Db::open(&state.join("proxy.db"), &[SCHEMA])?;
-        let keys = Keys::open(db, shared.clock.clone()).await?;
-        let resident = Arc::new(Resident::new(shared, ledger, log, keys));
+        let db = Db::open(&state.join("proxy.db"), &[SCHEMA, OUTBOX])?;
+        let keys = Keys::open(db.clone(), shared.clock.clone()).await?;
+        let resident = Arc::new(Resident::new(shared, ledger, log, keys, Outbox::new(db)));
         let gate = Gate::new(config, resident, None)?;
         watch::health(&gate);
         Ok(Self { door: Arc::new(ArcSwap::from_pointee(gate)), listener, latch })
@@ -87,6 +94,10 @@ impl Service for Proxy {
         let house = Arc::clone(&door.load().house);
         let tasks = &house.shared.tasks;
         tasks.spawn("watch", OnError::Stop, |stop| watch::run(Arc::clone(&door), stop));
+        let memory = Arc::clone(&door);
+        tasks.spawn("tell memory", OnError::Log, |stop| {
+            house.outbox.clone().run(move || Arc::clone(&memory.load().stages.recall), stop)
+        });
         tasks.spawn("revise", OnError::Stop, |stop| revise(Arc::clone(&door), stop));
         tasks.spawn("keys", OnError::Log, |stop| house.keys.clone().keep(stop));
         let app = routes(&door);

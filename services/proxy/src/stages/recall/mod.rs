@@ -121,6 +121,11 @@ impl Recall {
             && (self.config.agents.is_empty() || self.config.agents.iter().any(|name| name == agent))
     }
 
+    /// Whether anything is recalled for this agent.
+    pub fn recalls(&self, agent: &str) -> bool {
+        self.serves(agent, self.config.recall)
+    }
+
     /// Whether what this agent says is to be told.
     pub fn listens(&self, agent: &str) -> bool {
         self.serves(agent, self.config.ingest)

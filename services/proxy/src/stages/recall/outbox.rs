@@ -27,7 +27,6 @@ const TRIES: i64 = 100;
 #[derive(Debug, Clone)]
 pub struct Outbox {
     pub(super) db: Db,
-    recall: Arc<Recall>,
     pub(super) nudge: Arc<Nudge>,
 }
 
@@ -41,16 +40,16 @@ struct Row {
 
 impl Outbox {
     /// `db` has the table of [`OUTBOX`].
-    pub fn new(db: Db, recall: Arc<Recall>) -> Self {
-        Self { db, recall, nudge: Arc::default() }
+    pub fn new(db: Db) -> Self {
+        Self { db, nudge: Arc::default() }
     }
 
     /// Keeps what was said; durable when it returns. The same key is kept once. A full table gives up its oldest row.
-    pub async fn after(&self, said: Said) -> Result<(), StoreError> {
-        if !self.recall.listens(&said.agent) {
+    pub async fn after(&self, recall: &Recall, said: Said) -> Result<(), StoreError> {
+        if !recall.listens(&said.agent) {
             return Ok(());
         }
-        let most = i64::from(self.recall.config.waiting.max(1));
+        let most = i64::from(recall.config.waiting.max(1));
         let Ok(body) = serde_json::to_string(&said) else { return Ok(()) };
         let given_up = self
             .db
@@ -84,21 +83,24 @@ impl Outbox {
         Ok(u64::try_from(self.db.read(count).await?).unwrap_or(0))
     }
 
-    /// Tells what waits, until stopped.
-    pub async fn run(self, stop: Stop) -> Result<(), Failure> {
+    /// Tells what waits, until stopped. `recall` is the configuration in force.
+    pub async fn run(self, recall: impl Fn() -> Arc<Recall>, stop: Stop) -> Result<(), Failure> {
         let nudge = Arc::clone(&self.nudge);
         sanctum_kernel::reconcile::reconcile(&stop, PERIOD, &nudge, || {
-            let outbox = self.clone();
-            async move { outbox.tell().await }
+            let (outbox, recall) = (self.clone(), recall());
+            async move { outbox.tell(&recall).await }
         })
         .await;
         Ok(())
     }
 
     /// Tells everything that is due. Who does not answer is not asked for the rest.
-    pub(super) async fn tell(&self) -> Result<(), Failure> {
+    pub(super) async fn tell(&self, recall: &Recall) -> Result<(), Failure> {
+        if recall.config.url.is_none() {
+            return Ok(());
+        }
         loop {
-            let now = self.recall.clock.now().as_millisecond();
+            let now = recall.clock.now().as_millisecond();
             let next = self.db.read(move |c| {
                 c.query_row(
                     "SELECT id, key, body, tries FROM memory_outbox WHERE due <= ?1 ORDER BY id LIMIT 1",
@@ -110,8 +112,8 @@ impl Outbox {
                 .optional()
             });
             let Some(row) = next.await? else { return Ok(()) };
-            let outgoing = self.recall.outgoing("/ingest", row.body.into_bytes(), Some(&row.key), TIMEOUT);
-            let outcome = self.recall.outbound.send(outgoing).await;
+            let outgoing = recall.outgoing("/ingest", row.body.into_bytes(), Some(&row.key), TIMEOUT);
+            let outcome = recall.outbound.send(outgoing).await;
             let status = outcome.as_ref().map_or(0, |answer| answer.status);
             // What it has is taken; what it will never take is not kept for it.
             let settled = matches!(status, 200..=299 | 409) || row.tries >= TRIES;

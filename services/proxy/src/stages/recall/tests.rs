@@ -149,13 +149,14 @@ fn said(key: &str) -> Said {
 
 struct Box_ {
     outbox: Outbox,
+    recall: Arc<Recall>,
     _dir: tempfile::TempDir,
 }
 
 fn outbox(recall: Recall) -> Box_ {
     let dir = tempfile::tempdir().unwrap();
     let db = Db::open(&dir.path().join("t.db"), &[OUTBOX]).unwrap();
-    Box_ { outbox: Outbox::new(db, Arc::new(recall)), _dir: dir }
+    Box_ { outbox: Outbox::new(db), recall: Arc::new(recall), _dir: dir }
 }
 
 #[tokio::test]
@@ -164,14 +165,14 @@ async fn what_was_said_is_told_once_whatever_comes_between() {
     running.peer.lock().unwrap().refusals = vec![500, 500];
     let clock = Clock::system();
     let config = Config { url: Some(running.url.clone()), ingest: true, ..Config::default() };
-    let Box_ { outbox, _dir } = outbox(Recall::new(config, None, clock.clone()));
+    let Box_ { outbox, recall, _dir } = outbox(Recall::new(config, None, clock.clone()));
     for key in ["a", "b", "a"] {
-        outbox.after(said(key)).await.unwrap();
+        outbox.after(&recall, said(key)).await.unwrap();
     }
     assert_eq!(outbox.waiting().await.unwrap(), 2, "the same key is kept once");
     let (stopper, stop) = sanctum_kernel::stop::channel();
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(outbox.clone().run(stop));
+    tasks.spawn(outbox.clone().run(move || Arc::clone(&recall), stop));
     eventually("both are told", Duration::from_secs(20), async || {
         clock.step(jiff::SignedDuration::from_secs(5));
         outbox.nudge.nudge();
@@ -190,10 +191,10 @@ async fn what_was_said_is_told_once_whatever_comes_between() {
 async fn what_memory_will_never_take_does_not_hold_up_the_rest() {
     let running = start();
     running.peer.lock().unwrap().refusals = vec![422];
-    let Box_ { outbox, _dir } = outbox(recall(&running.url));
-    outbox.after(said("bad")).await.unwrap();
-    outbox.after(said("good")).await.unwrap();
-    outbox.tell().await.unwrap();
+    let Box_ { outbox, recall, _dir } = outbox(recall(&running.url));
+    outbox.after(&recall, said("bad")).await.unwrap();
+    outbox.after(&recall, said("good")).await.unwrap();
+    outbox.tell(&recall).await.unwrap();
     assert_eq!(outbox.waiting().await.unwrap(), 0);
     assert_eq!(running.peer.lock().unwrap().told.len(), 1);
 }
@@ -207,16 +208,16 @@ async fn a_full_table_gives_up_its_oldest_and_nobody_listens_for_others() {
         agents: vec!["yoda".to_owned()],
         ..Config::default()
     };
-    let Box_ { outbox, _dir } = outbox(Recall::new(config, None, Clock::system()));
+    let Box_ { outbox, recall, _dir } = outbox(Recall::new(config, None, Clock::system()));
     for key in ["a", "b", "c", "d", "e"] {
-        outbox.after(said(key)).await.unwrap();
+        outbox.after(&recall, said(key)).await.unwrap();
     }
-    outbox.after(Said { agent: "windu".to_owned(), ..said("f") }).await.unwrap();
+    outbox.after(&recall, Said { agent: "windu".to_owned(), ..said("f") }).await.unwrap();
     let keys = outbox.db.read(|c| {
         c.query_row("SELECT group_concat(key) FROM memory_outbox", [], |row| row.get::<_, String>(0))
     });
     assert_eq!(keys.await.unwrap(), "c,d,e");
-    outbox.tell().await.unwrap();
+    outbox.tell(&recall).await.unwrap();
     assert_eq!(outbox.waiting().await.unwrap(), 3, "what could not be told waits");
 }
 
