@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sanctum_http::Bytes;
+use sanctum_llm::view::Marks;
 use sanctum_llm::{Answer, Dialect, Finish as Said, Loss, Malformed, Part, Request, Role, count, messages};
 
 use crate::ask::Ask;
@@ -47,7 +48,8 @@ impl Wish<'_> {
             || self.room.is_some()
             || self.wary
             || (self.cloud && self.stages.mask.is_on())
-            || (target == Dialect::Messages && self.stages.marks_on())
+            // Where the client has set marks of its own, nothing is added.
+            || (target == Dialect::Messages && self.stages.marks_on() && ask.marks == Marks::None)
             || (ask.signed && self.stages.repair.is_on())
     }
 }
