@@ -169,8 +169,7 @@ fn may_depend(folder: &str, name: &str, on: &str) -> bool {
     let Some(on) = on.strip_prefix("sanctum-") else { return true };
     match (folder, name.strip_prefix("sanctum-").unwrap_or(name)) {
         ("services", _) => ["kernel", "api", "http", "store", "llm"].contains(&on),
-        ("wire", _) => false,
-        ("core", "kernel") => false,
+        ("wire", _) | ("core", "kernel") => false,
         ("core", "api" | "settings" | "store") => on == "kernel",
         ("core", "http") => ["kernel", "api"].contains(&on),
         ("core", "host") => ["kernel", "settings", "http", "api"].contains(&on),

@@ -59,8 +59,7 @@ fn receiver() -> (String, mpsc::Receiver<String>) {
 fn pids(program: &Program) -> BTreeMap<String, u64> {
     let ran = program.run(&["status", "--json"]);
     let Ok(services) = serde_json::from_str::<serde_json::Value>(&ran.out) else { return BTreeMap::new() };
-    let services =
-        services.as_array().or_else(|| services["services"].as_array()).cloned().unwrap_or_default();
+    let services = services.as_array().cloned().unwrap_or_default();
     let ready =
         services.iter().filter(|service| service["phase"] == "ready" && service["name"] != "supervise");
     ready
@@ -71,7 +70,7 @@ fn pids(program: &Program) -> BTreeMap<String, u64> {
 fn supervisor(program: &Program) -> Option<Pid> {
     let text = std::fs::read_to_string(program.home().join("run/supervise.beat")).ok()?;
     let beat: serde_json::Value = serde_json::from_str(&text).ok()?;
-    Pid::from_raw(i32::try_from(beat["pid"].as_i64()?).ok()?)
+    Pid::from_raw(i32::try_from(beat.get("pid")?.as_i64()?).ok()?)
 }
 
 fn house(url: &str) -> Program {
