@@ -112,12 +112,11 @@ async fn prepare(
     account.guess.input = ask.input;
     note_class(account, &class);
     stages::limit(gate, &who, &ask, account)?;
-    let key = match stages::remembered(gate, api, &who, &bytes, &class, account) {
-        Look::Hit { kept, age } => return Ok(Prepared::Kept(kept, age)),
-        Look::Miss(key) => Some(key),
-        Look::Off => None,
-    };
-    let recalled = stages::recall(gate, api, &who, &bytes, &class, key, account).await;
+    let look = stages::remembered(gate, api, &who, &bytes, &class, account);
+    if let Look::Hit { kept, age } = look {
+        return Ok(Prepared::Kept(kept, age));
+    }
+    let recalled = stages::recall(gate, api, &who, &bytes, &class, account).await;
     ask.input += recalled.as_ref().map_or(0, |recalled| u64::from(recalled.tokens));
     let resolution = resolve(gate, &who, &ask, &class).ok_or_else(|| unknown(&ask))?;
     account.line().rule = Cow::Owned(resolution.rule.to_string());

@@ -12,7 +12,7 @@ use crate::gate::Gate;
 use crate::identity::Who;
 use crate::kinds::Privacy;
 use crate::refusal::Refusal;
-use crate::stages::cache::{Key, Look};
+use crate::stages::cache::Look;
 use crate::stages::recall::{Recalled, Said};
 
 /// The rate of the key; of the agent where it has none.
@@ -53,6 +53,9 @@ pub(crate) fn remembered(
     let now = gate.house.shared.clock.now();
     let look = gate.stages.cache.before(&who.agent, api.word(), bytes, class.privacy, now);
     account.told.extend(look.word().map(|word| ("x-sanctum-cache", word.to_owned())));
+    if let Look::Miss(key) = look {
+        account.after = Aftermath::new(gate, Some(key), None);
+    }
     look
 }
 
@@ -63,13 +66,11 @@ pub(crate) async fn recall(
     who: &Who,
     bytes: &Bytes,
     class: &Class,
-    key: Option<Key>,
     account: &mut Account,
 ) -> Option<Recalled> {
     let memory = &gate.stages.recall;
     let (asks, tells) = (memory.recalls(&who.agent), memory.listens(&who.agent));
     if !api.completes() || !(asks || tells) {
-        account.after = Aftermath::new(gate, key, None);
         return None;
     }
     let latest = View::scan(api.shape(), bytes).map(|view| view.latest().into_owned()).unwrap_or_default();
@@ -82,6 +83,7 @@ pub(crate) async fn recall(
         assistant: String::new(),
         model: String::new(),
     });
+    let key = account.after.take().and_then(|after| after.key);
     account.after = Aftermath::new(gate, key, said);
     match memory.before(&who.agent, &latest, class.privacy).await {
         Ok(recalled) => Some(recalled),

@@ -30,7 +30,7 @@ async fn what_is_personal_does_not_reach_the_cloud_and_comes_back_in_answers_and
     world.cloud.script(vec![Reply::text("Dear [NAME_1], I wrote to [EMAIL_1]."); 2]);
     let answer = post(&house, "/v1/chat/completions", &ask).await;
     assert_eq!(answer.status, 200, "{}", text(&answer));
-    let sent = String::from_utf8(world.cloud.last().body.clone().into()).unwrap();
+    let sent = String::from_utf8(world.cloud.last().body.clone()).unwrap();
     assert!(sent.contains("[EMAIL_1]") && !sent.contains("anne@") && !sent.contains("Chloé"), "{sent}");
     let content = json_of(&answer)["choices"][0]["message"]["content"].clone();
     assert_eq!(content, "Dear Chloé, I wrote to anne@example.org.");
@@ -39,7 +39,7 @@ async fn what_is_personal_does_not_reach_the_cloud_and_comes_back_in_answers_and
     let mut local = ask;
     local["model"] = "small".into();
     post(&house, "/v1/chat/completions", &local).await;
-    let sent = String::from_utf8(world.local.last().body.clone().into()).unwrap();
+    let sent = String::from_utf8(world.local.last().body.clone()).unwrap();
     assert!(sent.contains("anne@example.org"), "what stays in the house is not masked");
     let lines = lines(&house, 3).await;
     assert!(lines[0]["marks"].to_string().contains("masked"), "{}", lines[0]);
@@ -108,7 +108,7 @@ async fn long_prompts_to_anthropic_are_marked_unless_the_client_did() {
 }
 
 /// A memory service that knows two things and keeps what it is told.
-async fn memory() -> (String, Arc<Mutex<Vec<Value>>>, tokio::task::JoinSet<()>, sanctum_kernel::stop::Stopper) {
+fn memory() -> (String, Arc<Mutex<Vec<Value>>>, tokio::task::JoinSet<()>, sanctum_kernel::stop::Stopper) {
     let told: Arc<Mutex<Vec<Value>>> = Arc::default();
     let keep = Arc::clone(&told);
     let recall = on_post(async || {
@@ -131,7 +131,7 @@ async fn memory() -> (String, Arc<Mutex<Vec<Value>>>, tokio::task::JoinSet<()>, 
 
 #[tokio::test]
 async fn memories_go_with_a_request_and_what_was_said_is_told() {
-    let (url, told, _tasks, _stopper) = memory().await;
+    let (url, told, _tasks, _stopper) = memory();
     let world = World::new();
     let house = world.house(&format!("[proxy.recall]\nurl = \"{url}\"\nrecall = true\ningest = true")).await;
     world.cloud.script(vec![Reply::text("Leek, of course."); 2]);
