@@ -58,8 +58,9 @@ fn receiver() -> (String, mpsc::Receiver<String>) {
 /// The processes of the services, the supervisor's own aside.
 fn pids(program: &Program) -> BTreeMap<String, u64> {
     let ran = program.run(&["status", "--json"]);
-    let Ok(services) = serde_json::from_str::<serde_json::Value>(&ran.out) else { return BTreeMap::new() };
-    let services = services.as_array().cloned().unwrap_or_default();
+    let status = serde_json::from_str::<serde_json::Value>(&ran.out).unwrap_or_default();
+    let services =
+        status.get("services").and_then(|services| services.as_array()).cloned().unwrap_or_default();
     let ready =
         services.iter().filter(|service| service["phase"] == "ready" && service["name"] != "supervise");
     ready
