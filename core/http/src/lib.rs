@@ -27,7 +27,7 @@ pub use feed::{Feed, Published};
 pub use http_body_util::Full;
 pub use hyper;
 pub use hyper::body::{Body, Frame, Incoming, SizeHint};
-pub use origin::{BadOrigin, Origin, Received, Reach, SendError, Trust};
+pub use origin::{BadOrigin, Origin, Reach, Received, SendError, Trust};
 pub use outbound::{Answer, Outbound, OutboundError, Outgoing, Streaming};
 pub use refusal::Refusal;
 pub use routes::{Op, Routes};

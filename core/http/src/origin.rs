@@ -129,7 +129,10 @@ impl Origin {
             open: AtomicUsize::new(0),
         };
         if let Some(pem) = &inner.trust.authorities {
-            CertificateDer::pem_slice_iter(pem).next().ok_or(BadOrigin::Pem("ca"))?.map_err(|_| BadOrigin::Pem("ca"))?;
+            CertificateDer::pem_slice_iter(pem)
+                .next()
+                .ok_or(BadOrigin::Pem("ca"))?
+                .map_err(|_| BadOrigin::Pem("ca"))?;
         }
         if let Some((chain, key)) = &inner.trust.identity {
             CertificateDer::from_pem_slice(chain).map_err(|_| BadOrigin::Pem("client certificate"))?;
@@ -216,7 +219,8 @@ impl Origin {
             return self.one(stream).await;
         }
         let failed = |error: &dyn std::fmt::Display| SendError::Connect(error.to_string());
-        let tls = self.0.tls.get_or_init(|| connector(&self.0.trust)).as_ref().map_err(|error| failed(error))?;
+        let tls =
+            self.0.tls.get_or_init(|| connector(&self.0.trust)).as_ref().map_err(|error| failed(error))?;
         let name = ServerName::try_from(self.0.host.clone()).map_err(|error| failed(&error))?;
         let stream = tls.connect(name, stream).await.map_err(|error| failed(&error))?;
         if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
@@ -265,7 +269,10 @@ impl Origin {
     fn keep<E>(&self, connection: impl Future<Output = Result<(), E>> + Send + 'static) {
         self.0.open.fetch_add(1, Ordering::Relaxed);
         let origin = Arc::downgrade(&self.0);
-        #[expect(clippy::disallowed_methods, reason = "a connection ends when nobody holds its sender any more")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a connection ends when nobody holds its sender any more"
+        )]
         tokio::spawn(async move {
             connection.await.ok();
             if let Some(origin) = origin.upgrade() {
@@ -376,9 +383,10 @@ fn connector(trust: &Trust) -> Result<TlsConnector, String> {
 }
 
 fn configure(trust: &Trust) -> Result<rustls::ClientConfig, String> {
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
+    let builder =
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?;
     let builder = match &trust.authorities {
         None => builder.with_native_roots().map_err(|error| error.to_string())?,
         Some(pem) => {

@@ -212,8 +212,9 @@ fn health(spec: &'static Spec, shared: &Shared, since: Timestamp) -> impl IntoRe
 fn metrics(shared: &Shared) -> impl IntoResponse + use<> {
     let mut text = String::new();
     let own = shared.metrics.with(|registry| sanctum_kernel::metrics::encode_registry(&mut text, registry));
-    let standard =
-        shared.metrics.with_standard(|registry| sanctum_kernel::metrics::encode_registry(&mut text, registry));
+    let standard = shared
+        .metrics
+        .with_standard(|registry| sanctum_kernel::metrics::encode_registry(&mut text, registry));
     match own.and(standard).and_then(|()| sanctum_kernel::metrics::encode_eof(&mut text)) {
         Ok(()) => {
             Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))

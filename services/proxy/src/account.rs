@@ -10,6 +10,7 @@ use sanctum_llm::{Dialect, Loss, Usage};
 
 use crate::aftermath::Aftermath;
 use crate::ask::Api;
+use crate::attempt::Trail;
 use crate::budget::{Reservation, Spent, cost};
 use crate::config::Locality;
 use crate::gate::Gate;
@@ -159,6 +160,30 @@ impl Account {
         }
     }
 
+    /// What an attempt has left behind.
+    pub(crate) fn absorb(&mut self, trail: Trail) {
+        if let Some(serving) = &mut self.serving {
+            serving.exposed &= trail.exposed;
+        }
+        self.lose(&trail.losses);
+        self.marked(&trail.marks);
+        self.usage = trail.usage;
+    }
+
+    /// A second candidate that was asked beside the first came too late: it may count what it has read.
+    pub(crate) fn raced(&mut self, pick: &Pick, since: Instant) {
+        let usage = Usage { output: 0, ..self.guess };
+        self.spent = self.spent.plus(cost(&pick.entry.price.unwrap_or_default(), &usage));
+        self.line.egress |= pick.entry.locality == Locality::Cloud;
+        self.line.attempts.push(Attempt {
+            provider: pick.entry.provider.to_string(),
+            model: pick.name.to_string(),
+            outcome: Cow::Borrowed("late"),
+            ms: since.elapsed().as_secs_f64() * 1e3,
+        });
+        self.marked(&[Cow::Borrowed("hedged")]);
+    }
+
     /// The attempt came to nothing. `charged` if the provider may count it all the same.
     pub(crate) fn failed(&mut self, outcome: &Cow<'static, str>, charged: bool) {
         self.note(outcome.clone());
@@ -222,13 +247,6 @@ impl Account {
 
     pub(crate) fn price(&self) -> Price {
         self.serving.as_ref().map(|serving| serving.price).unwrap_or_default()
-    }
-
-    pub(crate) const fn reserved(&self) -> Nano {
-        match &self.money {
-            Some(money) => money.amount(),
-            None => Nano(0),
-        }
     }
 
     pub(crate) fn lose(&mut self, losses: &[Loss]) {

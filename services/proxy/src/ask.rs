@@ -63,14 +63,6 @@ impl Api {
             Self::Speech => Endpoint::Speech,
         }
     }
-
-    /// The scope a key needs for it.
-    pub(crate) const fn scope(self) -> &'static str {
-        match self {
-            Self::Embeddings => "embeddings",
-            _ => "chat",
-        }
-    }
 }
 
 /// A request without its words.
@@ -86,7 +78,6 @@ pub(crate) struct Ask {
     pub(crate) tools: bool,
     pub(crate) images: bool,
     pub(crate) signed: bool,
-    pub(crate) continues: bool,
     pub(crate) marks: Marks,
     /// The client wants the tokens counted in its stream.
     pub(crate) wants_usage: bool,
@@ -125,7 +116,6 @@ impl Ask {
             tools: !view.tools.is_empty(),
             images: view.images > 0,
             signed: view.signed,
-            continues: view.continues,
             marks: view.marks,
             wants_usage: view.include_usage.as_ref().is_some_and(|(on, _)| *on),
             places: Places {

@@ -10,9 +10,8 @@ use http_body_util::BodyExt;
 use sanctum_http::hyper::http::response::Parts;
 use sanctum_http::hyper::http::{HeaderName, HeaderValue};
 use sanctum_http::{Body, Bytes, HeaderMap, Received, header};
-use sanctum_llm::{Dialect, Fault, FaultKind, Usage};
+use sanctum_llm::{Dialect, Fault, FaultKind, Loss, Usage};
 
-use crate::account::Account;
 use crate::ask::Ask;
 use crate::compose;
 use crate::config::Locality;
@@ -22,7 +21,7 @@ use crate::refusal::Refusal;
 use crate::relay::Relay;
 use crate::scan::{Judged, Scanner, broken, judge};
 use crate::upstream::{Unanswered, With, send};
-use crate::usage::Finish;
+use crate::usage::{Finish, Word};
 
 /// The largest answer that is read whole.
 const LARGEST: usize = 256 * 1024 * 1024;
@@ -47,6 +46,8 @@ pub(crate) struct Begun {
     /// The client's.
     pub(crate) dialect: Dialect,
     pub(crate) swallow: bool,
+    /// Its place among those its provider takes at once.
+    pub(crate) turn: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
 /// An attempt that came to nothing.
@@ -63,6 +64,17 @@ pub(crate) struct Failed {
     pub(crate) charged: bool,
     /// It refuses signed reasoning of somebody else: worth one more try without.
     pub(crate) signature: bool,
+}
+
+/// What an attempt leaves behind, whatever becomes of it.
+#[derive(Debug, Default)]
+pub(crate) struct Trail {
+    /// The letter has gone out.
+    pub(crate) exposed: bool,
+    pub(crate) losses: Vec<Loss>,
+    pub(crate) marks: Vec<Word>,
+    /// What an answer that is not used says to have cost.
+    pub(crate) usage: Option<Usage>,
 }
 
 /// What goes with every attempt of a request.
@@ -88,7 +100,12 @@ struct Dressed<R> {
 }
 
 /// The client's bytes where they will do, the request in other words where they will not.
-fn dress<R: Reach>(call: &Call<'_>, letter: &Letter<R>, seat: &Seat<R>, account: &mut Account) -> Result<Dressed<R>, Refusal> {
+fn dress<R: Reach>(
+    call: &Call<'_>,
+    letter: &Letter<R>,
+    seat: &Seat<R>,
+    trail: &mut Trail,
+) -> Result<Dressed<R>, Refusal> {
     let (ask, dialect) = (call.ask, compose::dialect(call.ask, seat));
     let cloud = seat.pick().entry.locality == Locality::Cloud;
     let wish = Wish { cloud, ..call.wish };
@@ -97,8 +114,8 @@ fn dress<R: Reach>(call: &Call<'_>, letter: &Letter<R>, seat: &Seat<R>, account:
         return Ok(Dressed { letter: composed.letter, swallow: composed.swallow, recast: None, dialect });
     }
     let recast = letter.read(|body| recast::recast(body, ask, dialect, seat.pick(), &wish))?;
-    account.lose(&recast.losses);
-    account.marked(&recast.marks);
+    trail.losses.extend(recast.losses.iter().cloned());
+    trail.marks.extend(recast.marks.iter().cloned());
     let letter = letter.rewritten(|_| recast.body.clone());
     Ok(Dressed { letter, swallow: false, recast: Some(recast), dialect })
 }
@@ -108,9 +125,9 @@ pub(crate) async fn attempt<R: Reach>(
     call: &Call<'_>,
     letter: &Letter<R>,
     seat: &Seat<R>,
-    account: &mut Account,
+    trail: &mut Trail,
 ) -> Result<Answered, Failed> {
-    let dressed = dress(call, letter, seat, account).map_err(|refusal| Failed {
+    let dressed = dress(call, letter, seat, trail).map_err(|refusal| Failed {
         next: false,
         blame: false,
         ..failed("malformed", Refusal { finish: Finish::Refused, ..refusal })
@@ -128,22 +145,33 @@ pub(crate) async fn attempt<R: Reach>(
         same_dialect,
         timeout: until.saturating_duration_since(Instant::now()),
     };
-    account.expose();
+    trail.exposed = true;
     let response = send(&dressed.letter, seat, with).await.map_err(unanswered)?;
     let (parts, body) = response.into_parts();
     if !parts.status.is_success() {
         return Err(refused(call, parts, body, seat, dressed.dialect, until).await);
     }
-    let streams = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    let streams = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
     if !(call.ask.stream && streams) {
-        return whole(call, parts, body, &dressed, account).await;
+        return whole(call, parts, body, &dressed, trail).await;
     }
     let client = call.ask.api.dialect();
     let relay = match &dressed.recast {
         Some(recast) => Relay::other(recast, dressed.dialect, client),
         None => Relay::Same(Scanner::new(client)),
     };
-    let begun = Begun { parts, body, first: VecDeque::new(), relay, dialect: client, swallow: dressed.swallow };
+    let begun = Begun {
+        parts,
+        body,
+        first: VecDeque::new(),
+        relay,
+        dialect: client,
+        swallow: dressed.swallow,
+        turn: None,
+    };
     begin(call, begun, until).await.map(Answered::Stream)
 }
 
@@ -152,29 +180,33 @@ async fn whole<R>(
     mut parts: Parts,
     body: Received,
     dressed: &Dressed<R>,
-    account: &mut Account,
+    trail: &mut Trail,
 ) -> Result<Answered, Failed> {
     let body = collect(body, LARGEST, call.idle).await.map_err(|why| broke(&why))?;
     if !call.ask.api.completes() {
-        let usage = (call.ask.api == crate::ask::Api::Embeddings).then(|| judge(dressed.dialect, &body).usage).flatten();
+        let usage = (call.ask.api == crate::ask::Api::Embeddings)
+            .then(|| judge(dressed.dialect, &body).usage)
+            .flatten();
         return Ok(Answered::Whole { parts, body, usage, finish: Finish::Stop });
     }
     let Some(recast) = &dressed.recast else {
         let Judged { usage, finish, broken } = judge(dressed.dialect, &body);
         return match broken {
             None => Ok(Answered::Whole { parts, body, usage, finish }),
-            Some(fault) => Err(bad_answer(fault, usage, account)),
+            Some(fault) => Err(bad_answer(fault, usage, trail)),
         };
     };
     let (judged, written, losses) = recast::answer(recast, dressed.dialect, call.ask.api.dialect(), &body);
     let Judged { usage, finish, broken } = judged;
     match (broken, written) {
         (None, Some(body)) => {
-            account.lose(&losses);
+            trail.losses.extend(losses);
             parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             Ok(Answered::Whole { parts, body, usage, finish })
         }
-        (fault, _) => Err(bad_answer(fault.unwrap_or_else(|| empty("the provider's answer is empty")), usage, account)),
+        (fault, _) => {
+            Err(bad_answer(fault.unwrap_or_else(|| empty("the provider's answer is empty")), usage, trail))
+        }
     }
 }
 
@@ -252,7 +284,8 @@ async fn collect(mut body: Received, most: usize, idle: Duration) -> Result<Byte
     let mut all: Vec<u8> = Vec::new();
     let mut only: Option<Bytes> = None;
     while !body.is_end_stream() {
-        let frame = tokio::time::timeout(idle, body.frame()).await.map_err(|_| "it fell silent".to_owned())?;
+        let frame =
+            tokio::time::timeout(idle, body.frame()).await.map_err(|_| "it fell silent".to_owned())?;
         let Some(frame) = frame else { break };
         let Ok(data) = frame.map_err(|error| error.to_string())?.into_data() else { continue };
         if all.len() + data.len() > most {
@@ -278,13 +311,20 @@ fn failed(outcome: impl Into<Cow<'static, str>>, refusal: Refusal) -> Failed {
 
 fn unanswered(why: Unanswered) -> Failed {
     match why {
-        Unanswered::Connect(why) => {
-            failed("connect", Refusal::new(502, FaultKind::Internal, "upstream_unreachable", format!("the provider cannot be reached: {why}")))
-        }
+        Unanswered::Connect(why) => failed(
+            "connect",
+            Refusal::new(
+                502,
+                FaultKind::Internal,
+                "upstream_unreachable",
+                format!("the provider cannot be reached: {why}"),
+            ),
+        ),
         Unanswered::Broken(why) => broke(&why),
         Unanswered::Slow(after) => {
             let message = format!("the provider has not begun to answer within {} s", after.as_secs());
-            let mut slow = failed("timeout", Refusal::new(504, FaultKind::Timeout, "upstream_timeout", message));
+            let mut slow =
+                failed("timeout", Refusal::new(504, FaultKind::Timeout, "upstream_timeout", message));
             slow.charged = true;
             slow
         }
@@ -303,8 +343,8 @@ fn empty(message: &str) -> Fault {
 }
 
 /// A whole answer that is none; what it says to have cost has been spent.
-fn bad_answer(fault: Fault, usage: Option<Usage>, account: &mut Account) -> Failed {
-    account.usage = usage;
+fn bad_answer(fault: Fault, usage: Option<Usage>, trail: &mut Trail) -> Failed {
+    trail.usage = usage;
     bad(fault)
 }
 
@@ -341,7 +381,8 @@ async fn refused<R: Reach>(
     let body = collect(body, LARGEST_REFUSAL, wait).await.unwrap_or_default();
     let fault = dialect.codec().read_fault(status, &body);
     let lower = fault.message.to_lowercase();
-    let signature = status == 400 && call.ask.signed && (lower.contains("signature") || lower.contains("thinking"));
+    let signature =
+        status == 400 && call.ask.signed && (lower.contains("signature") || lower.contains("thinking"));
     let (next, blame) = match status {
         400 | 413 => (fault.kind == FaultKind::ContextLength, false),
         // What is wrong there is the house's to mend, and no client's.

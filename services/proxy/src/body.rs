@@ -32,22 +32,37 @@ pub(crate) struct Waiting {
     dialect: Dialect,
     beat: Pin<Box<Sleep>>,
     every: Duration,
-    ending: bool,
+    ending: Ending,
+}
+
+/// How far a failure has got.
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    No,
+    Told,
+    Cut,
 }
 
 impl Waiting {
     /// Begins with a heartbeat at once: the client has waited long enough.
     pub(crate) fn new(later: Later, dialect: Dialect, every: Duration) -> Self {
         let beat = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Self { later: Some(later), then: None, dialect, beat, every, ending: false }
+        Self { later: Some(later), then: None, dialect, beat, every, ending: Ending::No }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         if let Some(then) = &mut self.then {
             return Pin::new(&mut **then).poll_frame(cx);
         }
-        if self.ending {
-            return Poll::Ready(Some(Err("nobody answered".into())));
+        match self.ending {
+            Ending::No => {}
+            Ending::Told => {
+                // The connection gets a turn to send it before it is cut.
+                self.ending = Ending::Cut;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Ending::Cut => return Poll::Ready(Some(Err("nobody answered".into()))),
         }
         if let Some(later) = &mut self.later
             && let Poll::Ready(response) = later.as_mut().poll(cx)
@@ -61,7 +76,7 @@ impl Waiting {
             }
             // The status has been sent long ago, so the failure is told inside the stream, and the stream is cut.
             let OutBody::Whole(error) = body else { return Poll::Ready(Some(Err("nobody answered".into()))) };
-            self.ending = true;
+            self.ending = Ending::Told;
             let event = failure(self.dialect, &error.unwrap_or_default());
             return Poll::Ready(Some(Ok(Frame::data(event))));
         }

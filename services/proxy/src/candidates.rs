@@ -68,10 +68,16 @@ impl fmt::Display for Dropped {
         match self {
             Self::Private => f.write_str("it is not in this house, and this must not leave it"),
             Self::Cannot(can) => write!(f, "it cannot do {}", can.word()),
-            Self::Context(needed, room) => write!(f, "it has room for {room} tokens, and {needed} are needed"),
-            Self::Weaker(floor) => write!(f, "it is weaker than {}, and this is never weakened", tier(*floor)),
+            Self::Context(needed, room) => {
+                write!(f, "it has room for {room} tokens, and {needed} are needed")
+            }
+            Self::Weaker(floor) => {
+                write!(f, "it is weaker than {}, and this is never weakened", tier(*floor))
+            }
             Self::Open(until) => write!(f, "its provider fails; it is left alone until {until}"),
-            Self::Probing => f.write_str("its provider has failed; one request is finding out whether it still does"),
+            Self::Probing => {
+                f.write_str("its provider has failed; one request is finding out whether it still does")
+            }
             Self::Resting(until) => write!(f, "its provider asks to be left alone until {until}"),
             Self::Unusable(why) => write!(f, "its provider cannot be asked: {why}"),
             Self::Unpriced => f.write_str("its price is not known, so no cap could hold"),
@@ -117,7 +123,11 @@ pub(crate) fn resolve(gate: &Gate, who: &Who, ask: &Ask, class: &Class) -> Optio
     if let Some(resolution) = own_credentials(gate, who, ask) {
         return Some(resolution);
     }
-    let asked = if matches!(ask.model.as_str(), "" | AUTO) { agent.model.as_deref().unwrap_or(AUTO) } else { &ask.model };
+    let asked = if matches!(ask.model.as_str(), "" | AUTO) {
+        agent.model.as_deref().unwrap_or(AUTO)
+    } else {
+        &ask.model
+    };
     let (rule, mut picks) = if asked == AUTO {
         let want = wanted(gate, who, class);
         let mut choices: Vec<Pick> = table.choices().collect();
@@ -127,7 +137,12 @@ pub(crate) fn resolve(gate: &Gate, who: &Who, ask: &Ask, class: &Class) -> Optio
         let (first, rule) = table.find(asked)?;
         let own = first.entry.fallback.clone();
         let others = agent.fallback.as_ref().unwrap_or(&gate.config.fallback);
-        let rest = own.iter().chain(others).filter_map(|name| table.configured(name));
+        // Vectors of two models do not compare, and a voice is a voice: only completions are somebody else's to answer.
+        let rest = own
+            .iter()
+            .chain(others)
+            .filter(|_| ask.api.completes())
+            .filter_map(|name| table.configured(name));
         (rule, std::iter::once(first).chain(rest).collect())
     };
     let mut seen: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(picks.len());
@@ -140,7 +155,7 @@ pub(crate) fn resolve(gate: &Gate, who: &Who, ask: &Ask, class: &Class) -> Optio
     picks.retain(&mut fresh);
     let mut picks: Vec<(Pick, bool)> = picks.into_iter().map(|pick| (pick, false)).collect();
     // What is private always has the house's own models to fall back on, the money only when it is gone.
-    if ask.api.completes() || class.privacy.is_private() {
+    if ask.api.completes() {
         let local = table.choices().filter(|pick| pick.entry.locality == Locality::Local);
         let mut local: Vec<Pick> = local.filter(&mut fresh).collect();
         local.sort_by_key(|pick| std::cmp::Reverse(pick.entry.tier));
@@ -152,7 +167,8 @@ pub(crate) fn resolve(gate: &Gate, who: &Who, ask: &Ask, class: &Class) -> Optio
 fn own_credentials(gate: &Gate, who: &Who, ask: &Ask) -> Option<Resolution> {
     who.foreign.as_ref()?;
     let mut routes = gate.config.own_credentials.iter();
-    let (name, route) = routes.find(|(_, route)| crate::glob::Glob::new(&route.models).matches(&ask.model))?;
+    let (name, route) =
+        routes.find(|(_, route)| crate::glob::Glob::new(&route.models).matches(&ask.model))?;
     let pick = gate.table.of(&route.provider, &ask.model)?;
     Some(Resolution { rule: Rule::OwnCredentials(name.clone()), picks: vec![(pick, false)], own: true })
 }
@@ -246,13 +262,17 @@ fn first_look(
         return Err(Dropped::Private);
     }
     let named = [ask.model.as_str(), entry.id.text(), &pick.name];
-    if !named.iter().any(|name| !name.is_empty() && *name != AUTO && who.may_ask(gate, name)) && !who.may_ask(gate, AUTO) {
+    if !named.iter().any(|name| !name.is_empty() && *name != AUTO && who.may_ask(gate, name))
+        && !who.may_ask(gate, AUTO)
+    {
         return Err(Dropped::NotAllowed);
     }
     if let Some(unusable) = provider.unusable().filter(|_| !own) {
         return Err(Dropped::Unusable(unusable.0.clone()));
     }
-    if let Some(can) = needed(ask).into_iter().find(|need| entry.can.as_ref().is_some_and(|can| !can.contains(need))) {
+    if let Some(can) =
+        needed(ask).into_iter().find(|need| entry.can.as_ref().is_some_and(|can| !can.contains(need)))
+    {
         return Err(Dropped::Cannot(can));
     }
     if matches!(ask.api, Api::Embeddings | Api::Speech | Api::CountTokens) && !serves(ask.api, provider) {
@@ -296,7 +316,9 @@ fn floor(rule: &Rule, class: &Class, all: &[Considered]) -> Option<Tier> {
     if !class.intent.is_pinned() {
         return None;
     }
-    let able = |one: &&Considered| !matches!(one.verdict, Err(Dropped::Private | Dropped::Cannot(_) | Dropped::Gone));
+    let able = |one: &&Considered| {
+        !matches!(one.verdict, Err(Dropped::Private | Dropped::Cannot(_) | Dropped::Gone))
+    };
     if *rule != Rule::Auto
         && let Some(asked) = all.first().filter(|one| able(one))
     {
@@ -367,6 +389,12 @@ fn estimate(gate: &Gate, ask: &Ask, entry: &Entry) -> Nano {
 }
 
 impl Plan {
+    /// Whether the first who is kept speaks this dialect itself.
+    pub(crate) fn first_speaks(&self, dialect: sanctum_llm::Dialect) -> bool {
+        let first = self.all.iter().find(|one| one.verdict.is_ok());
+        first.and_then(|one| one.provider.as_ref()).is_some_and(|provider| provider.speaks.contains(&dialect))
+    }
+
     /// The seats that are kept, as the type of the letter allows; anything beyond its reach is not even representable.
     pub(crate) fn seats<R: Reach>(&self) -> Vec<Kept<R>> {
         let kept = self.all.iter().filter(|one| one.verdict.is_ok());

@@ -79,11 +79,26 @@ mod tests {
     #[test]
     fn the_wish_for_tokens_is_put_in_wherever_it_belongs() {
         for (body, wanted) in [
-            (r#"{"model":"m","stream":true,"messages":[{}]}"#, r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{}]}"#),
-            (r#"{"stream_options":{},"model":"m","stream":true,"messages":[{}]}"#, r#"{"stream_options":{"include_usage":true},"model":"m","stream":true,"messages":[{}]}"#),
-            (r#"{"stream_options":{ },"model":"m","stream":true,"messages":[{}]}"#, r#"{"stream_options":{"include_usage":true },"model":"m","stream":true,"messages":[{}]}"#),
-            (r#"{"stream_options":{"x":1},"model":"m","stream":true,"messages":[{}]}"#, r#"{"stream_options":{"include_usage":true,"x":1},"model":"m","stream":true,"messages":[{}]}"#),
-            (r#"{"stream_options":{"include_usage": false},"model":"m","stream":true,"messages":[{}]}"#, r#"{"stream_options":{"include_usage": true},"model":"m","stream":true,"messages":[{}]}"#),
+            (
+                r#"{"model":"m","stream":true,"messages":[{}]}"#,
+                r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{}]}"#,
+            ),
+            (
+                r#"{"stream_options":{},"model":"m","stream":true,"messages":[{}]}"#,
+                r#"{"stream_options":{"include_usage":true},"model":"m","stream":true,"messages":[{}]}"#,
+            ),
+            (
+                r#"{"stream_options":{ },"model":"m","stream":true,"messages":[{}]}"#,
+                r#"{"stream_options":{"include_usage":true },"model":"m","stream":true,"messages":[{}]}"#,
+            ),
+            (
+                r#"{"stream_options":{"x":1},"model":"m","stream":true,"messages":[{}]}"#,
+                r#"{"stream_options":{"include_usage":true,"x":1},"model":"m","stream":true,"messages":[{}]}"#,
+            ),
+            (
+                r#"{"stream_options":{"include_usage": false},"model":"m","stream":true,"messages":[{}]}"#,
+                r#"{"stream_options":{"include_usage": true},"model":"m","stream":true,"messages":[{}]}"#,
+            ),
         ] {
             let edits: Vec<_> = wish(&ask(body)).into_iter().collect();
             let spliced = splice(&Bytes::from(body), &edits);

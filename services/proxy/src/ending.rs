@@ -21,10 +21,14 @@ pub(crate) fn ending(dialect: Dialect, scanner: &Scanner) -> Bytes {
             text
         }
         Dialect::Responses => {
-            let mut response = first.get("response").cloned().unwrap_or_else(|| serde_json::json!({ "object": "response" }));
+            let mut response =
+                first.get("response").cloned().unwrap_or_else(|| serde_json::json!({ "object": "response" }));
             if let Some(response) = response.as_object_mut() {
                 response.insert("status".to_owned(), "incomplete".into());
-                response.insert("incomplete_details".to_owned(), serde_json::json!({ "reason": "max_output_tokens" }));
+                response.insert(
+                    "incomplete_details".to_owned(),
+                    serde_json::json!({ "reason": "max_output_tokens" }),
+                );
             }
             let event = serde_json::json!({
                 "type": "response.incomplete", "sequence_number": scanner.events, "response": response,

@@ -1,7 +1,7 @@
 //! How a request would be routed: the same decisions as for a real one, told instead of acted on.
 
-use sanctum_api::proxy::{Candidate, Explain, Explanation};
 use sanctum_api::Problem;
+use sanctum_api::proxy::{Candidate, Explain, Explanation};
 use sanctum_http::{Caller, Refusal};
 use sanctum_kernel::Right;
 use sanctum_llm::view::Marks;
@@ -26,7 +26,8 @@ pub(crate) fn explain(gate: &Gate, caller: &Caller, ask: &Explain) -> Result<Exp
         Refusal(problem)
     })?;
     let tools: Vec<&str> = ask.tools.iter().map(String::as_str).collect();
-    let prompt = Prompt { latest: &ask.prompt, earlier: &[], system: None, tools: &tools, images: ask.images };
+    let prompt =
+        Prompt { latest: &ask.prompt, earlier: &[], system: None, tools: &tools, images: ask.images };
     let class = class::strictest(&prompt, gate.agent(&who.agent).class, declared);
     let asked = Ask {
         api: Api::Chat,
@@ -38,7 +39,6 @@ pub(crate) fn explain(gate: &Gate, caller: &Caller, ask: &Explain) -> Result<Exp
         tools: !tools.is_empty(),
         images: ask.images,
         signed: false,
-        continues: false,
         marks: Marks::None,
         wants_usage: false,
         places: Places::default(),

@@ -51,7 +51,9 @@ pub(crate) fn identify(gate: &Gate, headers: &HeaderMap, api: Api) -> Result<Who
                 who.foreign = foreign.or_else(|| other(headers, &name));
                 return checked(who, headers, api);
             }
-            Err(Denied::Unknown) => foreign = foreign.or_else(|| (name != OWN).then(|| (name, value.clone()))),
+            Err(Denied::Unknown) => {
+                foreign = foreign.or_else(|| (name != OWN).then(|| (name, value.clone())))
+            }
             Err(denied) => {
                 tracing::debug!(%denied, "a key was refused");
                 return Err(unauthorized());
@@ -70,7 +72,10 @@ pub(crate) fn identify(gate: &Gate, headers: &HeaderMap, api: Api) -> Result<Who
 
 fn other(headers: &HeaderMap, taken: &HeaderName) -> Option<(HeaderName, HeaderValue)> {
     let names = [X_API_KEY, header::AUTHORIZATION];
-    names.into_iter().filter(|name| name != taken).find_map(|name| Some((name.clone(), headers.get(&name)?.clone())))
+    names
+        .into_iter()
+        .filter(|name| name != taken)
+        .find_map(|name| Some((name.clone(), headers.get(&name)?.clone())))
 }
 
 fn admit(gate: &Gate, secret: &str) -> Result<Who, Denied> {

@@ -14,6 +14,7 @@ mod ending;
 mod explain;
 mod gate;
 mod glob;
+mod hedge;
 mod identity;
 pub mod intent;
 mod intern;

@@ -11,18 +11,18 @@ use jiff::SignedDuration;
 use sanctum_http::hyper::http::{HeaderName, HeaderValue, Request, Response, request};
 use sanctum_http::{Bytes, HeaderMap, Incoming, header};
 use sanctum_kernel::Trace;
-use sanctum_llm::FaultKind;
 use sanctum_llm::view::View;
+use sanctum_llm::{Dialect, FaultKind, count};
 
 use crate::account::Account;
 use crate::ask::{Api, Ask};
-use crate::attempt::{Answered, Call, Failed, attempt};
+use crate::attempt::{Answered, Call, Failed, Trail};
 use crate::body::{self, OutBody, Waiting};
 use crate::candidates::{Dropped, Kept, Plan, consider, resolve};
 use crate::class::{self, Class};
 use crate::gate::Gate;
+use crate::hedge::{race, turn};
 use crate::identity::{Who, identify};
-use crate::kinds::Privacy;
 use crate::pump::Pump;
 use crate::reach::{Envelope, Letter, Reach, Seat};
 use crate::recast::Wish;
@@ -50,6 +50,7 @@ pub(crate) async fn answer(gate: Arc<Gate>, api: Api, request: Request<Incoming>
     match prepare(&gate, api, head, incoming, &mut account).await {
         Err(refusal) => refusal.respond(api, account),
         Ok(Prepared::Kept(kept, age)) => replay(&kept, age, account),
+        Ok(Prepared::Counted(tokens)) => counted(tokens, account),
         Ok(Prepared::Asks(Envelope::Private(letter), ready)) => serve(*ready, letter, account).await,
         Ok(Prepared::Asks(Envelope::Open(letter), ready)) => serve(*ready, letter, account).await,
     }
@@ -60,6 +61,24 @@ enum Prepared {
     Asks(Envelope, Box<Ready>),
     /// The same was answered before.
     Kept(Arc<KeptAnswer>, SignedDuration),
+    /// Only its size was asked, and nobody needs to be asked for that.
+    Counted(u64),
+}
+
+/// The size of a prompt, as well as it can be told without its model.
+fn count_here(bytes: &Bytes) -> Result<u64, Refusal> {
+    let request = count::read(Dialect::Messages.codec(), bytes)?;
+    Ok(count::request(&request))
+}
+
+fn counted(tokens: u64, mut account: Box<Account>) -> Response<OutBody> {
+    let body = count::answer(Dialect::Messages, tokens);
+    account.end(Finish::Stop, 200, None);
+    let mut response = Response::new(OutBody::Whole(Some(Bytes::from(body))));
+    let headers = response.headers_mut();
+    body::mark(headers, &account);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// An answer from memory.
@@ -90,7 +109,6 @@ struct Ready {
     headers: HeaderMap,
     own: Option<(HeaderName, HeaderValue)>,
     query: Option<String>,
-    privacy: Privacy,
     recalled: Option<Recalled>,
 }
 
@@ -121,6 +139,9 @@ async fn prepare(
     let resolution = resolve(gate, &who, &ask, &class).ok_or_else(|| unknown(&ask))?;
     account.line().rule = Cow::Owned(resolution.rule.to_string());
     let plan = consider(gate, &who, &ask, &class, resolution);
+    if api == Api::CountTokens && !plan.first_speaks(Dialect::Messages) {
+        return Ok(Prepared::Counted(count_here(&bytes)?));
+    }
     if plan.own {
         account.paid_by_client();
     }
@@ -130,7 +151,7 @@ async fn prepare(
     let own = who.foreign.filter(|_| plan.own);
     let query = head.uri.query().map(str::to_owned);
     let privacy = class.privacy;
-    let ready = Ready { api, ask, plan, headers: forwarded(&head.headers), own, query, privacy, recalled };
+    let ready = Ready { api, ask, plan, headers: forwarded(&head.headers), own, query, recalled };
     Ok(Prepared::Asks(Envelope::seal(privacy, bytes), Box::new(ready)))
 }
 
@@ -198,7 +219,6 @@ async fn attempts<R: Reach>(
         idle: gate.config.idle.0,
         wish: Wish {
             stages: &gate.stages,
-            privacy: ready.privacy,
             cloud: false,
             recalled: ready.recalled.as_ref(),
             room: None,
@@ -206,7 +226,10 @@ async fn attempts<R: Reach>(
         },
     };
     let mut last: Option<Refusal> = None;
-    for Kept { seat, reserve, room } in ready.plan.seats::<R>() {
+    let seats = ready.plan.seats::<R>();
+    let mut at = 0;
+    while let Some(Kept { seat, reserve, room }) = seats.get(at) {
+        at += 1;
         if account.attempts() >= gate.config.attempts as usize || Instant::now() >= deadline {
             break;
         }
@@ -215,32 +238,42 @@ async fn attempts<R: Reach>(
         if !seat.provider().breaker.enter(&seat.pick().name, now) {
             continue;
         }
-        if let Err(spent) = account.reserve(reserve) {
+        let beside = seats.get(at).filter(|_| !gate.config.hedge.0.is_zero());
+        let both = beside.map_or(*reserve, |beside| reserve.plus(beside.reserve));
+        if let Err(spent) = account.reserve(both) {
             seat.provider().breaker.left();
             last.get_or_insert_with(|| broke(&spent.to_string()));
             continue;
         }
-        account.attempt(seat.pick());
+        // Nobody waits for a second answer where there is none to be had.
+        let hold = if at < seats.len() { gate.config.hold.0 } else { Duration::ZERO };
+        let call = Call { hold, wish: Wish { room: *room, ..call.wish }, ..call };
         let begun = Instant::now();
-        let call = Call { wish: Wish { room, ..call.wish }, ..call };
-        let mut outcome = turn(&call, letter, &seat, account).await;
-        if let Err(failed) = &outcome
-            && failed.signature
-        {
-            // The reasoning of another model: once more without it.
-            account.failed(&failed.outcome, failed.charged);
-            account.attempt(seat.pick());
-            let wary = Call { wish: Wish { wary: true, ..call.wish }, ..call };
-            outcome = turn(&wary, letter, &seat, account).await;
-        }
+        let (seat, outcome) = match beside {
+            None => (seat, one(&call, letter, seat, account).await),
+            Some(beside) => {
+                account.attempt(seat.pick());
+                account.expose();
+                let outcome = race(&call, letter, seat, &beside.seat, gate.config.hedge.0).await;
+                let (who, other) = if outcome.second { (&beside.seat, seat) } else { (seat, &beside.seat) };
+                if let Some(since) = outcome.late {
+                    account.raced(other.pick(), since);
+                    at += 1;
+                }
+                account.attempt(who.pick());
+                account.expose();
+                account.absorb(outcome.trail);
+                (who, outcome.answered)
+            }
+        };
         match outcome {
             Ok(answered) => {
-                told(&gate, &seat, begun.elapsed());
+                told(&gate, seat, begun.elapsed());
                 account.answered();
                 return Ok(answered);
             }
             Err(failed) => {
-                blame(&gate, &seat, &failed);
+                blame(&gate, seat, &failed);
                 account.failed(&failed.outcome, failed.charged);
                 let next = failed.next;
                 last = Some(failed.refusal);
@@ -256,18 +289,30 @@ async fn attempts<R: Reach>(
     }))
 }
 
-/// An attempt, when it is this request's turn at a provider that takes only so many at once.
-async fn turn<R: Reach>(
+/// One attempt at one seat; once more without signed reasoning, if that is what it refuses.
+async fn one<R: Reach>(
     call: &Call<'_>,
     letter: &Letter<R>,
     seat: &Seat<R>,
     account: &mut Account,
 ) -> Result<Answered, Failed> {
-    let _turn = match &seat.provider().turns {
-        Some(turns) => Arc::clone(turns).acquire_owned().await.ok(),
-        None => None,
-    };
-    attempt(call, letter, seat, account).await
+    let mut trail = Trail::default();
+    account.attempt(seat.pick());
+    account.expose();
+    let outcome = turn(call, letter, seat, &mut trail).await;
+    account.absorb(trail);
+    let Err(failed) = outcome else { return outcome };
+    if !failed.signature {
+        return Err(failed);
+    }
+    account.failed(&failed.outcome, failed.charged);
+    account.attempt(seat.pick());
+    account.expose();
+    let wary = Call { wish: Wish { wary: true, ..call.wish }, ..*call };
+    let mut trail = Trail::default();
+    let outcome = turn(&wary, letter, seat, &mut trail).await;
+    account.absorb(trail);
+    outcome
 }
 
 fn told<R: Reach>(gate: &Gate, seat: &Seat<R>, took: Duration) {

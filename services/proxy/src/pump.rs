@@ -34,6 +34,7 @@ pub(crate) struct Pump {
     timer: Option<Pin<Box<Sleep>>>,
     /// What comes after the bytes that wait: the end, or a cut.
     closing: Option<Closing>,
+    turn: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +49,8 @@ struct Limits {
 #[derive(Debug)]
 enum Closing {
     End,
-    Cut(&'static str),
+    /// Why, and whether the connection has had a turn to send what came before.
+    Cut(&'static str, bool),
 }
 
 /// Keeps back the one chunk with the tokens that the client has not asked for.
@@ -56,6 +58,8 @@ enum Closing {
 struct Swallow {
     /// Of an event whose end has not come.
     held: Vec<u8>,
+    /// So much of it has no end in it.
+    searched: usize,
 }
 
 impl Pump {
@@ -78,6 +82,7 @@ impl Pump {
             heard: Instant::now(),
             timer: None,
             closing: None,
+            turn: begun.turn,
         }
     }
 
@@ -94,11 +99,16 @@ impl Pump {
             if matches!(self.closing, Some(Closing::End)) {
                 self.account.complete(self.dialect, "text/event-stream; charset=utf-8");
             }
-            if let Some(closing) = &self.closing {
-                return Poll::Ready(match closing {
-                    Closing::End => None,
-                    Closing::Cut(why) => Some(Err((*why).into())),
-                });
+            match &mut self.closing {
+                Some(Closing::End) => return Poll::Ready(None),
+                Some(Closing::Cut(why, told @ false)) => {
+                    // What has been said must be on its way before the connection is cut.
+                    (*told, _) = (true, why);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Some(Closing::Cut(why, true)) => return Poll::Ready(Some(Err((*why).into()))),
+                None => {}
             }
             let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
             match Pin::new(upstream).poll_frame(cx) {
@@ -164,6 +174,7 @@ impl Pump {
     /// The provider's side has ended.
     fn ended(&mut self) {
         self.upstream = None;
+        self.turn = None;
         self.waiting.extend(self.relay.close());
         if let Some(rest) = self.swallow.take().map(|swallow| swallow.held).filter(|rest| !rest.is_empty()) {
             self.waiting.push_back(Bytes::from(rest));
@@ -173,7 +184,7 @@ impl Pump {
         }
         if let Some(fault) = self.relay.take_fault() {
             self.account.end(Finish::Error, 200, Some(fault.message));
-            self.closing = Some(Closing::Cut("the provider failed"));
+            self.closing = Some(Closing::Cut("the provider failed", false));
             return;
         }
         // Some local servers forget the last word after the reason; nobody who has both was cut.
@@ -202,7 +213,7 @@ impl Pump {
             self.account.usage = Some(usage);
         }
         self.account.end(finish, 200, Some(why.to_owned()));
-        self.closing = Some(Closing::Cut("the stream was cut"));
+        self.closing = Some(Closing::Cut("the stream was cut", false));
     }
 
     /// Nothing comes: a heartbeat every while, and an end after too long.
@@ -257,14 +268,18 @@ impl Swallow {
         self.held.extend_from_slice(&bytes);
         let mut out = Vec::with_capacity(self.held.len());
         let mut at = 0;
-        while let Some(end) = event_end(self.held.get(at..).unwrap_or_default()) {
-            let event = self.held.get(at..at + end).unwrap_or_default();
+        // An end may begin in what has been searched: three bytes of its four.
+        let mut from = self.searched.saturating_sub(3);
+        while let Some(end) = event_end(self.held.get(from..).unwrap_or_default()) {
+            let end = from + end;
+            let event = self.held.get(at..end).unwrap_or_default();
             if !tells(event) {
                 out.extend_from_slice(event);
             }
-            at += end;
+            (at, from) = (end, end);
         }
         self.held.drain(..at);
+        self.searched = self.held.len();
         (!out.is_empty()).then(|| Bytes::from(out))
     }
 }

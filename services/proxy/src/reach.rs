@@ -19,8 +19,6 @@ mod sealed {
 
 /// How far a request may go.
 pub(crate) trait Reach: sealed::Sealed + Send + Sync + Sized + 'static {
-    const PRIVATE: bool;
-
     fn admits(locality: Locality) -> bool;
 }
 
@@ -35,16 +33,12 @@ impl sealed::Sealed for LocalOnly {}
 impl sealed::Sealed for Anywhere {}
 
 impl Reach for LocalOnly {
-    const PRIVATE: bool = true;
-
     fn admits(locality: Locality) -> bool {
         locality == Locality::Local
     }
 }
 
 impl Reach for Anywhere {
-    const PRIVATE: bool = false;
-
     fn admits(_: Locality) -> bool {
         true
     }

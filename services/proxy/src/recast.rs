@@ -7,7 +7,6 @@ use sanctum_llm::view::Marks;
 use sanctum_llm::{Answer, Dialect, Finish as Said, Loss, Malformed, Part, Request, Role, count, messages};
 
 use crate::ask::Ask;
-use crate::kinds::Privacy;
 use crate::scan::{Judged, broken, is_repetition};
 use crate::stages::mask::Masked;
 use crate::stages::recall::{Recalled, inject};
@@ -20,7 +19,6 @@ use crate::wardrobe::Wardrobe;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wish<'a> {
     pub(crate) stages: &'a Wardrobe,
-    pub(crate) privacy: Privacy,
     /// The seat is not in this house.
     pub(crate) cloud: bool,
     pub(crate) recalled: Option<&'a Recalled>,
@@ -55,7 +53,13 @@ impl Wish<'_> {
 }
 
 /// Writes the request anew, in `target`, for the model of `pick`.
-pub(crate) fn recast(body: &[u8], ask: &Ask, target: Dialect, pick: &Pick, wish: &Wish<'_>) -> Result<Recast, Malformed> {
+pub(crate) fn recast(
+    body: &[u8],
+    ask: &Ask,
+    target: Dialect,
+    pick: &Pick,
+    wish: &Wish<'_>,
+) -> Result<Recast, Malformed> {
     let client = ask.api.dialect();
     let asked = client.codec().read_request(body)?;
     let mut request = asked.clone();
@@ -81,7 +85,8 @@ pub(crate) fn recast(body: &[u8], ask: &Ask, target: Dialect, pick: &Pick, wish:
         marks.push(Word::Borrowed("trimmed"));
     }
     let issuer = Target { dialect: target, issuer: &pick.entry.provider, wary: wish.wary };
-    let repair = if wish.wary || wish.room.is_some() { &wish.stages.always_repair } else { &wish.stages.repair };
+    let repair =
+        if wish.wary || wish.room.is_some() { &wish.stages.always_repair } else { &wish.stages.repair };
     if !repair.before(&mut request, issuer).is_nothing() {
         marks.push(Word::Borrowed("repaired"));
     }
@@ -114,7 +119,12 @@ fn trim(request: &mut Request, room: u64) -> bool {
 }
 
 /// A whole answer, in the client's dialect.
-pub(crate) fn answer(recast: &Recast, from: Dialect, to: Dialect, body: &[u8]) -> (Judged, Option<Bytes>, Vec<Loss>) {
+pub(crate) fn answer(
+    recast: &Recast,
+    from: Dialect,
+    to: Dialect,
+    body: &[u8],
+) -> (Judged, Option<Bytes>, Vec<Loss>) {
     let codec = from.codec();
     let mut answer = match codec.read_answer(body) {
         Ok(answer) => answer,
@@ -139,7 +149,8 @@ fn judge(answer: &Answer) -> Judged {
         _ => true,
     };
     let excused = matches!(answer.finish, Said::Length | Said::Refused | Said::Paused);
-    let repeats = answer.parts.iter().any(|part| matches!(part, Part::Text { text, .. } if is_repetition(text)));
+    let repeats =
+        answer.parts.iter().any(|part| matches!(part, Part::Text { text, .. } if is_repetition(text)));
     let broken = if !excused && !answer.parts.iter().any(says) {
         Some(broken("the provider's answer is empty"))
     } else if repeats {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sanctum_http::Bytes;
 use sanctum_http::HeaderMap;
-use sanctum_http::hyper::http::{HeaderValue, Response, StatusCode};
 use sanctum_http::header;
+use sanctum_http::hyper::http::{HeaderValue, Response, StatusCode};
 use sanctum_llm::{Dialect, Fault, FaultKind, Malformed};
 
 use crate::account::Account;

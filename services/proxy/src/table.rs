@@ -104,7 +104,9 @@ impl Table {
             table.houses.insert(name.as_str().into(), House { locality, price, cloud_suffixes });
         }
         for (id, model) in &config.model {
-            let Some((provider, house)) = table.houses.get_key_value(model.provider.as_str()) else { continue };
+            let Some((provider, house)) = table.houses.get_key_value(model.provider.as_str()) else {
+                continue;
+            };
             let called = model.name.as_deref().unwrap_or(id);
             let plain = Glob::is_plain(id);
             let entry = Entry {
@@ -116,7 +118,11 @@ impl Table {
                 context: model.context,
                 max_output: model.max_output,
                 can: model.can.clone(),
-                locality: if model.locality == Some(Locality::Cloud) { Locality::Cloud } else { house.of(called) },
+                locality: if model.locality == Some(Locality::Cloud) {
+                    Locality::Cloud
+                } else {
+                    house.of(called)
+                },
                 fallback: model.fallback.clone(),
                 auto: model.auto.unwrap_or(plain && model.can.as_ref().is_none_or(|can| talks(can))),
             };

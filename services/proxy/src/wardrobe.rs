@@ -6,8 +6,8 @@ use sanctum_llm::Request;
 use crate::config::Config;
 use crate::stages::cache::Cache;
 use crate::stages::limits::Limits;
-use crate::stages::mask::Mask;
 use crate::stages::marks;
+use crate::stages::mask::Mask;
 use crate::stages::recall::Recall;
 use crate::stages::repair::{self, Repair};
 
@@ -26,7 +26,12 @@ pub(crate) struct Wardrobe {
 
 impl Wardrobe {
     /// `before` is what was in force; what the limits have counted goes on.
-    pub(crate) fn new(config: &Config, paths: &Paths, clock: Clock, before: Option<&Self>) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        config: &Config,
+        paths: &Paths,
+        clock: Clock,
+        before: Option<&Self>,
+    ) -> Result<Self, Failure> {
         let limits = match before {
             Some(before) => before.limits.reloaded(config.limits.clone()),
             None => Limits::new(config.limits.clone()),

@@ -29,7 +29,11 @@ pub(crate) fn changed(gate: &Gate, provider: &Arc<Provider>) {
     let notice = Notice {
         source: "proxy".to_owned(),
         severity: Severity::Warn,
-        title: if closed { format!("{} answers again", provider.name) } else { format!("{} is down", provider.name) },
+        title: if closed {
+            format!("{} answers again", provider.name)
+        } else {
+            format!("{} is down", provider.name)
+        },
         message: because,
         labels: std::collections::BTreeMap::default(),
         force_channels: Vec::new(),
@@ -97,7 +101,12 @@ pub(crate) fn health(gate: &Gate) {
         let part = crate::intern::word(&state.name);
         if !state.key {
             let why = state.because.clone().unwrap_or_default();
-            well.set_hint(part, Status::Degraded, format!("it is not asked: {why}"), "put its key where the configuration says");
+            well.set_hint(
+                part,
+                Status::Degraded,
+                format!("it is not asked: {why}"),
+                "put its key where the configuration says",
+            );
         } else if state.breaker == "closed" {
             well.set(part, Status::Well, format!("{}, asked when it is chosen", state.locality));
         } else {

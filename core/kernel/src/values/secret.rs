@@ -88,4 +88,9 @@ impl fmt::Display for SecretRef {
     }
 }
 
-super::text!(SecretRef, "SecretRef", "where a secret is, never the secret: `file:NAME` or `env:NAME`", "file:ntfy-token");
+super::text!(
+    SecretRef,
+    "SecretRef",
+    "where a secret is, never the secret: `file:NAME` or `env:NAME`",
+    "file:ntfy-token"
+);

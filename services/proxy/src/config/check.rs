@@ -31,8 +31,23 @@ impl Config {
         }
         self.models(&mut complaints);
         self.names(&mut complaints);
+        if let Some(url) = &self.recall.url {
+            let host =
+                url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
+            // It is told what is private as well.
+            if host != "localhost" && Origin::is_house(&host) != Some(true) {
+                complaints.push(
+                    Complaint::new(
+                        &["recall", "url"],
+                        "the memory must be in this house: it is told what is private",
+                    )
+                    .hint("an address such as `http://127.0.0.1:42069`"),
+                );
+            }
+        }
         if self.attempts == 0 {
-            complaints.push(Complaint::new(&["attempts"], "nobody would ever be asked").hint("write `1` or more"));
+            complaints
+                .push(Complaint::new(&["attempts"], "nobody would ever be asked").hint("write `1` or more"));
         }
         if self.breaker.failures == 0 {
             complaints.push(
@@ -56,12 +71,20 @@ impl Config {
                 complaints.push(Complaint::new(&["model", id, "provider"], message).hint(hint));
             }
             if let Some(price) = &model.price {
-                let all = [Some(price.input), Some(price.output), price.cached, price.cache_write, price.cache_write_hour];
+                let all = [
+                    Some(price.input),
+                    Some(price.output),
+                    price.cached,
+                    price.cache_write,
+                    price.cache_write_hour,
+                ];
                 if all.into_iter().flatten().any(|price| !(0.0..1e6).contains(&price)) {
                     let path = ["model", id, "price"];
                     complaints.push(
                         Complaint::new(&path, "a price is not negative and less than a million dollars")
-                            .hint("US dollars for a million tokens, such as `{ input = 3.0, output = 15.0 }`"),
+                            .hint(
+                                "US dollars for a million tokens, such as `{ input = 3.0, output = 15.0 }`",
+                            ),
                     );
                 }
             }
@@ -107,7 +130,9 @@ impl Config {
             }
             if route.models.is_empty() {
                 let path = ["own-credentials", id, "models"];
-                complaints.push(Complaint::new(&path, "it is for no model").hint("write a glob, such as `claude-*`"));
+                complaints.push(
+                    Complaint::new(&path, "it is for no model").hint("write a glob, such as `claude-*`"),
+                );
             }
         }
     }
@@ -147,18 +172,25 @@ impl Provider {
         // Of a name only its look-up tells; that is done for every connection.
         if self.is_local() && Origin::is_house(host) == Some(false) {
             complaints.push(
-                Complaint::new(&at, format!("`{host}` is not an address of this house, so it cannot be `local`"))
-                    .hint("write `locality = \"cloud\"`: what is private never goes there then"),
+                Complaint::new(
+                    &at,
+                    format!("`{host}` is not an address of this house, so it cannot be `local`"),
+                )
+                .hint("write `locality = \"cloud\"`: what is private never goes there then"),
             );
         }
         if self.like == Some(Ready::Bridge) && self.locality == Some(Locality::Local) {
             complaints.push(
-                Complaint::new(&["provider", name, "locality"], "a bridge passes on what it is told to a cloud")
-                    .hint("leave `locality` out"),
+                Complaint::new(
+                    &["provider", name, "locality"],
+                    "a bridge passes on what it is told to a cloud",
+                )
+                .hint("leave `locality` out"),
             );
         }
         if self.client_certificate.is_some() != self.client_key.is_some() {
-            complaints.push(Complaint::new(&path, "a client certificate needs its key, and a key its certificate"));
+            complaints
+                .push(Complaint::new(&path, "a client certificate needs its key, and a key its certificate"));
         }
         complaints
     }

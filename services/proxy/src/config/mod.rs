@@ -15,7 +15,6 @@ pub use money::Dollars;
 pub use provider::{Auth, Kind, Locality, Provider, Speaks};
 pub use ready::Ready;
 
-
 use crate::kinds::{Price, Tier};
 
 /// The door every model request passes.
@@ -57,8 +56,8 @@ pub struct Config {
     pub patience: Period,
     /// How often a waiting client is told that its request lives.
     pub heartbeat: Period,
-    /// How long the beginning of a stream without content is held back, so that a failure right behind it can still be
-    /// answered by somebody else.
+    /// How long the beginning of a stream that says nothing yet is held back, so that a failure right behind it can still be
+    /// answered by somebody else; not at all where there is nobody else.
     pub hold: Period,
     /// Ask the next candidate as well when the first has not begun to answer by then; who is first answers. `0s` is never.
     pub hedge: Period,
@@ -106,7 +105,7 @@ impl Default for Config {
             idle: Period::mins(5),
             patience: Period::mins(2),
             heartbeat: Period::secs(15),
-            hold: Period::secs(0),
+            hold: Period::secs(10),
             hedge: Period::secs(0),
             breaker: Breaker::default(),
             usage: crate::usage::Config::default(),

@@ -61,7 +61,9 @@ mod tests {
 
     #[test]
     fn cents_are_exact_and_nonsense_is_refused() {
-        for (text, nanos) in [("2.00", 2_000_000_000), ("0.1", 100_000_000), ("5", 5_000_000_000), ("0.000000001", 1)] {
+        for (text, nanos) in
+            [("2.00", 2_000_000_000), ("0.1", 100_000_000), ("5", 5_000_000_000), ("0.000000001", 1)]
+        {
             assert_eq!(text.parse::<Dollars>().unwrap().0, Nano(nanos), "{text}");
         }
         for text in ["", "-1", "1e9", "2,00", "1.", ".5", "0.0000000001", "$2"] {

@@ -119,7 +119,8 @@ fn read<'a>(dialect: Dialect, top: &'a Top<'a>) -> (Finish, bool, Option<Cow<'a,
         Dialect::Messages => {
             let finish = top.stop_reason.as_deref().map_or(Finish::Other, finish_word);
             let blocks = top.content.as_deref().unwrap_or_default();
-            let said = blocks.iter().any(Block::says) || matches!(finish, Finish::Declined | Finish::Paused | Finish::Length);
+            let said = blocks.iter().any(Block::says)
+                || matches!(finish, Finish::Declined | Finish::Paused | Finish::Length);
             (finish, said, blocks.iter().find_map(|block| block.text.clone()))
         }
         Dialect::Responses => {
@@ -130,14 +131,20 @@ fn read<'a>(dialect: Dialect, top: &'a Top<'a>) -> (Finish, bool, Option<Cow<'a,
                 Some(content) => content.iter().any(Block::says),
                 None => item.kind.as_deref() != Some("reasoning"),
             });
-            let text = items.iter().flat_map(|item| item.content.iter().flatten()).find_map(|block| block.text.clone());
+            let text = items
+                .iter()
+                .flat_map(|item| item.content.iter().flatten())
+                .find_map(|block| block.text.clone());
             // One that works in the background has nothing to say yet.
             let waits = matches!(top.status.as_deref(), Some("queued" | "in_progress" | "incomplete"));
             (if calls { Finish::ToolCalls } else { finish }, said || waits, text)
         }
         Dialect::Chat | Dialect::Gemini => {
             let choices = top.choices.as_deref().unwrap_or_default();
-            let finish = choices.iter().find_map(|choice| choice.finish_reason.as_deref()).map_or(Finish::Other, finish_word);
+            let finish = choices
+                .iter()
+                .find_map(|choice| choice.finish_reason.as_deref())
+                .map_or(Finish::Other, finish_word);
             let said = choices.iter().any(|choice| choice.message.as_ref().is_some_and(Message::says))
                 || matches!(finish, Finish::Declined | Finish::Length);
             let text = choices.iter().find_map(|choice| choice.message.as_ref()?.text());
@@ -158,7 +165,8 @@ impl Block<'_> {
 
 impl<'a> Message<'a> {
     fn says(&self) -> bool {
-        let there = |raw: Option<&RawValue>| raw.is_some_and(|raw| !matches!(raw.get(), "null" | "\"\"" | "[]"));
+        let there =
+            |raw: Option<&RawValue>| raw.is_some_and(|raw| !matches!(raw.get(), "null" | "\"\"" | "[]"));
         there(self.content)
             || there(self.tool_calls)
             || there(self.refusal)

@@ -132,7 +132,9 @@ pub(crate) fn finish_word(word: &str) -> crate::usage::Finish {
     use crate::usage::Finish;
     match word {
         "stop" | "end_turn" | "stop_sequence" | "completed" | "STOP" => Finish::Stop,
-        "length" | "max_tokens" | "incomplete" | "model_context_window_exceeded" | "MAX_TOKENS" => Finish::Length,
+        "length" | "max_tokens" | "incomplete" | "model_context_window_exceeded" | "MAX_TOKENS" => {
+            Finish::Length
+        }
         "tool_calls" | "function_call" | "tool_use" => Finish::ToolCalls,
         "content_filter" | "refusal" | "SAFETY" => Finish::Declined,
         "pause_turn" => Finish::Paused,

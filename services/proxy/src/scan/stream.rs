@@ -193,7 +193,10 @@ impl Scanner {
             self.open = None;
         } else if has(data, b"\"message_stop\"") {
             self.done = true;
-        } else if has(data, b"\"message_start\"") || has(data, b"\"message_delta\"") || has(data, b"\"error\"") {
+        } else if has(data, b"\"message_start\"")
+            || has(data, b"\"message_delta\"")
+            || has(data, b"\"error\"")
+        {
             self.piece(data);
         }
     }

@@ -50,7 +50,12 @@ impl Fast for Front {
             return match *request.method() {
                 Method::GET | Method::HEAD => {
                     let name = path.strip_prefix("/v1/models/").map(str::to_owned);
-                    Ok(ready(models::list(&self.0.load(), request.headers(), name.as_deref(), request.uri().query())))
+                    Ok(ready(models::list(
+                        &self.0.load(),
+                        request.headers(),
+                        name.as_deref(),
+                        request.uri().query(),
+                    )))
                 }
                 Method::OPTIONS => Ok(ready(allowed(StatusCode::NO_CONTENT, "GET, HEAD, OPTIONS"))),
                 _ => Ok(ready(allowed(StatusCode::METHOD_NOT_ALLOWED, "GET, HEAD, OPTIONS"))),

@@ -20,7 +20,12 @@ use crate::table::AUTO;
 const CREATED: i64 = 1_700_000_000;
 
 /// The models a client may ask for, or one of them.
-pub(crate) fn list(gate: &Gate, headers: &HeaderMap, name: Option<&str>, query: Option<&str>) -> Response<OutBody> {
+pub(crate) fn list(
+    gate: &Gate,
+    headers: &HeaderMap,
+    name: Option<&str>,
+    query: Option<&str>,
+) -> Response<OutBody> {
     gate.house.count();
     let anthropic = headers.contains_key("anthropic-version") || headers.contains_key("x-api-key");
     let api = if anthropic { Api::Messages } else { Api::Chat };
@@ -45,7 +50,13 @@ pub(crate) fn list(gate: &Gate, headers: &HeaderMap, name: Option<&str>, query: 
     response
 }
 
-fn tell(gate: &Gate, who: &Who, anthropic: bool, name: Option<&str>, query: Option<&str>) -> Result<Value, Refusal> {
+fn tell(
+    gate: &Gate,
+    who: &Who,
+    anthropic: bool,
+    name: Option<&str>,
+    query: Option<&str>,
+) -> Result<Value, Refusal> {
     let names = names(gate, who);
     if let Some(name) = name {
         let name = unescape(name);
@@ -56,7 +67,8 @@ fn tell(gate: &Gate, who: &Who, anthropic: bool, name: Option<&str>, query: Opti
         }
         return Ok(one(gate, &name, anthropic));
     }
-    let limit = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("limit=")?.parse().ok()));
+    let limit =
+        query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("limit=")?.parse().ok()));
     let limit: usize = limit.filter(|_| anthropic).unwrap_or(usize::MAX);
     let data: Vec<Value> = names.iter().take(limit).map(|name| one(gate, name, anthropic)).collect();
     // Both shapes have `data`; each client ignores what is the other's.
@@ -75,7 +87,10 @@ fn unescape(name: &str) -> String {
     while let [first, after @ ..] = rest {
         rest = after;
         if *first == b'%'
-            && let Some(byte) = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok()).and_then(|pair| u8::from_str_radix(pair, 16).ok())
+            && let Some(byte) = after
+                .get(..2)
+                .and_then(|pair| std::str::from_utf8(pair).ok())
+                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
         {
             bytes.push(byte);
             rest = after.get(2..).unwrap_or_default();

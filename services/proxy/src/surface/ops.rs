@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-
 use arc_swap::ArcSwap;
 use sanctum_api::proxy::{Created, Explain, Explanation, Key, Model, NewKey, ProviderState, Stats, UsageRow};
 use sanctum_http::axum::Router;
@@ -21,17 +20,39 @@ type Door = Arc<ArcSwap<Gate>>;
 pub(crate) fn routes(door: &Door) -> Router {
     let shared = door.load().house.shared.clone();
     Routes::new(const { &Proxy::SPEC }, &shared)
-        .on(Op::post("/explain", "How a request would be routed, with every candidate and why; sends nothing").right(Right::Read).takes::<Explain>().returns::<Explanation>(), explained)
-        .on(Op::get("/stats", "Spend against caps, live requests, providers, last fallbacks").returns::<Stats>(), stats)
-        .on(Op::get("/usage", "What was asked and what it cost").queries(USAGE).returns::<Vec<UsageRow>>(), used)
+        .on(
+            Op::post(
+                "/explain",
+                "How a request would be routed, with every candidate and why; sends nothing",
+            )
+            .right(Right::Read)
+            .takes::<Explain>()
+            .returns::<Explanation>(),
+            explained,
+        )
+        .on(
+            Op::get("/stats", "Spend against caps, live requests, providers, last fallbacks")
+                .returns::<Stats>(),
+            stats,
+        )
+        .on(
+            Op::get("/usage", "What was asked and what it cost").queries(USAGE).returns::<Vec<UsageRow>>(),
+            used,
+        )
         .on(Op::get("/models", "The models that can be asked for").returns::<Vec<Model>>(), listed)
         .on(Op::get("/keys", "The virtual keys").returns::<Vec<Key>>(), listed_keys)
-        .on(Op::post("/keys", "Makes a virtual key; its secret is shown this once").takes::<NewKey>().returns::<Created>(), create_key)
+        .on(
+            Op::post("/keys", "Makes a virtual key; its secret is shown this once")
+                .takes::<NewKey>()
+                .returns::<Created>(),
+            create_key,
+        )
         .on(Op::delete("/keys/{id}", "Revokes a virtual key").returns::<Key>(), revoke_key)
         .finish(Arc::clone(door))
 }
 
-const USAGE: &[(&str, &str)] = &[("by", "`agent`, `model` or `day`"), ("days", "how far back from today; 7 if absent")];
+const USAGE: &[(&str, &str)] =
+    &[("by", "`agent`, `model` or `day`"), ("days", "how far back from today; 7 if absent")];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,7 +61,11 @@ struct Span {
     days: Option<u32>,
 }
 
-async fn explained(State(door): State<Door>, caller: Caller, Json(ask): Json<Explain>) -> Result<Json<Explanation>, Refusal> {
+async fn explained(
+    State(door): State<Door>,
+    caller: Caller,
+    Json(ask): Json<Explain>,
+) -> Result<Json<Explanation>, Refusal> {
     explain::explain(&door.load(), &caller, &ask).map(Json)
 }
 
@@ -110,4 +135,3 @@ async fn revoke_key(State(door): State<Door>, Path(id): Path<String>) -> Result<
     let house = Arc::clone(&door.load().house);
     keys::revoke(&house.keys, &id).await.map(Json)
 }
-

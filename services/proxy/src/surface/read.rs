@@ -15,7 +15,11 @@ const TAKEN: (u64, Duration) = (512 * 1024 * 1024, Duration::from_secs(10));
 const PART: Duration = Duration::from_secs(60);
 
 /// The whole body.
-pub(crate) async fn whole(mut incoming: Incoming, headers: &HeaderMap, limit: Size) -> Result<Bytes, Refusal> {
+pub(crate) async fn whole(
+    mut incoming: Incoming,
+    headers: &HeaderMap,
+    limit: Size,
+) -> Result<Bytes, Refusal> {
     let announced = incoming.size_hint().exact();
     if announced.is_some_and(|size| size > limit.0) {
         // A client that asks first (RFC 9110 §10.1.1) has sent nothing yet and needs no taking.
@@ -31,7 +35,8 @@ pub(crate) async fn whole(mut incoming: Incoming, headers: &HeaderMap, limit: Si
             Refusal::new(408, FaultKind::Timeout, "slow_body", "the request did not come to its end")
         })?;
         let Some(frame) = frame else { break };
-        let frame = frame.map_err(|error| Refusal::invalid("broken_body", format!("the request broke off: {error}")))?;
+        let frame = frame
+            .map_err(|error| Refusal::invalid("broken_body", format!("the request broke off: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
         let so_far = all.len() + only.as_ref().map_or(0, Bytes::len) + data.len();
         if so_far as u64 > limit.0 {

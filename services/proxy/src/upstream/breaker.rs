@@ -91,7 +91,13 @@ impl Breaker {
     }
 
     /// It has begun to answer after this long. Whether that closed or opened it.
-    pub(crate) fn answered(&self, took: Duration, slow: Option<Duration>, now: Timestamp, rules: &config::Breaker) -> bool {
+    pub(crate) fn answered(
+        &self,
+        took: Duration,
+        slow: Option<Duration>,
+        now: Timestamp,
+        rules: &config::Breaker,
+    ) -> bool {
         let ms = took.as_secs_f64() * 1e3;
         let mut state = self.state();
         let was_open = state.open.is_some();
@@ -182,7 +188,9 @@ mod tests {
         assert!(!breaker.enter("m", at(29)));
         assert!(breaker.enter("m", at(31)), "one may find out");
         assert!(!breaker.enter("m", at(31)), "only one");
-        assert!(breaker.failed("500", at(31), &rules) || breaker.standing("m", at(32)) == Standing::Open(at(61)));
+        assert!(
+            breaker.failed("500", at(31), &rules) || breaker.standing("m", at(32)) == Standing::Open(at(61))
+        );
         assert!(breaker.enter("m", at(62)));
         assert!(breaker.answered(Duration::from_millis(5), None, at(62), &rules));
         assert_eq!(breaker.standing("m", at(62)), Standing::Closed);

@@ -76,7 +76,8 @@ impl Provider {
         let origin = Origin::new(&url, addresses, trust, config.connect.0)?;
         let base = url.path().trim_end_matches('/').to_owned();
         let path = |end: &str| format!("{base}{end}").parse::<Uri>();
-        let (chat, messages, responses) = (path("/chat/completions")?, path("/messages")?, path("/responses")?);
+        let (chat, messages, responses) =
+            (path("/chat/completions")?, path("/messages")?, path("/responses")?);
         let own = |speaks: &[Speaks]| speaks.iter().map(|speaks| speaks.dialect()).collect::<Vec<_>>();
         let ready = sheet.filter(|sheet| sheet.kind == kind).map(|sheet| sheet.speaks);
         let speaks = given.speaks.as_deref().or(ready).filter(|speaks| !speaks.is_empty());
@@ -175,7 +176,8 @@ fn key(wanted: Option<&SecretRef>, auth: Auth, paths: &Paths) -> Result<Option<H
     let Some(wanted) = wanted else {
         return if auth == Auth::None { Ok(None) } else { Err(Unusable("it has no `key`".to_owned())) };
     };
-    let secret = wanted.resolve(paths).map_err(|error| Unusable(sanctum_kernel::Chain(&error).to_string()))?;
+    let secret =
+        wanted.resolve(paths).map_err(|error| Unusable(sanctum_kernel::Chain(&error).to_string()))?;
     let shown = match auth {
         Auth::Bearer => format!("Bearer {}", secret.expose_secret()),
         _ => secret.expose_secret().to_owned(),

@@ -38,7 +38,11 @@ const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
 /// Sends a letter and waits for the head of the answer.
-pub(crate) async fn send<R: Reach>(letter: &Letter<R>, seat: &Seat<R>, with: With<'_>) -> Result<Response<Received>, Unanswered> {
+pub(crate) async fn send<R: Reach>(
+    letter: &Letter<R>,
+    seat: &Seat<R>,
+    with: With<'_>,
+) -> Result<Response<Received>, Unanswered> {
     let provider = seat.provider();
     let body = letter.open_for(seat);
     let uri = provider.uri(with.endpoint, &seat.pick().name, with.stream, with.query);
@@ -79,7 +83,9 @@ pub(crate) async fn send<R: Reach>(letter: &Letter<R>, seat: &Seat<R>, with: Wit
     };
     match tokio::time::timeout(with.timeout, provider.origin.send(make)).await {
         Ok(Ok(response)) => Ok(response),
-        Ok(Err(error @ (SendError::Connect(_) | SendError::Outside(..)))) => Err(Unanswered::Connect(error.to_string())),
+        Ok(Err(error @ (SendError::Connect(_) | SendError::Outside(..)))) => {
+            Err(Unanswered::Connect(error.to_string()))
+        }
         Ok(Err(SendError::Broken(why))) => Err(Unanswered::Broken(why)),
         Err(_) => Err(Unanswered::Slow(with.timeout)),
     }

@@ -10,7 +10,9 @@ async fn a_chat_passes_with_its_bytes_untouched_and_has_one_line() {
     let house = world.house("").await;
     let odd = json!({ "messages": [{ "content": "Bonjour", "role": "user" }], "model": "standard", "top_k": 7, "chat_template_kwargs": { "b": 1, "a": [ 2 ] } });
     let body = serde_json::to_string_pretty(&odd).unwrap();
-    let answer = house.raw("proxy", "POST", "/v1/chat/completions?x=1", &[("x-custom", "yes")], body.clone().into_bytes()).await;
+    let answer = house
+        .raw("proxy", "POST", "/v1/chat/completions?x=1", &[("x-custom", "yes")], body.clone().into_bytes())
+        .await;
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     let seen = world.cloud.last();
     assert_eq!(std::str::from_utf8(&seen.body).unwrap(), body);
@@ -21,7 +23,10 @@ async fn a_chat_passes_with_its_bytes_untouched_and_has_one_line() {
     assert_eq!(header(&answer, "x-sanctum-attempts"), "1");
     let lines = lines(&house, 1).await;
     assert_eq!(lines.len(), 1);
-    assert_eq!((&lines[0]["agent"], &lines[0]["provider"], &lines[0]["finish"]), (&json!("cli"), &json!("cloud"), &json!("stop")));
+    assert_eq!(
+        (&lines[0]["agent"], &lines[0]["provider"], &lines[0]["finish"]),
+        (&json!("cli"), &json!("cloud"), &json!("stop"))
+    );
     assert_eq!(lines[0]["trace"], header(&answer, "x-sanctum-trace"));
     assert_eq!(lines[0]["source"], "reported");
     assert!(lines[0]["cost_usd"].as_f64().unwrap() > 0.0);
@@ -43,14 +48,22 @@ async fn streams_pass_in_both_dialects_and_are_metered() {
     let answer = post(&house, "/v1/chat/completions", &asks).await;
     assert!(String::from_utf8_lossy(&answer.body).contains("\"choices\":[]"));
     let headers = [("anthropic-beta", "a-1,b-2"), ("anthropic-version", "2026-10-21")];
-    let answer = with(&house, "/v1/messages?beta=true", &headers, &streamed(messages("claude-x", "Bonjour"))).await;
+    let answer =
+        with(&house, "/v1/messages?beta=true", &headers, &streamed(messages("claude-x", "Bonjour"))).await;
     let text = String::from_utf8(answer.body.to_vec()).unwrap();
     assert!(text.contains("event: message_stop") && !text.contains("[DONE]"), "{text}");
     let seen = world.cloud.last();
-    assert_eq!((seen.header("anthropic-beta"), seen.header("anthropic-version")), (Some("a-1,b-2"), Some("2026-10-21")));
+    assert_eq!(
+        (seen.header("anthropic-beta"), seen.header("anthropic-version")),
+        (Some("a-1,b-2"), Some("2026-10-21"))
+    );
     let lines = lines(&house, 3).await;
     for line in &lines {
-        assert_eq!((&line["finish"], &line["source"], &line["stream"]), (&json!("stop"), &json!("reported"), &json!(true)), "{line}");
+        assert_eq!(
+            (&line["finish"], &line["source"], &line["stream"]),
+            (&json!("stop"), &json!("reported"), &json!(true)),
+            "{line}"
+        );
         assert!(line["tokens"]["in"].as_u64().unwrap() > 0 && line["tokens"]["out"].as_u64().unwrap() > 0);
     }
     house.stop().await;
@@ -62,9 +75,11 @@ async fn the_models_are_listed_in_both_shapes() {
     let house = world.house("").await;
     let (status, openai) = house.get("proxy", "/v1/models").await;
     assert_eq!((status, &openai["object"]), (200, &json!("list")));
-    let ids: Vec<_> = openai["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    let ids: Vec<_> =
+        openai["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
     assert!(ids.contains(&"auto") && ids.contains(&"fast") && ids.contains(&"strong"), "{ids:?}");
-    let answer = house.raw("proxy", "GET", "/v1/models", &[("anthropic-version", "2023-06-01")], Vec::new()).await;
+    let answer =
+        house.raw("proxy", "GET", "/v1/models", &[("anthropic-version", "2023-06-01")], Vec::new()).await;
     let anthropic = json_of(&answer);
     assert_eq!((&anthropic["has_more"], &anthropic["data"][0]["type"]), (&json!(false), &json!("model")));
     let (_, own) = house.get("proxy", "/models").await;

@@ -129,10 +129,12 @@ pub(crate) fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
 pub(crate) async fn lines(house: &House, count: usize) -> Vec<Value> {
     let dir = house.paths().logs().join("proxy");
     let read = || {
-        let mut files: Vec<_> = std::fs::read_dir(&dir).into_iter().flatten().flatten().map(|file| file.path()).collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(&dir).into_iter().flatten().flatten().map(|file| file.path()).collect();
         files.retain(|file| file.extension().is_some_and(|extension| extension == "jsonl"));
         files.sort();
-        let text: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap_or_default()).collect();
+        let text: String =
+            files.iter().map(|file| std::fs::read_to_string(file).unwrap_or_default()).collect();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<Value>>()
     };
     eventually("the lines of the usage log", PATIENCE, async || {

@@ -49,7 +49,8 @@ impl Service for Hub {
 
     async fn run(self, stop: Stop) -> Result<(), Failure> {
         let told = told(self.shared.paths.home());
-        let app = Routes::new(const { &Self::SPEC }, &self.shared).on(Op::post("/notify", ""), take).finish(told);
+        let app =
+            Routes::new(const { &Self::SPEC }, &self.shared).on(Op::post("/notify", ""), take).finish(told);
         self.latch.release();
         Ok(serve(self.listener, app, stop).await?)
     }
@@ -58,5 +59,7 @@ impl Service for Hub {
 async fn take(State(told): State<Told>, Json(notice): Json<Value>) -> Json<Value> {
     told.lock().unwrap().push(notice);
     let trace = "0af7651916cd43dd8448eb211c80319c";
-    Json(json!({ "id": 1, "status": "accepted", "channels": [], "quiet_hours": false, "deduplicated": false, "trace_id": trace }))
+    Json(
+        json!({ "id": 1, "status": "accepted", "channels": [], "quiet_hours": false, "deduplicated": false, "trace_id": trace }),
+    )
 }

@@ -1,6 +1,16 @@
-//! The door as clients meet it: a house with nothing but the proxy in it, against a provider on loopback.
+//! The door as clients meet it: a house with nothing but the proxy and a hub in it, against providers that misbehave.
 
 mod basics;
+mod explain;
+mod faults;
 mod house;
 mod hub;
+mod input;
+mod invariants;
+mod money;
+mod privacy;
+mod raw;
+mod reload;
 mod stages;
+mod streams;
+mod translate;

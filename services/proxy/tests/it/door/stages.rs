@@ -59,8 +59,10 @@ async fn the_same_question_is_answered_from_memory_streams_as_streams() {
         let again = post(&house, "/v1/chat/completions", &request).await;
         assert_eq!((again.status, header(&again, "x-sanctum-cache")), (200, "hit"));
         assert_eq!(text(&again), text(&first));
-        assert_eq!(again.headers.get("content-type").map(|v| v.as_bytes().starts_with(b"text/event")),
-            first.headers.get("content-type").map(|v| v.as_bytes().starts_with(b"text/event")));
+        assert_eq!(
+            again.headers.get("content-type").map(|v| v.as_bytes().starts_with(b"text/event")),
+            first.headers.get("content-type").map(|v| v.as_bytes().starts_with(b"text/event"))
+        );
         assert_eq!(header(&again, "x-sanctum-served"), "cloud/standard");
         assert_eq!(world.cloud.requests().len(), asked, "nobody was asked");
     }
@@ -147,7 +149,10 @@ async fn memories_go_with_a_request_and_what_was_said_is_told() {
         (told.len() >= 3).then_some(told)
     })
     .await;
-    assert_eq!((&told[0]["user"], &told[0]["assistant"]), (&json!("what is the dog called?"), &json!("Leek, of course.")));
+    assert_eq!(
+        (&told[0]["user"], &told[0]["assistant"]),
+        (&json!("what is the dog called?"), &json!("Leek, of course."))
+    );
     assert_eq!(told[1]["assistant"], "Leek, of course.", "a stream is told as what it said");
     assert_eq!(told[2]["class"], "health");
     house.stop().await;
@@ -156,9 +161,11 @@ async fn memories_go_with_a_request_and_what_was_said_is_told() {
 #[tokio::test]
 async fn a_memory_that_is_down_is_not_in_the_way() {
     let world = World::new();
-    let house = world.house("[proxy.recall]\nurl = \"http://127.0.0.1:1\"\nrecall = true\ningest = true").await;
+    let house =
+        world.house("[proxy.recall]\nurl = \"http://127.0.0.1:1\"\nrecall = true\ningest = true").await;
     let ask = chat("standard", "hi");
-    let answer = tokio::time::timeout(Duration::from_secs(10), post(&house, "/v1/chat/completions", &ask)).await;
+    let answer =
+        tokio::time::timeout(Duration::from_secs(10), post(&house, "/v1/chat/completions", &ask)).await;
     assert_eq!(answer.unwrap().status, 200);
     house.stop().await;
 }
