@@ -130,7 +130,7 @@ fn either_header(stage: &Stage, pair: &Pair) -> Outcome {
 
 fn key_stays(stage: &Stage, pair: &Pair) -> Outcome {
     stage.whole(&pair.ask("hello"))?;
-    let seen = stage.provider.last();
+    let seen = stage.last()?;
     let told = seen.headers.iter().find(|(_, value)| value.contains(&stage.key));
     told.map_or(Ok(()), |(name, _)| Err(format!("the provider saw it in `{name}`")))
 }
@@ -151,7 +151,7 @@ fn bytes_exact(stage: &Stage, pair: &Pair) -> Outcome {
     let body = odd(pair);
     let answer = stage.raw(pair, body.as_bytes())?;
     same("the status", &answer.head.status, &200)?;
-    let seen = stage.provider.last();
+    let seen = stage.last()?;
     let came = String::from_utf8_lossy(&seen.body).into_owned();
     // A gateway may have to give the model its provider's name.
     let name = at(&seen.json(), "/model").clone();
@@ -168,7 +168,7 @@ fn unknown_fields(stage: &Stage, pair: &Pair) -> Outcome {
         ask = ask.set(key, value.clone());
     }
     stage.whole(&ask)?;
-    let came = stage.provider.last().json();
+    let came = stage.last()?.json();
     let wanted = fields.as_object().into_iter().flatten();
     let lost: Vec<&str> = wanted
         .filter(|(key, value)| came.get(key.as_str()) != Some(value))
@@ -194,7 +194,7 @@ fn headers_pass(stage: &Stage, pair: &Pair) -> Outcome {
     let line = stage.line("POST", &format!("{}?beta=true", pair.client.path()));
     conn.send(&line, &headers, pair.ask("hello").body.to_string().as_bytes(), Framing::Length)?;
     same("the status", &conn.answer(false)?.head.status, &200)?;
-    let seen = stage.provider.last();
+    let seen = stage.last()?;
     let mut lost: Vec<&str> = expected
         .iter()
         .filter(|(name, value)| seen.header(name) != Some(value))
@@ -217,7 +217,7 @@ fn no_compression(stage: &Stage, pair: &Pair) -> Outcome {
         Framing::Length,
     )?;
     conn.answer(false)?;
-    let seen = stage.provider.last();
+    let seen = stage.last()?;
     match seen.header("accept-encoding") {
         None | Some("identity" | "") => Ok(()),
         Some(other) => Err(format!("it asks for `{other}`")),

@@ -18,6 +18,8 @@ pub(super) struct Heard {
     pub(super) usage: Value,
     /// An error inside of the stream.
     pub(super) error: Option<Value>,
+    /// Anthropic's first event knew how much was read; agents draw their meter from it.
+    pub(super) begins_counted: bool,
     /// The last event of the API was there.
     pub(super) done: bool,
 }
@@ -142,7 +144,8 @@ pub(super) struct Frame {
 /// The events in these bytes, and whether bytes are left that make none. Comments are left out.
 pub(super) fn frames(bytes: &[u8]) -> Result<(Vec<Frame>, bool), String> {
     let text = std::str::from_utf8(bytes).map_err(|error| format!("the stream is not UTF-8: {error}"))?;
-    let text = text.replace("\r\n", "\n");
+    // One byte order mark at the beginning is to be overlooked (the HTML standard, 9.2.6).
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
     let mut frames = Vec::new();
     let mut blocks: Vec<&str> = text.split("\n\n").collect();
     let rest = blocks.pop().unwrap_or_default();
@@ -269,9 +272,8 @@ fn messages(frames: &[Frame]) -> Result<Heard, String> {
             "message_start" => {
                 started = true;
                 expect(at(&data, "/message/role"), "assistant", "message.role")?;
-                if at(&data, "/message/usage/input_tokens").as_u64().is_none_or(|tokens| tokens == 0) {
-                    return Err("message_start has no input_tokens".to_owned());
-                }
+                heard.begins_counted =
+                    at(&data, "/message/usage/input_tokens").as_u64().is_some_and(|tokens| tokens > 0);
                 at(&data, "/message/usage").clone_into(&mut heard.usage);
             }
             _ if !started => return Err(format!("{} before message_start", frame.event)),

@@ -184,7 +184,7 @@ fn embeds_base64(stage: &Stage) -> Option<Outcome> {
 fn embeds_fields(stage: &Stage) -> Option<Outcome> {
     Some(embedding(stage, &json!({ "dimensions": 16, "user": "kid", "x_nobody_knows": true }))?.and_then(
         |_| {
-            let came = stage.provider.last().json();
+            let came = stage.last()?.json();
             let kept = at(&came, "/dimensions") == 16
                 && at(&came, "/user") == "kid"
                 && at(&came, "/x_nobody_knows") == true;
@@ -245,7 +245,7 @@ fn replayed(stage: &Stage, moved: bool) -> Option<Outcome> {
         let again = Ask { pair: pair.clone(), body }.set("model", json!(next));
         stage.whole(&again)?;
         let provider = if moved { &stage.other } else { &stage.provider };
-        let came = provider.last().json();
+        let came = provider.requests().pop().ok_or("nothing arrived there")?.json();
         if !moved && *at(&came, "/messages/1/content") != content {
             return Err(format!("it came as {}", at(&came, "/messages/1/content")));
         }
@@ -264,9 +264,9 @@ fn redacted(stage: &Stage) -> Option<Outcome> {
         turns.push(json!({ "role": "user", "content": "and?" }));
     }
     Some(
-        stage.whole(&ask).and_then(|_| {
-            same("the block", at(&stage.provider.last().json(), "/messages/1/content/0"), &block)
-        }),
+        stage
+            .whole(&ask)
+            .and_then(|_| same("the block", at(&stage.last()?.json(), "/messages/1/content/0"), &block)),
     )
 }
 
@@ -284,9 +284,11 @@ fn reasoning_replayed(stage: &Stage) -> Option<Outcome> {
 fn previous(stage: &Stage) -> Option<Outcome> {
     let pair = stage.pair(Client::Responses, Upstream::OpenAi)?;
     let ask = Ask::new(&pair, "hello").set("previous_response_id", json!("resp_41"));
-    Some(stage.whole(&ask).and_then(|_| {
-        same("the id", at(&stage.provider.last().json(), "/previous_response_id"), &json!("resp_41"))
-    }))
+    Some(
+        stage.whole(&ask).and_then(|_| {
+            same("the id", at(&stage.last()?.json(), "/previous_response_id"), &json!("resp_41"))
+        }),
+    )
 }
 
 fn words_alone(stage: &Stage) -> Option<Outcome> {
@@ -305,11 +307,7 @@ fn odd_tools(stage: &Stage) -> Option<Outcome> {
     let pair = stage.pair(Client::Responses, Upstream::OpenAi)?;
     let tools = json!([{ "type": "web_search", "search_context_size": "low" }, { "type": "namespace", "name": "files", "tools": [] }]);
     let ask = Ask::new(&pair, "hello").set("tools", tools.clone());
-    Some(
-        stage
-            .whole(&ask)
-            .and_then(|_| same("the tools", at(&stage.provider.last().json(), "/tools"), &tools)),
-    )
+    Some(stage.whole(&ask).and_then(|_| same("the tools", at(&stage.last()?.json(), "/tools"), &tools)))
 }
 
 /// Ours is told to speak up after a second; the others are not asked.
@@ -336,7 +334,7 @@ fn one_at_a_time(stage: &Stage, client: Client) -> Option<Outcome> {
     let pair = stage.pair(client, upstream)?;
     let ask = Ask::new(&pair, "hello").tools().one_at_a_time();
     Some(stage.whole(&ask).and_then(|_| {
-        let came = stage.provider.last().json();
+        let came = stage.last()?.json();
         let said = at(&came, "/parallel_tool_calls") == false
             || at(&came, "/tool_choice/disable_parallel_tool_use") == true;
         if said { Ok(()) } else { Err("it did not arrive".to_owned()) }

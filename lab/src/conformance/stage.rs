@@ -1,10 +1,11 @@
 //! What a check works with: a gateway that runs, a provider behind it, and ways to ask.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sanctum_testkit::provider::{Provider, Reply};
+use sanctum_testkit::provider::{Provider, Reply, Seen};
 use serde_json::Value;
 
 use super::dialect::{Ask, Client, Pair, Upstream};
@@ -71,6 +72,11 @@ impl Stage {
             provider.behave();
             provider.forget();
         }
+    }
+
+    /// The newest request the provider saw.
+    pub(super) fn last(&self) -> Result<Arc<Seen>, String> {
+        self.provider.requests().pop().ok_or_else(|| "nothing arrived at the provider".to_owned())
     }
 
     /// Every answer of the provider goes wrong in this way.

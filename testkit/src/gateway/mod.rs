@@ -4,12 +4,11 @@ mod peers;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 use sanctum_kernel::Paths;
 use sanctum_kernel::peers::read_token;
 use secrecy::ExposeSecret;
@@ -90,7 +89,7 @@ impl Gateway {
 
     fn spawn(name: &str, addr: SocketAddr, base: &str, mut command: Command, dir: tempfile::TempDir) -> Self {
         let log = sanctum_kernel::files::append(&dir.path().join("gateway.log")).unwrap();
-        command.current_dir(dir.path()).process_group(0);
+        command.current_dir(dir.path());
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let since = Instant::now();
         let child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
@@ -188,10 +187,10 @@ impl Drop for Gateway {
 
 impl Gateway {
     fn stop(&mut self) {
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
         for signal in [Signal::TERM, Signal::KILL] {
             // It may have ended by itself.
-            kill_process_group(group, signal).ok();
+            kill_process(pid, signal).ok();
             for _ in 0..500 {
                 if matches!(self.child.try_wait(), Ok(Some(_))) {
                     return;

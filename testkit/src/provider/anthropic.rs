@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::ask::{Ask, Refused, list, string, text_of};
-use super::say::Say;
+use super::say::{Say, pieces};
 
 pub(super) fn read(body: &Value, signature: &str) -> Result<Ask, Refused> {
     let messages = list(&body["messages"]);
@@ -193,8 +193,11 @@ fn streamed(index: usize, mut block: Value) -> Vec<String> {
         Some("thinking") => {
             let thinking = string(&take(&mut block, "thinking", json!("")));
             let signature = take(&mut block, "signature", json!(""));
-            let pieces = thinking.split_inclusive(' ');
-            deltas.extend(pieces.map(|piece| json!({ "type": "thinking_delta", "thinking": piece })));
+            deltas.extend(
+                pieces(&thinking)
+                    .into_iter()
+                    .map(|piece| json!({ "type": "thinking_delta", "thinking": piece })),
+            );
             deltas.push(json!({ "type": "signature_delta", "signature": signature }));
         }
         Some("text") => {

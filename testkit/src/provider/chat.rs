@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::ask::{Ask, Refused, list, media, string, text_of};
-use super::say::Say;
+use super::say::{Say, pieces};
 
 /// Every `created` here; any fixed second does.
 pub(super) const CREATED: i64 = 1_764_000_000;
@@ -164,7 +164,9 @@ pub(super) fn frames(ask: &Ask, say: &Say, n: u64) -> Vec<String> {
         );
     }
     if say.calls.is_empty() {
-        frames.extend(say.pieces().map(|piece| delta(json!({ "content": piece }), Value::Null)));
+        frames.extend(
+            pieces(&say.text).into_iter().map(|piece| delta(json!({ "content": piece }), Value::Null)),
+        );
     }
     for (i, mut call) in calls(say, n).into_iter().enumerate() {
         let arguments = string(&call["function"]["arguments"]);

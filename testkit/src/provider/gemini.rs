@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::ask::{Ask, Refused, list, string};
-use super::say::Say;
+use super::say::{Say, pieces};
 
 pub(super) fn read(body: &Value, model: &str, stream: bool) -> Result<Ask, Refused> {
     let contents = list(&body["contents"]);
@@ -19,7 +19,10 @@ pub(super) fn read(body: &Value, model: &str, stream: bool) -> Result<Ask, Refus
         stream,
         include_usage: true,
         must_call: mode == Some("ANY"),
-        thinks: thinking["includeThoughts"] == true,
+        thinks: thinking["includeThoughts"] == true
+            || thinking["thinkingLevel"].is_string()
+            || thinking["thinkingBudget"].as_i64().is_some_and(|budget| budget != 0),
+        shows: thinking["includeThoughts"] == true,
         schema: [&config["responseJsonSchema"], &config["responseSchema"]]
             .into_iter()
             .find(|schema| schema.is_object())
@@ -84,8 +87,9 @@ fn answered(contents: &[Value]) -> Result<(), Refused> {
     Ok(())
 }
 
-fn parts(say: &Say, signature: &str) -> Vec<Value> {
-    let thought = say.thinking.iter().map(|thinking| json!({ "text": thinking, "thought": true }));
+fn parts(ask: &Ask, say: &Say, signature: &str) -> Vec<Value> {
+    let shown = say.thinking.iter().filter(|_| ask.shows || !ask.thinks);
+    let thought = shown.map(|thinking| json!({ "text": thinking, "thought": true }));
     let calls = say.calls.iter().enumerate().map(|(i, call)| {
         let mut part = json!({ "functionCall": { "name": call.name, "args": call.arguments } });
         if i == 0 && say.thinking.is_some() {
@@ -130,7 +134,7 @@ fn chunk(ask: &Ask, say: &Say, n: u64, parts: &[Value], finished: bool) -> Value
 }
 
 pub(super) fn whole(ask: &Ask, say: &Say, n: u64, signature: &str) -> Value {
-    let mut parts = parts(say, signature);
+    let mut parts = parts(ask, say, signature);
     if say.calls.is_empty() {
         parts.push(json!({ "text": say.text }));
     }
@@ -139,9 +143,9 @@ pub(super) fn whole(ask: &Ask, say: &Say, n: u64, signature: &str) -> Value {
 
 /// As `alt=sse` sends them.
 pub(super) fn frames(ask: &Ask, say: &Say, n: u64, signature: &str) -> Vec<String> {
-    let mut each: Vec<Value> = parts(say, signature);
+    let mut each: Vec<Value> = parts(ask, say, signature);
     if say.calls.is_empty() {
-        each.extend(say.pieces().map(|piece| json!({ "text": piece })));
+        each.extend(pieces(&say.text).into_iter().map(|piece| json!({ "text": piece })));
     }
     if each.is_empty() {
         each.push(json!({ "text": "" }));

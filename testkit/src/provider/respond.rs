@@ -234,7 +234,10 @@ impl Asked<'_> {
         let overloaded = "Overloaded";
         let error = match self.api {
             Api::Messages => format!("event: error\ndata: {}\n\n", self.fault(529, overloaded, false)),
-            Api::Responses => responses::fault_frame(overloaded),
+            Api::Responses => {
+                let number = if *act == Act::ErrorMid { frames.len() / 2 } else { 0 };
+                responses::fault_frame(overloaded, number)
+            }
             _ => format!("data: {}\n\n", self.fault(503, overloaded, false)),
         };
         let half = frames.len() / 2;
@@ -320,10 +323,15 @@ fn shaped(mut say: Say, act: &Act) -> Say {
         Act::NoUsage => say.counts = false,
         Act::Empty => (say.text, say.calls, say.thinking) = (String::new(), Vec::new(), None),
         Act::Repeats => (say.text, say.calls) = ("the the the the ".repeat(200), Vec::new()),
-        Act::Huge => (say.text, say.calls) = ("A long story, told again. ".repeat(160_000), Vec::new()),
+        Act::Huge => (say.text, say.calls) = (story(), Vec::new()),
         _ => {}
     }
     say
+}
+
+/// Four megabytes in which nothing is said twice.
+fn story() -> String {
+    (0..130_000).map(|night| format!("On night {night}, she told another. ")).collect()
 }
 
 /// Where the writes of a frame end.

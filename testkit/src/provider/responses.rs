@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::ask::{Ask, Refused, list, media, string, text_of};
 use super::chat::CREATED;
-use super::say::Say;
+use super::say::{Say, pieces};
 
 pub(super) fn read(body: &Value) -> Result<Ask, Refused> {
     let input = &body["input"];
@@ -168,7 +168,7 @@ fn message(index: usize, item: &Value) -> Vec<Value> {
     empty["text"] = json!("");
     let text = string(&part["text"]);
     let mut events = vec![with("response.content_part.added", "part", empty)];
-    for piece in text.split_inclusive(' ') {
+    for piece in pieces(&text) {
         let mut event = with("response.output_text.delta", "delta", json!(piece));
         event["logprobs"] = json!([]);
         events.push(event);
@@ -208,7 +208,7 @@ fn reasoning(index: usize, item: &Value) -> Vec<Value> {
 }
 
 /// An error inside of a stream.
-pub(super) fn fault_frame(message: &str) -> String {
+pub(super) fn fault_frame(message: &str, number: usize) -> String {
     let event = json!({ "type": "error", "code": "server_error", "message": message, "param": null });
-    frame(event, 3)
+    frame(event, number)
 }

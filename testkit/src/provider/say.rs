@@ -82,15 +82,25 @@ impl Say {
         }
     }
 
-    /// The text in the pieces a stream sends it in: word by word.
-    pub(super) fn pieces(&self) -> impl Iterator<Item = &str> {
-        self.text.split_inclusive(' ')
-    }
-
     /// Reasoning tokens, if there was any.
     pub(super) fn reasoning(&self) -> u64 {
         if self.thinking.is_some() { self.tokens.reasoning } else { 0 }
     }
+}
+
+/// The pieces a stream sends a text in: word by word, or by the page when it is long.
+pub(super) fn pieces(text: &str) -> Vec<&str> {
+    if text.len() < 65_536 {
+        return text.split_inclusive(' ').collect();
+    }
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(4000));
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces
 }
 
 fn words(ask: &Ask) -> String {
