@@ -400,7 +400,7 @@ async fn refused<R: Reach>(
     } else {
         refusal.fault = fault;
         refusal.fault.status = status;
-        if dialect == call.ask.api.dialect() {
+        if dialect == call.ask.api.dialect() && is_error(&body) {
             refusal.raw = Some(Box::new((parts.headers, body)));
         } else {
             refusal.headers = Some(Box::new(parts.headers));
@@ -408,6 +408,12 @@ async fn refused<R: Reach>(
     }
     refusal.retry_after = retry_after;
     Failed { next, blame, signature, ..failed(status.to_string(), refusal) }
+}
+
+/// An error as the dialects say it; what stands in front of a provider answers with pages of HTML.
+fn is_error(body: &[u8]) -> bool {
+    let told: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(body);
+    told.is_ok_and(|told| told.contains_key("error"))
 }
 
 /// `Retry-After` in seconds (RFC 9110 §10.2.3), and OpenAI's `retry-after-ms`.

@@ -203,7 +203,7 @@ fn streamed(index: usize, mut block: Value) -> Vec<String> {
         Some("text") => {
             let text = string(&take(&mut block, "text", json!("")));
             deltas.extend(
-                text.split_inclusive(' ').map(|piece| json!({ "type": "text_delta", "text": piece })),
+                pieces(&text).into_iter().map(|piece| json!({ "type": "text_delta", "text": piece })),
             );
         }
         _ => {

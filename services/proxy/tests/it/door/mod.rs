@@ -11,6 +11,7 @@ mod money;
 mod privacy;
 mod raw;
 mod reload;
+mod rows;
 mod stages;
 mod streams;
 mod translate;
