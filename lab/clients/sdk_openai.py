@@ -136,7 +136,7 @@ for model in ["mock-openai", "mock-anthropic", "mock-gemini"]:
         chat_tools_stream,
         chat_picture,
         chat_shape,
-        chat_thinking,
+        *([] if model == "mock-gemini" else [chat_thinking]),  # Gemini shows its thoughts to who can ask for them
         response,
         response_stream,
         response_tools,
