@@ -123,16 +123,13 @@ impl Account {
     /// Takes the money for the next attempt.
     pub(crate) fn reserve(&mut self, amount: Nano) -> Result<(), Spent> {
         let amount = if self.own { Nano(0) } else { amount }.plus(self.spent);
-        match &mut self.money {
-            Some(money) => money.change_to(amount),
-            None => {
-                let ledger = &self.gate.house.ledger;
-                let money = ledger.reserve(&self.line.agent, self.line.trace, amount)?;
-                self.line.of(&money);
-                self.money = Some(money);
-                Ok(())
-            }
+        if let Some(money) = &mut self.money {
+            return money.change_to(amount);
         }
+        let money = self.gate.house.ledger.reserve(&self.line.agent, self.line.trace, amount)?;
+        self.line.of(&money);
+        self.money = Some(money);
+        Ok(())
     }
 
     /// More output has come than was reserved for.
@@ -185,7 +182,7 @@ impl Account {
     }
 
     /// The attempt came to nothing. `charged` if the provider may count it all the same.
-    pub(crate) fn failed(&mut self, outcome: &Cow<'static, str>, charged: bool) {
+    pub(crate) fn failed(&mut self, outcome: Cow<'static, str>, charged: bool) {
         self.note(outcome.clone());
         if let Some(serving) = self.serving.take() {
             let usage = self.usage.take().or_else(|| charged.then_some(Usage { output: 0, ..self.guess }));
@@ -194,7 +191,7 @@ impl Account {
             }
             if self.fell.is_none() {
                 let from = format!("{}/{}", serving.pick.entry.provider, serving.pick.name);
-                self.fell = Some((from, outcome.clone()));
+                self.fell = Some((from, outcome));
             }
         }
     }

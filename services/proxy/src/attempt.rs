@@ -32,7 +32,7 @@ const LARGEST_REFUSAL: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) enum Answered {
     Whole { parts: Parts, body: Bytes, usage: Option<Usage>, finish: Finish },
-    Stream(Begun),
+    Stream(Box<Begun>),
 }
 
 /// A stream that has begun well.
@@ -161,7 +161,7 @@ pub(crate) async fn attempt<R: Reach>(
     let client = call.ask.api.dialect();
     let relay = match &dressed.recast {
         Some(recast) => Relay::other(recast, dressed.dialect, client),
-        None => Relay::Same(Scanner::new(client)),
+        None => Relay::Same(Box::new(Scanner::new(client))),
     };
     let begun = Begun {
         parts,
@@ -172,7 +172,7 @@ pub(crate) async fn attempt<R: Reach>(
         swallow: dressed.swallow,
         turn: None,
     };
-    begin(call, begun, until).await.map(Answered::Stream)
+    begin(call, begun, until).await.map(|begun| Answered::Stream(Box::new(begun)))
 }
 
 async fn whole<R>(
@@ -385,9 +385,8 @@ async fn refused<R: Reach>(
         status == 400 && call.ask.signed && (lower.contains("signature") || lower.contains("thinking"));
     let (next, blame) = match status {
         400 | 413 => (fault.kind == FaultKind::ContextLength, false),
-        // What is wrong there is the house's to mend, and no client's.
-        401 | 402 | 403 | 404 => (true, false),
-        408 | 425 | 429 => (true, false),
+        // What is wrong there is the house's to mend, and no client's; and who is busy now is not unwell.
+        401..=404 | 408 | 425 | 429 => (true, false),
         500.. => (true, true),
         _ => (false, false),
     };

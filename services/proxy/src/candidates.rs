@@ -197,7 +197,7 @@ pub(crate) fn consider(gate: &Gate, who: &Who, ask: &Ask, class: &Class, resolut
         .into_iter()
         .map(|(pick, rescue)| {
             let provider = gate.providers.get(&pick.entry.provider).map(Arc::clone);
-            let verdict = first_look(who, gate, ask, class, &pick, provider.as_ref(), own);
+            let verdict = first_look(gate, (who, ask, class), &pick, provider.as_ref(), own);
             let reserve = if own { Nano(0) } else { estimate(gate, ask, &pick.entry) };
             Considered { pick, provider, verdict, reserve, rescue, room: None }
         })
@@ -228,7 +228,7 @@ pub(crate) fn consider(gate: &Gate, who: &Who, ask: &Ask, class: &Class, resolut
 }
 
 /// Who has too little room is asked after those who have enough, for the newest part of the conversation.
-fn allow_trimming(all: &mut Vec<Considered>) {
+fn allow_trimming(all: &mut [Considered]) {
     for one in all.iter_mut() {
         if let Err(Dropped::Context(_, room)) = one.verdict {
             (one.verdict, one.room) = (Ok(()), Some(room));
@@ -247,10 +247,8 @@ fn drop_if(all: &mut [Considered], why: impl Fn(&Considered) -> Option<Dropped>)
 
 /// What of it does not change from minute to minute.
 fn first_look(
-    who: &Who,
     gate: &Gate,
-    ask: &Ask,
-    class: &Class,
+    (who, ask, class): (&Who, &Ask, &Class),
     pick: &Pick,
     provider: Option<&Arc<Provider>>,
     own: bool,
@@ -338,8 +336,8 @@ fn standing(one: &Considered, now: Timestamp) -> Option<Dropped> {
 
 /// Drops whom there is no money for; whether there was any such.
 fn money(gate: &Gate, who: &Who, all: &mut [Considered], own: bool) -> bool {
-    let costs = |one: &&mut Considered| one.verdict.is_ok() && one.pick.entry.locality == Locality::Cloud;
-    if own || !all.iter_mut().any(|mut one| costs(&&mut one)) {
+    let costs = |one: &Considered| one.verdict.is_ok() && one.pick.entry.locality == Locality::Cloud;
+    if own || !all.iter().any(costs) {
         return false;
     }
     let room = gate.house.ledger.room(&who.agent);

@@ -52,7 +52,7 @@ pub(crate) fn identify(gate: &Gate, headers: &HeaderMap, api: Api) -> Result<Who
                 return checked(who, headers, api);
             }
             Err(Denied::Unknown) => {
-                foreign = foreign.or_else(|| (name != OWN).then(|| (name, value.clone())))
+                foreign = foreign.or_else(|| (name != OWN).then(|| (name, value.clone())));
             }
             Err(denied) => {
                 tracing::debug!(%denied, "a key was refused");

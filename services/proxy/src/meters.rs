@@ -33,6 +33,8 @@ const TOKENS: [f64; 14] = [
     67_108_864.0,
 ];
 
+/// Provider, model, operation.
+type Name = (Arc<str>, Arc<str>, &'static str);
 type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
 
 /// The meters of the service.
@@ -46,7 +48,7 @@ pub(crate) struct Meters {
     pub(crate) live: Gauge,
     pub(crate) connections: Gauge,
     cost: Family<Labels, Counter<f64, AtomicU64>>,
-    known: Mutex<HashMap<(Arc<str>, Arc<str>, &'static str), Arc<Meter>>>,
+    known: Mutex<HashMap<Name, Arc<Meter>>>,
 }
 
 /// The handles of one model at one provider, so that a request looks nothing up by text.

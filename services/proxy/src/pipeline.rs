@@ -18,7 +18,7 @@ use crate::account::Account;
 use crate::ask::{Api, Ask};
 use crate::attempt::{Answered, Call, Failed, Trail};
 use crate::body::{self, OutBody, Waiting};
-use crate::candidates::{Dropped, Kept, Plan, consider, resolve};
+use crate::candidates::{Dropped, Plan, consider, resolve};
 use crate::class::{self, Class};
 use crate::gate::Gate;
 use crate::hedge::{race, turn};
@@ -171,8 +171,8 @@ pub(crate) fn look(
 fn note_class(account: &mut Account, class: &Class) {
     let line = account.line();
     (line.privacy, line.intent) = (class.privacy, class.intent);
-    line.privacy_because = class.privacy_because.clone();
-    line.intent_because = class.intent_because.clone();
+    line.privacy_because.clone_from(&class.privacy_because);
+    line.intent_because.clone_from(&class.intent_because);
 }
 
 /// Candidates in the letter's reach → reservation → attempt, until one answers; a client that waits long for a stream is
@@ -208,62 +208,37 @@ async fn attempts<R: Reach>(
     account: &mut Account,
 ) -> Result<Answered, Refusal> {
     let gate = Arc::clone(&account.gate);
-    let deadline = account.begun() + gate.config.deadline.0;
-    let call = Call {
-        ask: &ready.ask,
-        headers: &ready.headers,
-        own: ready.own.as_ref(),
-        query: ready.query.as_deref(),
-        deadline,
-        hold: gate.config.hold.0,
-        idle: gate.config.idle.0,
-        wish: Wish {
-            stages: &gate.stages,
-            cloud: false,
-            recalled: ready.recalled.as_ref(),
-            room: None,
-            wary: false,
-        },
-    };
+    let call = ready.call(&gate, account.begun() + gate.config.deadline.0);
     let mut last: Option<Refusal> = None;
     let seats = ready.plan.seats::<R>();
-    let mut at = 0;
-    while let Some(Kept { seat, reserve, room }) = seats.get(at) {
-        at += 1;
-        if account.attempts() >= gate.config.attempts as usize || Instant::now() >= deadline {
+    let mut left = seats.as_slice();
+    while let [kept, others @ ..] = left {
+        left = others;
+        if account.attempts() >= gate.config.attempts as usize || Instant::now() >= call.deadline {
             break;
         }
         // It stood well when it was chosen; many may have come at once since.
-        let now = gate.house.shared.clock.now();
-        if !seat.provider().breaker.enter(&seat.pick().name, now) {
+        let breaker = &kept.seat.provider().breaker;
+        if !breaker.enter(&kept.seat.pick().name, gate.house.shared.clock.now()) {
             continue;
         }
-        let beside = seats.get(at).filter(|_| !gate.config.hedge.0.is_zero());
-        let both = beside.map_or(*reserve, |beside| reserve.plus(beside.reserve));
+        let beside = others.first().filter(|_| !gate.config.hedge.0.is_zero());
+        let both = beside.map_or(kept.reserve, |beside| kept.reserve.plus(beside.reserve));
         if let Err(spent) = account.reserve(both) {
-            seat.provider().breaker.left();
+            breaker.left();
             last.get_or_insert_with(|| broke(&spent.to_string()));
             continue;
         }
         // Nobody waits for a second answer where there is none to be had.
-        let hold = if at < seats.len() { gate.config.hold.0 } else { Duration::ZERO };
-        let call = Call { hold, wish: Wish { room: *room, ..call.wish }, ..call };
+        let hold = if others.is_empty() { Duration::ZERO } else { call.hold };
+        let call = Call { hold, wish: Wish { room: kept.room, ..call.wish }, ..call };
         let begun = Instant::now();
         let (seat, outcome) = match beside {
-            None => (seat, one(&call, letter, seat, account).await),
+            None => (&kept.seat, one(&call, letter, &kept.seat, account).await),
             Some(beside) => {
-                account.attempt(seat.pick());
-                account.expose();
-                let outcome = race(&call, letter, seat, &beside.seat, gate.config.hedge.0).await;
-                let (who, other) = if outcome.second { (&beside.seat, seat) } else { (seat, &beside.seat) };
-                if let Some(since) = outcome.late {
-                    account.raced(other.pick(), since);
-                    at += 1;
-                }
-                account.attempt(who.pick());
-                account.expose();
-                account.absorb(outcome.trail);
-                (who, outcome.answered)
+                let (seat, outcome, both) = two(&call, letter, (&kept.seat, &beside.seat), account).await;
+                left = if both { others.get(1..).unwrap_or_default() } else { others };
+                (seat, outcome)
             }
         };
         match outcome {
@@ -274,10 +249,9 @@ async fn attempts<R: Reach>(
             }
             Err(failed) => {
                 blame(&gate, seat, &failed);
-                account.failed(&failed.outcome, failed.charged);
-                let next = failed.next;
+                account.failed(failed.outcome, failed.charged);
                 last = Some(failed.refusal);
-                if !next {
+                if !failed.next {
                     break;
                 }
             }
@@ -287,6 +261,49 @@ async fn attempts<R: Reach>(
         let message = "everybody who could answer is being left alone for a moment";
         Refusal::new(503, FaultKind::Overloaded, "no_candidate", message).after(Duration::from_secs(1))
     }))
+}
+
+/// Two seats, the second only if the first takes long; who it was in the end, and whether both were asked.
+async fn two<'s, R: Reach>(
+    call: &Call<'_>,
+    letter: &Letter<R>,
+    (first, second): (&'s Seat<R>, &'s Seat<R>),
+    account: &mut Account,
+) -> (&'s Seat<R>, Result<Answered, Failed>, bool) {
+    account.attempt(first.pick());
+    account.expose();
+    let hedge = account.gate.config.hedge.0;
+    let outcome = race(call, letter, first, second, hedge).await;
+    let (seat, other) = if outcome.second { (second, first) } else { (first, second) };
+    if let Some(since) = outcome.late {
+        account.raced(other.pick(), since);
+    }
+    account.attempt(seat.pick());
+    account.expose();
+    account.absorb(outcome.trail);
+    (seat, outcome.answered, outcome.late.is_some())
+}
+
+impl Ready {
+    /// What goes with every attempt.
+    fn call<'a>(&'a self, gate: &'a Gate, deadline: Instant) -> Call<'a> {
+        Call {
+            ask: &self.ask,
+            headers: &self.headers,
+            own: self.own.as_ref(),
+            query: self.query.as_deref(),
+            deadline,
+            hold: gate.config.hold.0,
+            idle: gate.config.idle.0,
+            wish: Wish {
+                stages: &gate.stages,
+                cloud: false,
+                recalled: self.recalled.as_ref(),
+                room: None,
+                wary: false,
+            },
+        }
+    }
 }
 
 /// One attempt at one seat; once more without signed reasoning, if that is what it refuses.
@@ -305,7 +322,7 @@ async fn one<R: Reach>(
     if !failed.signature {
         return Err(failed);
     }
-    account.failed(&failed.outcome, failed.charged);
+    account.failed(failed.outcome, failed.charged);
     account.attempt(seat.pick());
     account.expose();
     let wary = Call { wish: Wish { wary: true, ..call.wish }, ..*call };

@@ -63,7 +63,7 @@ struct Swallow {
 }
 
 impl Pump {
-    pub(crate) fn new(begun: Begun, account: Box<Account>, ask_limit: Option<u64>) -> Self {
+    pub(crate) fn new(begun: Box<Begun>, account: Box<Account>, ask_limit: Option<u64>) -> Self {
         let config = &account.gate.config;
         let limits = Limits {
             idle: config.idle.0,
@@ -119,7 +119,7 @@ impl Pump {
                     self.watch();
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    self.cut("upstream_broken", &format!("the provider's stream broke off: {error}"))
+                    self.cut("upstream_broken", &format!("the provider's stream broke off: {error}"));
                 }
                 Poll::Ready(None) => self.ended(),
                 Poll::Pending => match self.quiet(cx) {
@@ -225,11 +225,8 @@ impl Pump {
         }
         // The timer is not set anew with every frame; it may be early.
         let silent = self.heard.elapsed();
-        let due = if silent >= self.limits.heartbeat {
-            self.limits.heartbeat
-        } else {
-            self.limits.heartbeat - silent
-        };
+        let left = self.limits.heartbeat.saturating_sub(silent);
+        let due = if left.is_zero() { self.limits.heartbeat } else { left };
         timer.as_mut().reset(tokio::time::Instant::now() + due.min(self.limits.idle));
         if silent >= self.limits.idle {
             self.cut("upstream_silent", "the provider's stream fell silent");

@@ -126,12 +126,9 @@ pub(crate) fn answer(
     body: &[u8],
 ) -> (Judged, Option<Bytes>, Vec<Loss>) {
     let codec = from.codec();
-    let mut answer = match codec.read_answer(body) {
-        Ok(answer) => answer,
-        Err(_) => {
-            let fault = codec.read_fault(200, body);
-            return (Judged { usage: None, finish: Finish::Error, broken: Some(fault) }, None, Vec::new());
-        }
+    let Ok(mut answer) = codec.read_answer(body) else {
+        let fault = codec.read_fault(200, body);
+        return (Judged { usage: None, finish: Finish::Error, broken: Some(fault) }, None, Vec::new());
     };
     let judged = judge(&answer);
     if judged.broken.is_some() {

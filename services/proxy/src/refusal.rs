@@ -60,18 +60,15 @@ impl Refusal {
         account.gate.house.meters.refused(&code);
         let mut headers = HeaderMap::with_capacity(16);
         let status = StatusCode::from_u16(self.fault.status).unwrap_or(StatusCode::BAD_GATEWAY);
-        let body = match self.raw {
-            Some(raw) => {
-                returned(&raw.0, &mut headers);
-                raw.1
+        let body = if let Some(raw) = self.raw {
+            returned(&raw.0, &mut headers);
+            raw.1
+        } else {
+            if let Some(from) = &self.headers {
+                returned(from, &mut headers);
             }
-            None => {
-                if let Some(from) = &self.headers {
-                    returned(from, &mut headers);
-                }
-                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                Bytes::from(write(api.dialect(), &self.fault, &trace))
-            }
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            Bytes::from(write(api.dialect(), &self.fault, &trace))
         };
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

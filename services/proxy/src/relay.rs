@@ -11,7 +11,7 @@ use crate::usage::Finish;
 
 /// What a stream has said so far.
 pub(crate) enum Relay {
-    Same(Scanner),
+    Same(Box<Scanner>),
     Other(Box<Translator>),
 }
 

@@ -31,7 +31,7 @@ pub struct Proxy {
 }
 
 /// A stream may be this long, also when the house is reloaded under it.
-const LONGEST_STREAM: Duration = Duration::from_secs(60 * 60);
+const LONGEST_STREAM: Duration = Duration::from_hours(1);
 /// SDKs keep idle connections for a minute; who closes first loses a request.
 const IDLE: Duration = Duration::from_secs(75);
 /// Agents open many connections, and many streams are open at once.

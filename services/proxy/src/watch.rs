@@ -61,11 +61,15 @@ fn say(gate: &Gate, notice: Notice) {
 /// Looks at the money and the providers until stopped.
 pub(crate) async fn run(door: Arc<ArcSwap<Gate>>, stop: Stop) -> Result<(), Failure> {
     let nudge = sanctum_kernel::Nudge::default();
-    sanctum_kernel::reconcile::reconcile(&stop, LOOK, &nudge, || look(door.load_full())).await;
+    let round = || {
+        look(&door.load());
+        std::future::ready(Ok(()))
+    };
+    sanctum_kernel::reconcile::reconcile(&stop, LOOK, &nudge, round).await;
     Ok(())
 }
 
-async fn look(gate: Arc<Gate>) -> Result<(), Failure> {
+fn look(gate: &Gate) {
     gate.house.ledger.tend();
     for warning in gate.house.ledger.warnings() {
         let severity = if warning.level == Level::Gone { Severity::Error } else { Severity::Warn };
@@ -83,15 +87,14 @@ async fn look(gate: Arc<Gate>) -> Result<(), Failure> {
             resolved: false,
         };
         tracing::warn!(agent = warning.agent, "{}", warning.title());
-        say(&gate, notice);
+        say(gate, notice);
         gate.house.ledger.told(&warning);
     }
     let meters = &gate.house.meters;
     meters.live.set(i64::try_from(gate.house.live.len()).unwrap_or(i64::MAX));
     let open: usize = gate.providers.values().map(|provider| provider.connections()).sum();
     meters.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
-    health(&gate);
-    Ok(())
+    health(gate);
 }
 
 /// Each provider on the board.

@@ -86,12 +86,9 @@ pub(crate) fn broken(message: &str) -> Fault {
 
 /// Reads a whole answer of a provider.
 pub(crate) fn judge(dialect: Dialect, body: &[u8]) -> Judged {
-    let top: Top<'_> = match serde_json::from_slice(body) {
-        Ok(top) => top,
-        Err(_) => {
-            let fault = broken("the provider's answer is not the JSON it should be");
-            return Judged { usage: None, finish: Finish::Error, broken: Some(fault) };
-        }
+    let Ok(top) = serde_json::from_slice::<Top<'_>>(body) else {
+        let fault = broken("the provider's answer is not the JSON it should be");
+        return Judged { usage: None, finish: Finish::Error, broken: Some(fault) };
     };
     let mut usage = None;
     if let Some(counted) = top.usage.and_then(|raw| serde_json::from_str::<Counted>(raw.get()).ok()) {

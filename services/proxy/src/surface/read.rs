@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 /// How much of a body that is too large is still taken, so that its sender gets to read why: bytes, and time.
 const TAKEN: (u64, Duration) = (512 * 1024 * 1024, Duration::from_secs(10));
 /// A part of a body must come within this.
-const PART: Duration = Duration::from_secs(60);
+const PART: Duration = Duration::from_mins(1);
 
 /// The whole body.
 pub(crate) async fn whole(

@@ -12,7 +12,7 @@ use crate::config;
 /// The weight of the newest value in the mean of the time to the first byte.
 const WEIGHT: f64 = 0.3;
 /// Nobody is left alone for longer because of what it asks for itself.
-const LONGEST_REST: Duration = Duration::from_secs(10 * 60);
+const LONGEST_REST: Duration = Duration::from_mins(10);
 
 /// How a provider stands. Kept through reloads.
 #[derive(Debug, Default)]
