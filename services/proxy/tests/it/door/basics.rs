@@ -86,3 +86,16 @@ async fn the_models_are_listed_in_both_shapes() {
     assert!(own.as_array().unwrap().iter().any(|model| model["id"] == "strong" && model["tier"] == "strong"));
     house.stop().await;
 }
+
+#[tokio::test]
+async fn the_example_is_a_configuration_and_says_what_it_lacks() {
+    let example = include_str!("../../../example.toml");
+    let house = sanctum_testkit::House::new(&super::house::CATALOGUE).config(example).start().await;
+    let (_, stats) = house.get("proxy", "/stats").await;
+    let caps: Vec<_> = stats["agents"].as_array().unwrap().iter().map(|row| row["cap_usd"].clone()).collect();
+    assert_eq!(caps, [json!(2.0), json!(0.5), json!(1.5), json!(2.0)], "{stats}");
+    let ask = json!({ "prompt": "Hello", "agent": "mundi" });
+    let (_, told) = house.send("proxy", "POST", "/explain", &ask).await;
+    assert_eq!(told["winner"], "lm-studio/qwen3-30b-a3b", "{told}");
+    house.stop().await;
+}
