@@ -95,6 +95,11 @@ impl Account {
         self.line.trace
     }
 
+    /// Whose conversations are not another's.
+    pub(crate) fn owner(&self) -> String {
+        format!("{}/{}", self.line.agent, self.line.key.as_deref().unwrap_or_default())
+    }
+
     pub(crate) fn attempts(&self) -> usize {
         self.line.attempts.len()
     }
@@ -165,6 +170,11 @@ impl Account {
         self.lose(&trail.losses);
         self.marked(&trail.marks);
         self.usage = trail.usage;
+        if trail.asked.is_some() {
+            self.after.get_or_insert_default().shelve(trail.asked);
+        } else if let Some(after) = &mut self.after {
+            after.shelve(None);
+        }
     }
 
     /// A second candidate that was asked beside the first came too late: it may count what it has read.
@@ -227,9 +237,9 @@ impl Account {
 
     /// The client has the whole of a good answer.
     pub(crate) fn complete(&mut self, dialect: Dialect, media: &str) {
-        if let Some(after) = self.after.take()
-            && matches!(self.line.finish, Finish::Stop)
-        {
+        let Some(mut after) = self.after.take() else { return };
+        after.keep(&self.gate.house.shelves, &self.owner());
+        if matches!(self.line.finish, Finish::Stop) {
             after.done(&Arc::clone(&self.gate), dialect, media, self.served());
         }
     }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use sanctum_http::Bytes;
 use sanctum_kernel::OnError;
-use sanctum_llm::{Delta, Dialect, Event, Part};
+use sanctum_llm::{Delta, Dialect, Event, Part, Request};
 
 use crate::gate::Gate;
+use crate::shelving::{self, Shelves};
 use crate::stages::cache::{Kept, Key};
 use crate::stages::recall::Said;
 
@@ -18,6 +19,8 @@ const LARGEST: usize = 1024 * 1024;
 pub(crate) struct Aftermath {
     pub(crate) key: Option<Key>,
     pub(crate) said: Option<Box<Said>>,
+    /// What was asked, where the client may name the answer later.
+    asked: Option<Arc<Request>>,
     most: usize,
     size: usize,
     pieces: Vec<Bytes>,
@@ -33,6 +36,23 @@ impl Aftermath {
         };
         let wanted = key.is_some() || said.is_some();
         wanted.then(|| Self { key, said: said.map(Box::new), most, ..Self::default() })
+    }
+
+    /// The answer will be named by its client, who asked this; nobody names it if `None`.
+    pub(crate) fn shelve(&mut self, asked: Option<Arc<Request>>) {
+        if asked.is_some() {
+            self.most = self.most.max(shelving::LARGEST);
+        }
+        self.asked = asked;
+    }
+
+    /// The client has the answer, and may name it.
+    pub(crate) fn keep(&mut self, shelves: &Shelves, owner: &str) {
+        if let Some(asked) = self.asked.take()
+            && self.size <= self.most
+        {
+            shelves.keep(owner, &asked, &self.pieces);
+        }
     }
 
     pub(crate) fn see(&mut self, bytes: &Bytes) {

@@ -78,6 +78,10 @@ pub(crate) struct Ask {
     pub(crate) tools: bool,
     pub(crate) images: bool,
     pub(crate) signed: bool,
+    /// Some of it was sealed in this house for a client whose provider was another one.
+    pub(crate) sealed: bool,
+    /// The model is to think.
+    pub(crate) thinks: bool,
     pub(crate) marks: Marks,
     /// The client wants the tokens counted in its stream.
     pub(crate) wants_usage: bool,
@@ -116,6 +120,8 @@ impl Ask {
             tools: !view.tools.is_empty(),
             images: view.images > 0,
             signed: view.signed,
+            sealed: false,
+            thinks: view.thinking,
             marks: view.marks,
             wants_usage: view.include_usage.as_ref().is_some_and(|(on, _)| *on),
             places: Places {
@@ -125,5 +131,13 @@ impl Ask {
                 include_usage: view.include_usage.clone(),
             },
         }
+    }
+
+    /// What comes with it from before counts as if it stood there.
+    pub(crate) fn grow(&mut self, whole: &Self) {
+        self.input = self.input.max(whole.input);
+        self.tools |= whole.tools;
+        self.images |= whole.images;
+        self.signed |= whole.signed;
     }
 }

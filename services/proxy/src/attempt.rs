@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -10,9 +11,9 @@ use http_body_util::BodyExt;
 use sanctum_http::hyper::http::response::Parts;
 use sanctum_http::hyper::http::{HeaderName, HeaderValue};
 use sanctum_http::{Body, Bytes, HeaderMap, Received, header};
-use sanctum_llm::{Dialect, Fault, FaultKind, Loss, Usage};
+use sanctum_llm::{Dialect, Fault, FaultKind, Loss, Request, Usage};
 
-use crate::ask::Ask;
+use crate::ask::{Api, Ask};
 use crate::compose;
 use crate::config::Locality;
 use crate::reach::{Letter, Reach, Seat};
@@ -20,6 +21,7 @@ use crate::recast::{self, Recast, Wish};
 use crate::refusal::Refusal;
 use crate::relay::Relay;
 use crate::scan::{Judged, Scanner, broken, judge};
+use crate::shelving;
 use crate::upstream::{Unanswered, With, send};
 use crate::usage::{Finish, Word};
 
@@ -75,6 +77,8 @@ pub(crate) struct Trail {
     pub(crate) marks: Vec<Word>,
     /// What an answer that is not used says to have cost.
     pub(crate) usage: Option<Usage>,
+    /// What was asked, where the client may name the answer and the provider keeps none.
+    pub(crate) asked: Option<Arc<Request>>,
 }
 
 /// What goes with every attempt of a request.
@@ -109,13 +113,16 @@ fn dress<R: Reach>(
     let (ask, dialect) = (call.ask, compose::dialect(call.ask, seat));
     let cloud = seat.pick().entry.locality == Locality::Cloud;
     let wish = Wish { cloud, ..call.wish };
-    if !ask.api.completes() || (dialect == ask.api.dialect() && !wish.changes(ask, dialect)) {
+    if !ask.api.completes() || (dialect == ask.api.dialect() && !wish.changes(ask, dialect, seat.pick())) {
         let composed = compose::same(letter, ask, seat);
         return Ok(Dressed { letter: composed.letter, swallow: composed.swallow, recast: None, dialect });
     }
     let recast = letter.read(|body| recast::recast(body, ask, dialect, seat.pick(), &wish))?;
     trail.losses.extend(recast.losses.iter().cloned());
     trail.marks.extend(recast.marks.iter().cloned());
+    if ask.api == Api::Responses && dialect != Dialect::Responses && shelving::relies(&recast.asked) {
+        trail.asked = Some(Arc::clone(&recast.asked));
+    }
     let letter = letter.rewritten(|_| recast.body.clone());
     Ok(Dressed { letter, swallow: false, recast: Some(recast), dialect })
 }

@@ -171,11 +171,8 @@ pub(crate) fn mark(headers: &mut HeaderMap, account: &Account) {
         put(headers, name, value);
     }
     headers.insert("x-sanctum-attempts", HeaderValue::from(account.attempts()));
-    let losses = account.losses();
-    if !losses.is_empty() {
-        let told: String =
-            losses.join("; ").chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).take(1000).collect();
-        put(headers, "x-sanctum-losses", &told);
+    if !account.losses().is_empty() {
+        put(headers, "x-sanctum-losses", &losses(account.losses()));
     }
     put(headers, "x-sanctum-trace", &trace);
     // Both APIs' clients print these when something goes wrong.
@@ -184,6 +181,28 @@ pub(crate) fn mark(headers: &mut HeaderMap, account: &Account) {
         headers.entry("x-request-id").or_insert(given.clone());
         headers.entry("request-id").or_insert(given);
     }
+}
+
+/// Bytes of the header of losses: proxies in front allow 8 KiB for all headers together.
+const TOLD: usize = 1024;
+
+/// Losses as a header can tell them: so many whole ones as there is room for, and how many more there are.
+fn losses(all: &[String]) -> String {
+    let mut told = String::new();
+    for (at, loss) in all.iter().enumerate() {
+        let plain: String =
+            loss.chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).take(200).collect();
+        // Room for the rest's number.
+        if told.len() + plain.len() + 2 > TOLD - 32 {
+            told.push_str(&format!("; ... and {} more", all.len() - at));
+            break;
+        }
+        if at > 0 {
+            told.push_str("; ");
+        }
+        told.push_str(&plain);
+    }
+    told
 }
 
 /// The head of a stream.

@@ -39,6 +39,8 @@ pub(crate) fn explain(gate: &Gate, caller: &Caller, ask: &Explain) -> Result<Exp
         tools: !tools.is_empty(),
         images: ask.images,
         signed: false,
+        sealed: false,
+        thinks: false,
         marks: Marks::None,
         wants_usage: false,
         places: Places::default(),

@@ -13,6 +13,7 @@ use crate::config::{Agent, Config};
 use crate::keys::Keys;
 use crate::live::Live;
 use crate::meters::Meters;
+use crate::shelving::Shelves;
 use crate::stages::recall::Outbox;
 use crate::table::Table;
 use crate::upstream::{Breaker, Provider};
@@ -33,6 +34,8 @@ pub(crate) struct Resident {
     pub(crate) live: Live,
     pub(crate) meters: Meters,
     pub(crate) requests: AtomicU64,
+    /// What clients of Responses may name.
+    pub(crate) shelves: Shelves,
     breakers: Mutex<HashMap<String, Arc<Breaker>>>,
     fallbacks: Mutex<VecDeque<Fallback>>,
 }
@@ -52,7 +55,8 @@ impl Resident {
     pub(crate) fn new(shared: Shared, ledger: Ledger, log: Log, keys: Keys, outbox: Outbox) -> Self {
         let (live, meters) = (Live::default(), Meters::new(&shared.metrics));
         let (requests, breakers, fallbacks) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
-        Self { shared, ledger, log, keys, outbox, live, meters, requests, breakers, fallbacks }
+        let shelves = Shelves::default();
+        Self { shared, ledger, log, keys, outbox, live, meters, requests, shelves, breakers, fallbacks }
     }
 
     fn breaker(&self, provider: &str) -> Arc<Breaker> {

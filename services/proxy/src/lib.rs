@@ -30,6 +30,7 @@ mod refusal;
 mod relay;
 mod scan;
 mod service;
+mod shelving;
 mod staged;
 pub mod stages;
 mod surface;

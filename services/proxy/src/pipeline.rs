@@ -110,6 +110,7 @@ struct Ready {
     own: Option<(HeaderName, HeaderValue)>,
     query: Option<String>,
     recalled: Option<Recalled>,
+    filled: Option<Arc<sanctum_llm::Request>>,
 }
 
 /// Connection → agent → view → class → resolution → candidates; then the bytes are sealed.
@@ -125,7 +126,15 @@ async fn prepare(
     account.line().key = who.key.as_ref().map(|key| key.id().to_owned());
     let declared = class::declared(&head.headers)?;
     let bytes = read::whole(incoming, &head.headers, gate.config.body_limit).await?;
-    let (mut ask, class) = look(gate, api, &bytes, &who, declared)?;
+    let (mut ask, mut class) = look(gate, api, &bytes, &who, declared)?;
+    let filled = gate.house.shelves.fill(api, &account.owner(), &bytes);
+    if let Some(filled) = &filled {
+        // What it names is asked as well: a conversation stays what it was about.
+        let whole = Bytes::from(api.dialect().codec().write_request(filled).body);
+        let (all, stricter) = look(gate, api, &whole, &who, declared)?;
+        ask.grow(&all);
+        class = stricter;
+    }
     account.introduce(&who.agent, &ask.model, ask.stream);
     account.guess.input = ask.input;
     note_class(account, &class);
@@ -136,7 +145,7 @@ async fn prepare(
     }
     let recalled = stages::recall(gate, api, &who, &bytes, &class, account).await;
     ask.input += recalled.as_ref().map_or(0, |recalled| u64::from(recalled.tokens));
-    let resolution = resolve(gate, &who, &ask, &class).ok_or_else(|| unknown(&ask))?;
+    let resolution = resolve(gate, &who, &ask, &class).ok_or_else(|| unknown(gate, &ask))?;
     account.line().rule = Cow::Owned(resolution.rule.to_string());
     let plan = consider(gate, &who, &ask, &class, resolution);
     if api == Api::CountTokens && !plan.first_speaks(Dialect::Messages) {
@@ -151,7 +160,7 @@ async fn prepare(
     let own = who.foreign.filter(|_| plan.own);
     let query = head.uri.query().map(str::to_owned);
     let privacy = class.privacy;
-    let ready = Ready { api, ask, plan, headers: forwarded(&head.headers), own, query, recalled };
+    let ready = Ready { api, ask, plan, headers: forwarded(&head.headers), own, query, recalled, filled };
     Ok(Prepared::Asks(Envelope::seal(privacy, bytes), Box::new(ready)))
 }
 
@@ -165,7 +174,8 @@ pub(crate) fn look(
 ) -> Result<(Ask, Class), Refusal> {
     let view = View::scan(api.shape(), bytes)?;
     let class = class::read(&view, gate.agent(&who.agent).class, declared);
-    Ok((Ask::of(api, &view), class))
+    let sealed = view.signed && sanctum_llm::responses::holds_seals(bytes);
+    Ok((Ask { sealed, ..Ask::of(api, &view) }, class))
 }
 
 fn note_class(account: &mut Account, class: &Class) {
@@ -301,6 +311,8 @@ impl Ready {
                 recalled: self.recalled.as_ref(),
                 room: None,
                 wary: false,
+                filled: self.filled.as_ref(),
+                now: gate.house.shared.clock.now().as_second(),
             },
         }
     }
@@ -392,8 +404,17 @@ fn settle(ready: &Ready, answered: Answered, mut account: Box<Account>) -> Respo
     response
 }
 
-fn unknown(ask: &Ask) -> Refusal {
-    let message = format!("the model `{}` does not exist here; `/v1/models` lists what there is", ask.model);
+/// What to do where nobody could be asked.
+const NOBODY: &str = "no model is configured that could answer: name who may be asked in sanctum.toml, such as \
+                      `[proxy] use = [\"ollama\"]`; `sanctum models` then lists what there is";
+
+fn unknown(gate: &Gate, ask: &Ask) -> Refusal {
+    let asked = &ask.model;
+    let message = if gate.table.entries.is_empty() {
+        format!("the model `{asked}` does not exist here: {NOBODY}")
+    } else {
+        format!("the model `{asked}` does not exist here; `/v1/models` lists what there is")
+    };
     Refusal::new(404, FaultKind::NotFound, "model_not_found", message).param("model").never_again()
 }
 
@@ -462,5 +483,5 @@ fn describe(plan: &Plan) -> String {
         })
         .take(5)
         .collect();
-    if told.is_empty() { "no model is configured that could answer".to_owned() } else { told.join("; ") }
+    if told.is_empty() { NOBODY.to_owned() } else { told.join("; ") }
 }

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use sanctum_http::Bytes;
+use sanctum_llm::responses::Shelf;
 use sanctum_llm::view::Marks;
-use sanctum_llm::{Answer, Dialect, Finish as Said, Loss, Malformed, Part, Request, Role, count, messages};
+use sanctum_llm::{
+    Answer, Dialect, Finish as Said, Loss, Malformed, Part, Request, Role, Written, count, messages,
+};
 
 use crate::ask::Ask;
+use crate::config::Can;
 use crate::scan::{Judged, broken, is_repetition};
 use crate::stages::mask::Masked;
 use crate::stages::recall::{Recalled, inject};
@@ -26,6 +30,10 @@ pub(crate) struct Wish<'a> {
     pub(crate) room: Option<u64>,
     /// It has just refused a signature.
     pub(crate) wary: bool,
+    /// The request with what it names in its place.
+    pub(crate) filled: Option<&'a Arc<Request>>,
+    /// Seconds since 1970.
+    pub(crate) now: i64,
 }
 
 /// A request in other words.
@@ -37,14 +45,19 @@ pub(crate) struct Recast {
     pub(crate) asked: Arc<Request>,
     pub(crate) masked: Masked,
     pub(crate) marks: Vec<Word>,
+    /// Seconds since 1970, for answers that do not say when they were made.
+    pub(crate) now: i64,
 }
 
 impl Wish<'_> {
     /// Whether the client's own bytes will not do, although the seat speaks its dialect.
-    pub(crate) fn changes(&self, ask: &Ask, target: Dialect) -> bool {
+    pub(crate) fn changes(&self, ask: &Ask, target: Dialect, pick: &Pick) -> bool {
         self.recalled.is_some()
             || self.room.is_some()
             || self.wary
+            || self.filled.is_some()
+            || ask.sealed
+            || (ask.thinks && !thinks(pick))
             || (self.cloud && self.stages.mask.is_on())
             // Where the client has set marks of its own, nothing is added.
             || (target == Dialect::Messages && self.stages.marks_on() && ask.marks == Marks::None)
@@ -61,10 +74,18 @@ pub(crate) fn recast(
     wish: &Wish<'_>,
 ) -> Result<Recast, Malformed> {
     let client = ask.api.dialect();
-    let asked = client.codec().read_request(body)?;
+    let asked = match wish.filled {
+        Some(filled) => Request::clone(filled),
+        None => client.codec().read_request(body)?,
+    };
     let mut request = asked.clone();
     let mut marks: Vec<Word> = Vec::new();
+    if client != target {
+        // Whoever kept the conversation that this goes on from, it is neither the house nor this seat.
+        Shelf::new(0).fill("", &mut request)?;
+    }
     request.model = pick.name.to_string();
+    let unthought = (!thinks(pick)).then(|| request.reasoning.take()).flatten();
     if request.stream && target == Dialect::Chat {
         // By that it is metered; the client's own wish stands in `asked`.
         request.include_usage = true;
@@ -100,8 +121,24 @@ pub(crate) fn recast(
     if target == Dialect::Messages && wish.stages.mark(&mut request) {
         marks.push(Word::Borrowed("cache-marks"));
     }
-    let written = target.codec().write_request(&request);
-    Ok(Recast { body: written.body.into(), losses: written.losses, asked: Arc::new(asked), masked, marks })
+    let Written { body, mut losses } = target.codec().write_request(&request);
+    if unthought.is_some_and(|reasoning| reasoning.enabled != Some(false)) {
+        losses.push(Loss {
+            what: "reasoning".to_owned(),
+            became: "dropped: the model cannot think".to_owned(),
+        });
+    }
+    Ok(Recast { body: body.into(), losses, asked: Arc::new(asked), masked, marks, now: wish.now })
+}
+
+/// Whether a model is known to think, or nothing is known of it.
+fn thinks(pick: &Pick) -> bool {
+    pick.entry.can.as_ref().is_none_or(|can| can.contains(&Can::Thinking))
+}
+
+/// When an answer was made, as its provider says, or now.
+pub(crate) fn created(said: Option<i64>, now: i64) -> Option<i64> {
+    said.filter(|at| *at > 0).or(Some(now))
 }
 
 /// Leaves out the oldest messages until it fits; whether any was. Instructions and the last message always stay.
@@ -134,6 +171,7 @@ pub(crate) fn answer(
     if judged.broken.is_some() {
         return (judged, None, Vec::new());
     }
+    answer.created = created(answer.created, recast.now);
     recast.masked.after(&mut answer);
     let written = to.codec().write_answer(&answer, &recast.asked);
     (judged, Some(written.body.into()), written.losses)

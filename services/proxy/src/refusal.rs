@@ -59,7 +59,14 @@ impl Refusal {
         let code = self.fault.code.clone().unwrap_or_default();
         account.gate.house.meters.refused(&code);
         let mut headers = HeaderMap::with_capacity(16);
-        let status = StatusCode::from_u16(self.fault.status).unwrap_or(StatusCode::BAD_GATEWAY);
+        let status = match (self.fault.kind, self.fault.status, api.dialect()) {
+            _ if self.raw.is_some() => self.fault.status,
+            // Clients of Anthropic know an overload by its own status, everybody else by HTTP's.
+            (FaultKind::Overloaded, 503, Dialect::Messages) => 529,
+            (FaultKind::Overloaded, 529, Dialect::Chat | Dialect::Responses | Dialect::Gemini) => 503,
+            (_, status, _) => status,
+        };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
         let body = if let Some(raw) = self.raw {
             returned(&raw.0, &mut headers);
             raw.1

@@ -4,7 +4,7 @@ use sanctum_http::Bytes;
 use sanctum_llm::count::Output;
 use sanctum_llm::{Decode, Delta, Dialect, Encode, Event, Fault, Finish as Said, Loss, Usage};
 
-use crate::recast::Recast;
+use crate::recast::{Recast, created};
 use crate::scan::Scanner;
 use crate::stages::mask::Restore;
 use crate::usage::Finish;
@@ -30,6 +30,8 @@ pub(crate) struct Translator {
     seen: u64,
     content: u64,
     open: Option<usize>,
+    /// Seconds since 1970.
+    now: i64,
     /// Signatures that passed, for who repairs conversations.
     pub(crate) signatures: Vec<String>,
 }
@@ -59,6 +61,7 @@ impl Relay {
             seen: 0,
             content: 0,
             open: None,
+            now: recast.now,
             signatures: Vec::new(),
         }))
     }
@@ -182,7 +185,10 @@ impl Translator {
     fn flush(&mut self) -> Option<Bytes> {
         let mut out = Vec::new();
         let mut events = std::mem::take(&mut self.events);
-        for event in events.drain(..) {
+        for mut event in events.drain(..) {
+            if let Event::Start { created: at, .. } = &mut event {
+                *at = created(*at, self.now);
+            }
             self.note(&event);
             self.restore.event(event, &mut self.restored);
             for event in self.restored.drain(..) {

@@ -16,6 +16,7 @@ use sanctum_store::Db;
 use crate::budget::Ledger;
 use crate::config::Config;
 use crate::gate::{Gate, Resident};
+use crate::intent::{Prompt, classify};
 use crate::keys::{Keys, SCHEMA};
 use crate::stages::recall::{OUTBOX, Outbox};
 use crate::surface::{Front, routes};
@@ -68,6 +69,8 @@ impl Service for Proxy {
     async fn build(mut cx: Context<Config>) -> Result<Self, Failure> {
         let listener = cx.listener("http")?;
         let Context { config, house, shared, latch, .. } = cx;
+        // The lists of words are read here, so that the first request does not wait for them.
+        classify(&Prompt::default());
         let state = shared.paths.state().join("proxy");
         let zone = house.house.timezone.tz();
         let ledger = Ledger::open(&state, shared.clock.clone(), zone.clone(), config.caps())

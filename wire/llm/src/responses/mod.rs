@@ -11,6 +11,7 @@ mod read;
 pub(crate) mod sealed;
 mod shelf;
 
+pub use sealed::holds_seals;
 pub use shelf::Shelf;
 
 use crate::{Answer, Codec, Decode, Dialect, Encode, Fault, Malformed, Request, Written};

@@ -59,6 +59,11 @@ pub(crate) fn open(content: Cow<'_, str>) -> Sealed<'_> {
     ours.unwrap_or(Sealed::Own(content))
 }
 
+/// Whether a body holds what this house has sealed, which no issuer would accept as it is.
+pub fn holds_seals(body: &[u8]) -> bool {
+    memchr::memmem::find(body, b"\"sanctum.1.").is_some()
+}
+
 /// Whether redacted reasoning is OpenAI's, also after it went through another dialect, which knows no id.
 pub(crate) fn is_own(data: &str, id: Option<&str>) -> bool {
     id.is_some() || data.starts_with("gAAAA")

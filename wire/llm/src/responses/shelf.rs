@@ -38,6 +38,10 @@ impl Shelf {
         Self { most, bytes: 0, kept: HashMap::new(), order: VecDeque::new() }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
     /// Keeps an answer as its client got it: `asked` is the request with its references filled in, `body` the whole
     /// answer, or the frames of a stream among which the last one holds it.
     pub fn keep(&mut self, owner: &str, asked: &Request, body: &[u8]) {
@@ -106,23 +110,26 @@ impl Shelf {
 
     /// Puts what a request names into its place. A reference to something that is not here stays, and is a loss when the
     /// request is written; a conversation that is not here is refused, because the model would answer without it.
-    pub fn fill(&self, owner: &str, request: &mut Request) -> Result<(), Malformed> {
+    /// Says whether anything was put in.
+    pub fn fill(&self, owner: &str, request: &mut Request) -> Result<bool, Malformed> {
         if request.from != Dialect::Responses {
-            return Ok(());
+            return Ok(false);
         }
+        let mut any = false;
         let get =
             |id: &str| self.kept.get(&(owner.to_owned(), id.to_owned())).map(|kept| kept.turns.as_slice());
         for part in request.turns.iter_mut().map(|turn| &mut turn.parts) {
             if part.iter().any(|part| reference(part).is_some()) {
                 let filled = std::mem::take(part).into_iter().flat_map(|part| {
                     let kept = reference(&part).and_then(|id| get(&id)).and_then(<[Turn]>::first);
+                    any |= kept.is_some();
                     kept.map_or_else(|| vec![part], |kept| kept.parts.clone())
                 });
                 *part = filled.collect();
             }
         }
         let Some(previous) = extra::get(&request.extra, PREVIOUS).and_then(|raw| string(raw)) else {
-            return Ok(());
+            return Ok(any);
         };
         let Some(turns) = get(&previous) else {
             return Err(malformed(
@@ -134,7 +141,7 @@ impl Shelf {
         let turns = turns.to_vec();
         request.turns.splice(at..at, turns);
         request.extra.retain(|(name, _): &(String, Raw)| name != PREVIOUS);
-        Ok(())
+        Ok(true)
     }
 }
 

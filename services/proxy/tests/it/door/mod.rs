@@ -1,6 +1,7 @@
 //! The door as clients meet it: a house with nothing but the proxy and a hub in it, against providers that misbehave.
 
 mod basics;
+mod continues;
 mod explain;
 mod faults;
 mod house;
@@ -12,6 +13,7 @@ mod privacy;
 mod raw;
 mod reload;
 mod rows;
+mod seams;
 mod stages;
 mod streams;
 mod translate;
