@@ -77,7 +77,7 @@ impl Waiting {
             // The status has been sent long ago, so the failure is told inside the stream, and the stream is cut.
             let OutBody::Whole(error) = body else { return Poll::Ready(Some(Err("nobody answered".into()))) };
             self.ending = Ending::Told;
-            let event = failure(self.dialect, &error.unwrap_or_default());
+            let event = failure(self.dialect, &error.unwrap_or_default(), 0);
             return Poll::Ready(Some(Ok(Frame::data(event))));
         }
         match self.beat.as_mut().poll(cx) {
@@ -103,7 +103,9 @@ pub(crate) const fn heartbeat(dialect: Dialect) -> Bytes {
 }
 
 /// An error as an event of the stream.
-pub(crate) fn failure(dialect: Dialect, error: &[u8]) -> Bytes {
+///
+/// `number` is how many events were before it: Responses counts them.
+pub(crate) fn failure(dialect: Dialect, error: &[u8], number: u64) -> Bytes {
     let mut event = match dialect {
         Dialect::Chat | Dialect::Gemini => b"data: ".to_vec(),
         Dialect::Messages | Dialect::Responses => b"event: error\ndata: ".to_vec(),
@@ -113,7 +115,7 @@ pub(crate) fn failure(dialect: Dialect, error: &[u8]) -> Bytes {
         let inside = error.get("error");
         let word = |key: &str| inside.and_then(|inside| inside.get(key)).cloned().unwrap_or_default();
         let flat = serde_json::json!({
-            "type": "error", "code": word("code"), "message": word("message"), "param": word("param"), "sequence_number": 0,
+            "type": "error", "code": word("code"), "message": word("message"), "param": word("param"), "sequence_number": number,
         });
         event.extend_from_slice(flat.to_string().as_bytes());
     } else {

@@ -207,7 +207,8 @@ impl Pump {
             let refused = refusal::Refusal::new(502, sanctum_llm::FaultKind::Internal, code, why);
             let trace = self.account.trace().to_string();
             let error = refusal::write(self.dialect, &refused.fault, &trace);
-            self.waiting.push_back(body::failure(self.dialect, &error));
+            let event = self.relay.failure(self.dialect, &refused.fault, &error);
+            self.waiting.push_back(event);
         }
         if let Some(usage) = self.relay.usage() {
             self.account.usage = Some(usage);

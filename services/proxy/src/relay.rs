@@ -165,6 +165,18 @@ impl Relay {
         }
     }
 
+    /// The event that tells a failure, numbered where the dialect numbers its events. `error` is the failure's body.
+    pub(crate) fn failure(&mut self, dialect: Dialect, fault: &Fault, error: &[u8]) -> Bytes {
+        match self {
+            Self::Same(scanner) => crate::body::failure(dialect, error, scanner.events),
+            Self::Other(other) => {
+                let mut bytes = Vec::new();
+                other.encode.event(&Event::Fault(fault.clone()), &mut bytes);
+                Bytes::from(bytes)
+            }
+        }
+    }
+
     /// The last events of a stream that has reached its limit.
     pub(crate) fn ending(&mut self, dialect: Dialect) -> Bytes {
         match self {
