@@ -20,7 +20,8 @@ fn main() -> Result<(), serde_json::Error> {
     println!("{}", Score::of(&Labelled::read(LATE)?, Part::All).report("Late, learned from since"));
     println!("{}", Score::of(&Labelled::read(LATE_2)?, Part::All).report("Late 2, learned from since"));
     classify(&Prompt::default());
-    let set = median(|| prompts.iter().map(|labelled| labelled.reading()).filter(|reading| reading.sure).count());
+    let set =
+        median(|| prompts.iter().map(|labelled| labelled.reading()).filter(|reading| reading.sure).count());
     let count = u32::try_from(prompts.len()).unwrap_or(1);
     println!("a prompt of the set: {:.2} µs (mean of one round, median of {ROUNDS})", micros(set.0 / count));
     for (name, text) in texts() {
@@ -39,7 +40,10 @@ fn main() -> Result<(), serde_json::Error> {
 
 /// Prose, French prose and a program, of the repository itself or of the set.
 fn texts() -> Vec<(&'static str, String)> {
-    let french: String = PROMPTS.lines().filter(|line| line.contains("\"lang\": \"fr\"") && line.contains("\"open\"")).collect();
+    let french: String = PROMPTS
+        .lines()
+        .filter(|line| line.contains("\"lang\": \"fr\"") && line.contains("\"open\""))
+        .collect();
     vec![
         ("prose", include_str!("../../../ARCHITECTURE.md").to_owned()),
         ("french", french),
