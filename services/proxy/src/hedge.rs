@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::attempt::{Answered, Call, Failed, Trail, attempt};
 use crate::reach::{Letter, Reach, Seat};
+use crate::recast::Wish;
 
 /// What came of it.
 pub(crate) struct Outcome {
@@ -26,14 +27,14 @@ pub(crate) async fn race<R: Reach>(
 ) -> Outcome {
     let (mut trail, mut other) = (Trail::default(), Trail::default());
     let begun = Instant::now();
-    let one = turn(call, letter, first, &mut trail);
+    let one = plain(call, letter, first, &mut trail);
     let mut one = Box::pin(one);
     if let Ok(answered) = tokio::time::timeout(wait, &mut one).await {
         drop(one);
         return Outcome { answered, trail, second: false, late: None };
     }
     let later = Instant::now();
-    let mut two = Box::pin(turn(call, letter, second, &mut other));
+    let mut two = Box::pin(plain(call, letter, second, &mut other));
     let (second_won, answered) = tokio::select! {
         biased;
         answered = &mut one => match answered {
@@ -51,6 +52,23 @@ pub(crate) async fn race<R: Reach>(
         Outcome { answered, trail: other, second: true, late: Some(begun) }
     } else {
         Outcome { answered, trail, second: false, late: Some(later) }
+    }
+}
+
+/// An attempt; once more without signed reasoning, if that is what it refuses.
+async fn plain<R: Reach>(
+    call: &Call<'_>,
+    letter: &Letter<R>,
+    seat: &Seat<R>,
+    trail: &mut Trail,
+) -> Result<Answered, Failed> {
+    match turn(call, letter, seat, trail).await {
+        Err(failed) if failed.signature => {
+            *trail = Trail::default();
+            let wary = Call { wish: Wish { wary: true, ..call.wish }, ..*call };
+            turn(&wary, letter, seat, trail).await
+        }
+        answered => answered,
     }
 }
 

@@ -116,6 +116,19 @@ async fn reasoning_of_another_model_does_not_end_a_conversation() {
 }
 
 #[tokio::test]
+async fn a_refused_signature_is_no_end_either_where_two_may_be_asked() {
+    let world = World::new();
+    let house = world.house("hedge = \"20s\"\nfallback = [\"second\"]").await;
+    let foreign = json!({ "type": "thinking", "thinking": "hm", "signature": "somebody-else" });
+    let answer = post(&house, "/v1/messages", &with_block("claude-x", foreign)).await;
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    assert_eq!((answer.status, header(&answer, "x-sanctum-served")), (200, "claude/claude-x"), "{text}");
+    assert_eq!(world.cloud.requests().len(), 2);
+    assert!(!world.cloud.last().json().to_string().contains("somebody-else"));
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn an_overload_has_the_status_that_clients_of_each_dialect_know() {
     let world = World::new();
     let house = world.house("").await;
