@@ -202,8 +202,8 @@ impl Scanner {
     }
 
     fn response_event(&mut self, data: &[u8]) {
-        let head = data.get(..data.len().min(96)).unwrap_or_default();
-        if has(head, b".delta\"") {
+        // The kind may stand anywhere in the event: nobody promises an order of keys. Inside of text the quote is escaped.
+        if has(data, b".delta\"") {
             self.count(data);
             return;
         }
@@ -219,9 +219,9 @@ impl Scanner {
                 return;
             }
         }
-        if has(head, b"\"error\"") {
+        if has(data, b"\"type\":\"error\"") || has(data, b"\"type\": \"error\"") {
             self.piece(data);
-        } else if has(head, b"\"response.output_item.added\"") && has(data, b"\"function_call\"") {
+        } else if has(data, b"\"response.output_item.added\"") && has(data, b"\"function_call\"") {
             self.count(data);
         }
     }
