@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod door;
+mod laws;
 mod money;

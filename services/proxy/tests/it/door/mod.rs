@@ -4,7 +4,7 @@ mod basics;
 mod continues;
 mod explain;
 mod faults;
-mod house;
+pub(crate) mod house;
 mod hub;
 mod input;
 mod invariants;
