@@ -154,13 +154,15 @@ impl Origin {
     }
 
     /// Sends what `make` makes (its URI is a path; `host` is set here) and returns with the head of the answer. A kept
-    /// connection that turns out to be closed is replaced and the request made anew; no other failure is retried.
+    /// connection that turns out to be closed is replaced by a new one and the request made anew, once: a server that reads
+    /// and closes must not see it as often as there are kept connections. No other failure is retried.
     pub async fn send(
         &self,
         mut make: impl FnMut() -> Request<Full<Bytes>> + Send,
     ) -> Result<Response<Received>, SendError> {
+        let mut fresh = false;
         loop {
-            let (sender, kept) = self.sender().await?;
+            let (sender, kept) = if fresh { (self.opened().await?, false) } else { self.sender().await? };
             let mut request = make();
             let outcome = match sender {
                 Sender::One(mut one) => {
@@ -184,7 +186,7 @@ impl Origin {
             match outcome {
                 Ok(answer) => return Ok(answer.map(|body| Received { body, lease: None })),
                 // The server closed it while it was idle: this is not news about the server.
-                Err(error) if kept && stale(&error) => {}
+                Err(error) if kept && stale(&error) => fresh = true,
                 Err(error) => return Err(SendError::Broken(deepest(&error))),
             }
         }
@@ -205,11 +207,15 @@ impl Origin {
                 return Ok((Sender::One(one), true));
             }
         }
+        Ok((self.opened().await?, false))
+    }
+
+    /// A connection that has carried nothing yet.
+    async fn opened(&self) -> Result<Sender, SendError> {
         let connected = tokio::time::timeout(self.0.connect, self.connect()).await;
-        let sender = connected.unwrap_or_else(|_| {
+        connected.unwrap_or_else(|_| {
             Err(SendError::Connect(format!("nothing within {} s", self.0.connect.as_secs_f32())))
-        })?;
-        Ok((sender, false))
+        })
     }
 
     async fn connect(&self) -> Result<Sender, SendError> {

@@ -20,6 +20,7 @@ use crate::attempt::{Answered, Call, Failed, Trail};
 use crate::body::{self, OutBody, Waiting};
 use crate::candidates::{Dropped, Plan, consider, resolve};
 use crate::class::{self, Class};
+use crate::config::Locality;
 use crate::gate::Gate;
 use crate::hedge::{race, turn};
 use crate::identity::{Who, identify};
@@ -267,10 +268,22 @@ async fn attempts<R: Reach>(
             }
         }
     }
-    Err(last.unwrap_or_else(|| {
+    let last = last.unwrap_or_else(|| {
         let message = "everybody who could answer is being left alone for a moment";
         Refusal::new(503, FaultKind::Overloaded, "no_candidate", message).after(Duration::from_secs(1))
-    }))
+    });
+    Err(if !R::admits(Locality::Cloud) && last.fault.status >= 500 { stays_unanswered(last) } else { last })
+}
+
+/// Every seat of the house has failed, and there is nobody else who may be asked: the client is told both.
+fn stays_unanswered(last: Refusal) -> Refusal {
+    let message = format!(
+        "this must not leave this house, and no model of this house could answer: {}",
+        last.fault.message
+    );
+    let (retry_after, retry, finish) = (last.retry_after, last.retry, last.finish);
+    let refusal = Refusal::new(503, FaultKind::Overloaded, "no_local_seat", message);
+    Refusal { retry_after, retry, finish, ..refusal }
 }
 
 /// Two seats, the second only if the first takes long; who it was in the end, and whether both were asked.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::client::Wire;
 use super::dice::Dice;
+use super::rule;
 use super::words::{TALK, path};
 use crate::door::house::{CATALOGUE, PATIENCE, lines};
 
@@ -61,6 +62,8 @@ price = {{ input = {input}.0, output = {output}.0, cached = {input}.0 }}
 provider = "claude"
 price = {{ input = {input}.0, output = {output}.0 }}
 fallback = ["paid"]
+[proxy.alias]
+mark-{number} = "paid"
 [proxy.agent.a{number}]
 cap = "{one}"
 [proxy.agent.b{number}]
@@ -122,7 +125,7 @@ async fn caps_hold_whatever_comes_at_once_is_abandoned_or_reconfigured() {
         if dice.once_in(2) {
             cloud.always("dear", Served::fault(dice.pick(&["429", "500", "empty", "reset-before-head", "error-first"])));
         }
-        house.reconfigure(&caps.config(&cloud, 2)).await;
+        rule(&mut house, &caps.config(&cloud, 2), &format!("mark-{number}")).await;
         let wire = Wire::to(&house);
         let requests: Vec<_> = (0..AT_ONCE)
             .map(|at| {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::{Reply, Wire};
 use super::dice::Dice;
+use super::rule;
 use super::words::{APIS, body, path, prompts};
 use crate::door::house::{CATALOGUE, lines};
 
@@ -135,7 +136,9 @@ fn case(dice: &mut Dice, private: &[String], wire: &Wire) -> Case {
 fn judge(case: &Case, reply: &Reply) {
     let served = reply.header("x-sanctum-served");
     if reply.is_good() {
-        assert!(served.starts_with("near/") || served.starts_with("beside/"), "served by `{served}`: {case:?}");
+        // Tokens may be counted by the proxy itself.
+        let here = case.api == "count-tokens" && served.is_empty();
+        assert!(here || served.starts_with("near/") || served.starts_with("beside/"), "served by `{served}`: {case:?}");
         return;
     }
     let reason = reply.reason();
@@ -177,9 +180,7 @@ async fn nothing_private_ever_reaches_the_cloud() {
     let (mut local, mut count) = (0, 0);
     for number in 1..=CONFIGS {
         let config = town.config(&mut dice, number);
-        house.reconfigure(&config).await;
-        let (_, models) = house.get("proxy", "/models").await;
-        assert!(models.to_string().contains(&format!("mark-{number}")), "the configuration is in force:\n{config}");
+        rule(&mut house, &config, &format!("mark-{number}")).await;
         let wire = Wire::to(&house);
         for _ in 0..REQUESTS {
             let case = case(&mut dice, &private, &wire);
@@ -197,7 +198,6 @@ async fn nothing_private_ever_reaches_the_cloud() {
             count += 1;
         }
     }
-    town.seats().map(Provider::behave);
     for line in lines(&house, count).await {
         assert_ne!(line["privacy"], "open", "{line}");
         assert_eq!(line["egress"], false, "{line}");
@@ -205,7 +205,7 @@ async fn nothing_private_ever_reaches_the_cloud() {
     }
     assert!(local > count / 10, "the house answers where it can: {local} of {count}");
     // The watch sees what it is there to see.
-    house.reconfigure(&town.config(&mut dice, 99)).await;
+    rule(&mut house, &town.config(&mut dice, 99), "mark-99").await;
     let open = json!({ "model": "mark-99", "messages": [{ "role": "user", "content": "Tell me a story." }] });
     Wire::to(&house).post(path("chat"), &[], &serde_json::to_vec(&open).unwrap()).await;
     assert!(!town.cloud.connections().is_empty(), "what is open goes to the cloud");

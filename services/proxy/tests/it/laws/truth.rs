@@ -14,6 +14,8 @@ use crate::door::house::{CATALOGUE, lines};
 
 const ROUNDS: usize = 10;
 const AT_ONCE: usize = 16;
+/// Faults that close a connection before there is an answer.
+const CLOSE: &[&str] = &["reset-before-head", "close-before-head", "half-head"];
 
 struct Seats {
     cloud: Provider,
@@ -152,8 +154,10 @@ fn judge(seats: &Seats, case: &Case, reply: Option<&Reply>, line: &Value) {
         egress |= saw > 0 && name != "near";
         let tried = attempts.iter().filter(|attempt| attempt["provider"] == name);
         let tried = tried.filter(|attempt| !matches!(attempt["outcome"].as_str(), Some("connect" | "malformed"))).count();
-        // Whoever leaves may do so between the line and the wire.
-        assert!(saw == tried || (gone && saw <= tried), "{name} saw {saw} requests: {case:?}\n{line}");
+        // Whoever leaves may do so between the line and the wire; and what was sent on a kept connection that closes without a
+        // word is sent once more on a fresh one, as part of the same attempt.
+        let closes = CLOSE.iter().any(|fault| case.model.ends_with(fault));
+        assert!(saw == tried || (gone && saw <= tried) || (closes && saw == tried + 1 && tried > 0), "{name} saw {saw} requests: {case:?}\n{line}");
     }
     assert!(!egress || line["egress"] == true, "what went out is told: {case:?}\n{line}");
     if let Some(provider) = line["provider"].as_str() {
