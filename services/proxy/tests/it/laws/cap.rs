@@ -77,7 +77,14 @@ cap = "{two}"
 }
 
 /// One request; abandoned in the middle of its answer, or read to its end. Whether it was answered.
-async fn one(wire: &Wire, agent: String, api: &str, model: &str, stream: bool, leaves: Option<usize>) -> bool {
+async fn one(
+    wire: &Wire,
+    agent: String,
+    api: &str,
+    model: &str,
+    stream: bool,
+    leaves: Option<usize>,
+) -> bool {
     let text = "a long walk by the river ".repeat(20);
     let mut body = match api {
         "responses" => json!({ "model": model, "input": text, "max_output_tokens": MOST }),
@@ -113,17 +120,26 @@ async fn caps_hold_whatever_comes_at_once_is_abandoned_or_reconfigured() {
     let mut house = House::new(&CATALOGUE).config(&caps.config(&cloud, 2)).start().await;
     let mut asked = 0;
     for number in 1..=CASES {
-        (caps.number, caps.input, caps.output) = (number, 1 + dice.below(9) as u64, 1 + dice.below(50) as u64);
+        (caps.number, caps.input, caps.output) =
+            (number, 1 + dice.below(9) as u64, 1 + dice.below(50) as u64);
         // Ten times what one request is reserved at most.
         let ten = 10 * (caps.input * (800 / 3 + 64) + caps.output * MOST) * 1000;
         let before = nanos(&settled(&house).await["house"]["settled_usd"]);
         caps.agents = [ten, ten];
         caps.house = dice.once_in(2).then_some(before + ten + ten / 2);
-        let tokens = Tokens { input: 1 + dice.below(120) as u64, cached: 0, output: 1 + dice.below(50) as u64, ..Tokens::default() };
+        let tokens = Tokens {
+            input: 1 + dice.below(120) as u64,
+            cached: 0,
+            output: 1 + dice.below(50) as u64,
+            ..Tokens::default()
+        };
         cloud.behave();
         cloud.always("*", Served::good().tokens(tokens).paced(Duration::from_millis(dice.below(4) as u64)));
         if dice.once_in(2) {
-            cloud.always("dear", Served::fault(dice.pick(&["429", "500", "empty", "reset-before-head", "error-first"])));
+            cloud.always(
+                "dear",
+                Served::fault(dice.pick(&["429", "500", "empty", "reset-before-head", "error-first"])),
+            );
         }
         rule(&mut house, &caps.config(&cloud, 2), &format!("mark-{number}")).await;
         let wire = Wire::to(&house);
@@ -131,7 +147,14 @@ async fn caps_hold_whatever_comes_at_once_is_abandoned_or_reconfigured() {
             .map(|at| {
                 let agent = format!("{}{number}", if at % 2 == 0 { "a" } else { "b" });
                 let leaves = dice.once_in(4).then(|| dice.pick(&[1, 400, 900]));
-                one(&wire, agent, dice.pick(TALK), dice.pick(&["paid", "paid", "dear"]), leaves.is_some() || dice.once_in(2), leaves)
+                one(
+                    &wire,
+                    agent,
+                    dice.pick(TALK),
+                    dice.pick(&["paid", "paid", "dear"]),
+                    leaves.is_some() || dice.once_in(2),
+                    leaves,
+                )
             })
             .collect();
         let reload = async {
@@ -150,8 +173,13 @@ async fn caps_hold_whatever_comes_at_once_is_abandoned_or_reconfigured() {
             let mine = lines.iter().filter(|line| line["agent"] == agent.as_str());
             let spent: u64 = mine.map(|line| nanos(&line["cost_usd"])).sum();
             assert!(spent <= cap, "{agent} has spent {spent} of {cap}: {caps:?}");
-            let ledger = stats["agents"].as_array().unwrap().iter().find(|spend| spend["agent"] == agent.as_str());
-            assert_eq!(ledger.map_or(0, |spend| nanos(&spend["settled_usd"])), spent, "log and ledger agree: {caps:?}");
+            let ledger =
+                stats["agents"].as_array().unwrap().iter().find(|spend| spend["agent"] == agent.as_str());
+            assert_eq!(
+                ledger.map_or(0, |spend| nanos(&spend["settled_usd"])),
+                spent,
+                "log and ledger agree: {caps:?}"
+            );
             all += spent;
         }
         assert!(all > 0, "something was bought: {caps:?} {answered:?}");

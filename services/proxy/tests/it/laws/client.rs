@@ -31,7 +31,11 @@ impl Reply {
 
     pub(crate) fn header(&self, name: &str) -> &str {
         let lines = self.head.lines().filter_map(|line| line.split_once(':'));
-        lines.filter(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next().unwrap_or_default()
+        lines
+            .filter(|(have, _)| have.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+            .next()
+            .unwrap_or_default()
     }
 
     /// Why there is no answer, in whichever shape it is told.
@@ -66,17 +70,29 @@ impl Wire {
     }
 
     /// Goes away when `bytes` of the answer have come, or when it has waited `long` for them.
-    pub(crate) async fn leave(&self, path: &str, headers: &[(String, String)], body: &[u8], bytes: usize, long: Duration) {
+    pub(crate) async fn leave(
+        &self,
+        path: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+        bytes: usize,
+        long: Duration,
+    ) {
         let mut stream = self.begin(path, headers, body).await;
         let mut all = Vec::new();
-        let reading = async { while all.len() < bytes && stream.read_buf(&mut all).await.unwrap_or(0) > 0 {} };
+        let reading =
+            async { while all.len() < bytes && stream.read_buf(&mut all).await.unwrap_or(0) > 0 {} };
         drop(tokio::time::timeout(long, reading).await);
     }
 
     async fn begin(&self, path: &str, headers: &[(String, String)], body: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(self.addr).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let mut head = format!("POST {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n", self.addr, body.len());
+        let mut head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n",
+            self.addr,
+            body.len()
+        );
         for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

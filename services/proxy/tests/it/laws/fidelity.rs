@@ -12,14 +12,60 @@ use crate::door::house::{CATALOGUE, lines};
 const CASES: usize = 64;
 /// Letters that every way of writing JSON again would write in another way.
 const LETTERS: &[&str] = &[
-    "a", "Z", " ", "\\n", "\\t", "\\u00e9", "\\u0041", "\\/", "/", "é", "日", "🌍", "\\ud83c\\udf0d", "\\\"", "\\\\", "{", "}", "[",
-    "]", ":", ",", "model", "\\u2028", "\u{7f}",
+    "a",
+    "Z",
+    " ",
+    "\\n",
+    "\\t",
+    "\\u00e9",
+    "\\u0041",
+    "\\/",
+    "/",
+    "é",
+    "日",
+    "🌍",
+    "\\ud83c\\udf0d",
+    "\\\"",
+    "\\\\",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "model",
+    "\\u2028",
+    "\u{7f}",
 ];
-const NUMBERS: &[&str] = &["0", "-0", "1", "1.0", "1e5", "1E+5", "0.1000", "12345678901234567890123", "-1.5e-7", "1.0000000000000000001"];
+const NUMBERS: &[&str] = &[
+    "0",
+    "-0",
+    "1",
+    "1.0",
+    "1e5",
+    "1E+5",
+    "0.1000",
+    "12345678901234567890123",
+    "-1.5e-7",
+    "1.0000000000000000001",
+];
 /// Names that stand elsewhere in a request, and some that stand nowhere.
 const FIELDS: &[&str] = &[
-    "seed_x", "x", "model_kwargs", "Model", "chat_template_kwargs", "häuser", "\\u006dodels", "a b", "metadata_", "service", "logit",
-    "nested", "streams", "zz", "0",
+    "seed_x",
+    "x",
+    "model_kwargs",
+    "Model",
+    "chat_template_kwargs",
+    "häuser",
+    "\\u006dodels",
+    "a b",
+    "metadata_",
+    "service",
+    "logit",
+    "nested",
+    "streams",
+    "zz",
+    "0",
 ];
 
 /// JSON as nobody's library writes it.
@@ -114,11 +160,14 @@ impl Scribe<'_> {
 fn config(seat: &Provider) -> String {
     let url = seat.url();
     let provider = |name: &str, kind: &str, more: &str| {
-        format!("[proxy.provider.{name}]\nkind = \"{kind}\"\nbase-url = \"{url}/v1\"\nauth = \"none\"\n{more}[proxy.model.\"{name}-*\"]\nprovider = \"{name}\"\nprice = {{ input = 1.0, output = 5.0 }}\n")
+        format!(
+            "[proxy.provider.{name}]\nkind = \"{kind}\"\nbase-url = \"{url}/v1\"\nauth = \"none\"\n{more}[proxy.model.\"{name}-*\"]\nprovider = \"{name}\"\nprice = {{ input = 1.0, output = 5.0 }}\n"
+        )
     };
     // What the random words are about is no matter here, so nothing is kept from them.
     let near = "locality = \"local\"\nspeaks = [\"chat\", \"responses\"]\n";
-    let all = [provider("near", "openai", near), provider("claude", "anthropic", "locality = \"local\"\n")].concat();
+    let all = [provider("near", "openai", near), provider("claude", "anthropic", "locality = \"local\"\n")]
+        .concat();
     format!("{all}[proxy.alias]\nquick-chat = \"near-mini\"\n\"quick claude\" = \"claude-haiku\"\n")
 }
 
@@ -144,7 +193,10 @@ async fn a_request_in_the_providers_own_dialect_arrives_as_it_was_sent() {
             ("openai-beta".to_owned(), format!("x={}", dice.below(9))),
             ("user-agent".to_owned(), format!("tool/{} (a; b)", dice.below(99))),
         ];
-        headers.extend((0..dice.below(3)).map(|at| (format!("x-of-the-client-{at}"), format!("{} \"; ,", dice.below(1000)))));
+        headers.extend(
+            (0..dice.below(3))
+                .map(|at| (format!("x-of-the-client-{at}"), format!("{} \"; ,", dice.below(1000)))),
+        );
         let query = format!("?beta=true&n={at}&empty=&q=%C3%A9+{}", dice.below(99));
         let reply = wire.post(&format!("{}{query}", path(api)), &headers, body.as_bytes()).await;
         assert_eq!(reply.status, 200, "{} for\n{body}", reply.text());
@@ -155,7 +207,11 @@ async fn a_request_in_the_providers_own_dialect_arrives_as_it_was_sent() {
         for (name, value) in &headers {
             assert_eq!(seen.header(name), Some(value.as_str()), "{name}");
         }
-        assert_eq!((seen.header("authorization"), seen.header("x-api-key")), (None, None), "the house's token stays in the house");
+        assert_eq!(
+            (seen.header("authorization"), seen.header("x-api-key")),
+            (None, None),
+            "the house's token stays in the house"
+        );
         assert_eq!(seat.requests().len(), at + 1, "asked once");
     }
     lines(&house, CASES).await;

@@ -17,7 +17,18 @@ const CONFIGS: usize = 8;
 const REQUESTS: usize = 12;
 const TIERS: &[&str] = &["small", "standard", "strong"];
 const MODELS: &[&str] = &["m0", "m1", "m2", "m3", "m4"];
-const FAULTS: &[&str] = &["429", "500", "503", "529", "401", "reset-before-head", "empty", "repeats", "error-body", "error-first"];
+const FAULTS: &[&str] = &[
+    "429",
+    "500",
+    "503",
+    "529",
+    "401",
+    "reset-before-head",
+    "empty",
+    "repeats",
+    "error-body",
+    "error-first",
+];
 
 fn rank(tier: &str) -> usize {
     TIERS.iter().position(|have| *have == tier).unwrap()
@@ -28,33 +39,61 @@ type Models = BTreeMap<&'static str, (&'static str, usize)>;
 
 fn config(dice: &mut Dice, cloud: &Provider, near: &Provider) -> (String, Models, &'static str) {
     let (cloud, near) = (cloud.url(), near.url());
-    let mut text = format!("[proxy]\nrescue = {:?}\nattempts = {}\n", dice.pick(&["never", "spent", "always"]), 1 + dice.below(6));
-    text += &format!("fallback = {:?}\n[proxy.breaker]\nfailures = {}\n", dice.some(MODELS, 4), dice.pick(&[2, 1000]));
+    let mut text = format!(
+        "[proxy]\nrescue = {:?}\nattempts = {}\n",
+        dice.pick(&["never", "spent", "always"]),
+        1 + dice.below(6)
+    );
+    text += &format!(
+        "fallback = {:?}\n[proxy.breaker]\nfailures = {}\n",
+        dice.some(MODELS, 4),
+        dice.pick(&[2, 1000])
+    );
     for (name, url, more) in [("cloud", &cloud, ""), ("near", &near, "locality = \"local\"\n")] {
-        text += &format!("[proxy.provider.{name}]\nkind = \"openai\"\nbase-url = \"{url}/v1\"\nauth = \"none\"\n{more}");
+        text += &format!(
+            "[proxy.provider.{name}]\nkind = \"openai\"\nbase-url = \"{url}/v1\"\nauth = \"none\"\n{more}"
+        );
     }
     let mut models = Models::new();
     for id in MODELS {
         // One of the house that is weak is always there to be tempted by.
-        let (provider, tier) = if *id == "m4" { ("near", "small") } else { (dice.pick(&["cloud", "cloud", "near"]), dice.pick(TIERS)) };
-        text += &format!("[proxy.model.{id}]\nprovider = \"{provider}\"\ntier = \"{tier}\"\nfallback = {:?}\n", dice.some(MODELS, 3));
+        let (provider, tier) = if *id == "m4" {
+            ("near", "small")
+        } else {
+            (dice.pick(&["cloud", "cloud", "near"]), dice.pick(TIERS))
+        };
+        text += &format!(
+            "[proxy.model.{id}]\nprovider = \"{provider}\"\ntier = \"{tier}\"\nfallback = {:?}\n",
+            dice.some(MODELS, 3)
+        );
         if provider == "cloud" {
-            text += &format!("price = {{ input = {}.0, output = {}.0 }}\n", dice.below(9), 1 + dice.below(50));
+            text +=
+                &format!("price = {{ input = {}.0, output = {}.0 }}\n", dice.below(9), 1 + dice.below(50));
         }
         models.insert(id, (provider, rank(tier)));
     }
     let alias = dice.pick(MODELS);
     text += &format!("[proxy.alias]\nfast = \"{alias}\"\n");
-    for (agent, class) in [("coder", "code"), ("guard", "security"), ("plain", "general")] {
-        let cap = dice.pick(&["0.00", "0.000001", "0.0005", "9.00", "9.00"]);
-        text += &format!("[proxy.agent.{agent}]\nclass = \"{class}\"\ncap = \"{cap}\"\ntier = {:?}\n", dice.pick(TIERS));
+    let poor: &[&str] = &["0.00", "0.000001"];
+    let caps = [
+        ("coder", "code", poor),
+        ("guard", "security", &["0.0005", "9.00"]),
+        ("plain", "general", &["9.00"]),
+    ];
+    for (agent, class, caps) in caps {
+        let cap = dice.pick(caps);
+        text += &format!(
+            "[proxy.agent.{agent}]\nclass = \"{class}\"\ncap = \"{cap}\"\ntier = {:?}\n",
+            dice.pick(TIERS)
+        );
     }
     (text, models, alias)
 }
 
 /// A pinned request: agent, header and words; at least one of them says so.
 fn who(dice: &mut Dice, pinned: &[String]) -> (&'static str, Option<&'static str>, String) {
-    let (mut agent, mut class, mut words) = (dice.pick(&["plain", "coder", "guard"]), None, "Tell me a story about a bridge.".to_owned());
+    let (mut agent, mut class, mut words) =
+        (dice.pick(&["plain", "coder", "guard"]), None, "Tell me a story about a bridge.".to_owned());
     match dice.below(3) {
         0 => agent = dice.pick(&["coder", "guard"]),
         1 => class = Some(dice.pick(&["code", "security"])),
@@ -66,7 +105,6 @@ fn who(dice: &mut Dice, pinned: &[String]) -> (&'static str, Option<&'static str
 fn judge(reply: &Reply, models: &Models, floor: usize, case: &str) {
     if !reply.is_good() {
         assert!(!reply.reason().is_empty(), "{}: {}: {case}", reply.status, reply.text());
-        if std::env::var("SHOW").is_ok() { eprintln!("{} {}", reply.status, reply.reason()); }
         return;
     }
     let served = reply.header("x-sanctum-served");
@@ -79,7 +117,10 @@ fn judge(reply: &Reply, models: &Models, floor: usize, case: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn code_and_security_are_never_weakened() {
     let mut dice = Dice::new();
-    let pinned = prompts(|reading| reading.intent.is_pinned() && !reading.privacy.is_private());
+    let pinned = prompts(
+        |line| line["privacy"] == "open" && matches!(line["intent"].as_str(), Some("code" | "security")),
+        |reading| reading.intent.is_pinned() && !reading.privacy.is_private(),
+    );
     let (cloud, near) = (Provider::start(), Provider::start());
     let mut house = House::new(&CATALOGUE).config(&config(&mut dice, &cloud, &near).0).start().await;
     let (mut good, mut broke) = (0, 0);

@@ -113,10 +113,24 @@ fn case(dice: &mut Dice, at: usize) -> Case {
     };
     let deed = match dice.below(12) {
         0 | 1 => Deed::Leaves(dice.pick(&[1, 300, 700, 1500]), dice.pick(&[5, 50, 250])),
-        2 => Deed::Sends(dice.pick(&[&b"{"[..], b"", b"[]", b"{\"model\": 7, \"messages\": []}", b"{\"model\": \"small\"", b"\xff\xfe"]).to_vec()),
+        2 => Deed::Sends(
+            dice.pick(&[
+                &b"{"[..],
+                b"",
+                b"[]",
+                b"{\"model\": 7, \"messages\": []}",
+                b"{\"model\": \"small\"",
+                b"\xff\xfe",
+            ])
+            .to_vec(),
+        ),
         3 => Deed::Sends(vec![b' '; 300 * 1024]),
         4 => {
-            let (name, value) = dice.pick(&[("authorization", "Bearer sk-sanctum-nonsense"), ("x-sanctum-class", "secret"), ("authorization", "Bearer foreign")]);
+            let (name, value) = dice.pick(&[
+                ("authorization", "Bearer sk-sanctum-nonsense"),
+                ("x-sanctum-class", "secret"),
+                ("authorization", "Bearer foreign"),
+            ]);
             Deed::With(name, value)
         }
         _ => Deed::Asks,
@@ -153,11 +167,16 @@ fn judge(seats: &Seats, case: &Case, reply: Option<&Reply>, line: &Value) {
         let saw = seen(provider, &case.tag).len();
         egress |= saw > 0 && name != "near";
         let tried = attempts.iter().filter(|attempt| attempt["provider"] == name);
-        let tried = tried.filter(|attempt| !matches!(attempt["outcome"].as_str(), Some("connect" | "malformed"))).count();
+        let tried = tried
+            .filter(|attempt| !matches!(attempt["outcome"].as_str(), Some("connect" | "malformed")))
+            .count();
         // Whoever leaves may do so between the line and the wire; and what was sent on a kept connection that closes without a
         // word is sent once more on a fresh one, as part of the same attempt.
         let closes = CLOSE.iter().any(|fault| case.model.ends_with(fault));
-        assert!(saw == tried || (gone && saw <= tried) || (closes && saw == tried + 1 && tried > 0), "{name} saw {saw} requests: {case:?}\n{line}");
+        assert!(
+            saw == tried || (gone && saw <= tried) || (closes && saw == tried + 1 && tried > 0),
+            "{name} saw {saw} requests: {case:?}\n{line}"
+        );
     }
     assert!(!egress || line["egress"] == true, "what went out is told: {case:?}\n{line}");
     if let Some(provider) = line["provider"].as_str() {
@@ -170,7 +189,8 @@ fn judge(seats: &Seats, case: &Case, reply: Option<&Reply>, line: &Value) {
     let Some(reply) = reply else { return };
     assert_eq!(line["status"], reply.status, "{case:?}: {}\n{line}", reply.text());
     assert_eq!(reply.header("x-sanctum-trace"), case.trace);
-    let served = line["provider"].as_str().map(|provider| format!("{provider}/{}", line["model"].as_str().unwrap()));
+    let served =
+        line["provider"].as_str().map(|provider| format!("{provider}/{}", line["model"].as_str().unwrap()));
     assert_eq!(reply.header("x-sanctum-served"), served.unwrap_or_default(), "{case:?}\n{line}");
     if matches!(case.deed, Deed::Asks) {
         assert_eq!((&line["asked"], &line["api"]), (&case.model.as_str().into(), &case.api.into()), "{line}");
@@ -180,7 +200,11 @@ fn judge(seats: &Seats, case: &Case, reply: Option<&Reply>, line: &Value) {
         assert!(matches!(line["finish"].as_str(), Some("refused" | "error")), "{line}");
         assert!(!line["error"].as_str().unwrap_or_default().is_empty(), "{line}");
     } else if line["finish"] == "stop" && line["source"] == "reported" && TALK.contains(&case.api) {
-        assert_eq!((&line["tokens"]["in"], &line["tokens"]["out"]), (&40.into(), &12.into()), "{case:?}\n{line}");
+        assert_eq!(
+            (&line["tokens"]["in"], &line["tokens"]["out"]),
+            (&40.into(), &12.into()),
+            "{case:?}\n{line}"
+        );
     }
 }
 
@@ -200,7 +224,10 @@ async fn every_request_has_one_line_and_it_is_true() {
         let cases: Vec<Case> = (0..AT_ONCE).map(|at| case(&mut dice, round * AT_ONCE + at)).collect();
         let bodies: Vec<Vec<u8>> = cases
             .iter()
-            .map(|case| serde_json::to_vec(&body(case.api, &case.model, &[&case.tag], case.stream, &mut dice)).unwrap())
+            .map(|case| {
+                serde_json::to_vec(&body(case.api, &case.model, &[&case.tag], case.stream, &mut dice))
+                    .unwrap()
+            })
             .collect();
         let replies = join_all(cases.iter().zip(bodies).map(|(case, body)| run(&wire, case, body))).await;
         done.extend(cases.into_iter().zip(replies));
@@ -215,7 +242,8 @@ async fn every_request_has_one_line_and_it_is_true() {
         assert_eq!(mine.len(), 1, "{case:?}");
         judge(&seats, case, reply.as_ref(), mine[0]);
     }
-    let finishes: std::collections::BTreeSet<&str> = lines.iter().filter_map(|line| line["finish"].as_str()).collect();
+    let finishes: std::collections::BTreeSet<&str> =
+        lines.iter().filter_map(|line| line["finish"].as_str()).collect();
     assert!(finishes.len() > 3, "all kinds of ends: {finishes:?}");
     house.stop().await;
 }

@@ -49,12 +49,24 @@ pub(crate) fn body(api: &str, model: &str, words: &[&str], stream: bool, dice: &
     body
 }
 
-/// The labelled prompts that are read as wanted.
-pub(crate) fn prompts(wanted: impl Fn(&Reading) -> bool) -> Vec<String> {
+/// The prompts that are read as they are labelled, if that is as wanted.
+pub(crate) fn prompts(label: impl Fn(&Value) -> bool, reading: impl Fn(&Reading) -> bool) -> Vec<String> {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/data/prompts.jsonl");
     let lines = std::fs::read_to_string(file).unwrap();
-    let texts = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].as_str().unwrap().to_owned());
-    let all: Vec<String> = texts.filter(|text| wanted(&classify(&Prompt { latest: text, ..Prompt::default() }))).collect();
+    let labelled = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).filter(label);
+    let texts = labelled.map(|line| line["text"].as_str().unwrap().to_owned());
+    let read = |text: &String| reading(&classify(&Prompt { latest: text, ..Prompt::default() }));
+    let all: Vec<String> = texts.filter(read).collect();
     assert!(all.len() > 20, "there are prompts of this kind");
     all
+}
+
+#[test]
+fn what_has_once_been_private_stays_so_whatever_is_said_after_it() {
+    for private in prompts(|line| line["privacy"] != "open", |reading| reading.privacy.is_private()) {
+        let earlier = ["I see.", private.as_str()];
+        let prompt =
+            Prompt { latest: "Tell me a story about a bridge.", earlier: &earlier, ..Prompt::default() };
+        assert!(classify(&prompt).privacy.is_private(), "{private}");
+    }
 }
