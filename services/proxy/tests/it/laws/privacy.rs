@@ -222,6 +222,8 @@ fn judge(case: &Case, reply: &Reply) {
     let told = match reply.status {
         // Nobody can answer now, or nothing is called so.
         503 => true,
+        // In the words of Anthropic's API: a seat is left alone for a moment.
+        529 => matches!(case.api, "messages" | "count-tokens") && attempts == "0" && reason.contains("left alone"),
         404 => case.model == "nothing" || attempts != "0",
         // What a seat has said of the request itself.
         400 => attempts != "0" || case.model.is_empty(),
