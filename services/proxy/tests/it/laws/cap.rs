@@ -112,6 +112,7 @@ async fn settled(house: &House) -> Value {
     .await
 }
 
+#[expect(clippy::too_many_lines, reason = "one story")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn caps_hold_whatever_comes_at_once_is_abandoned_or_reconfigured() {
     let mut dice = Dice::new();

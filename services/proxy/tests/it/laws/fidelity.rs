@@ -124,14 +124,17 @@ impl Scribe<'_> {
 
     /// A request the provider understands, with much in it that it does not.
     fn request(&mut self, api: &str, model: &str, stream: bool) -> String {
-        let said = format!("\"said {}", &self.string()[1..]);
+        let said = format!("\"said {}", self.string().strip_prefix('"').unwrap());
         let turn = vec![("\"role\"".to_owned(), "\"user\"".to_owned()), ("\"content\"".to_owned(), said)];
         let turn = self.object(turn);
         let turns = self.list(&[turn]);
         let mut fields = vec![("\"model\"".to_owned(), format!("\"{model}\""))];
         match api {
             "responses" => fields.push(("\"input\"".to_owned(), turns)),
-            "embeddings" => fields.push(("\"input\"".to_owned(), format!("\"said {}", &self.string()[1..]))),
+            "embeddings" => fields.push((
+                "\"input\"".to_owned(),
+                format!("\"said {}", self.string().strip_prefix('"').unwrap()),
+            )),
             _ => fields.push(("\"messages\"".to_owned(), turns)),
         }
         if api == "messages" {

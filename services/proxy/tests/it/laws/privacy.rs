@@ -76,6 +76,7 @@ impl Town {
         [&self.near, &self.beside]
     }
 
+    #[expect(clippy::too_many_lines, reason = "a file is written from its top to its end")]
     fn config(&self, dice: &mut Dice, number: usize) -> String {
         let (cloud, near, beside) = (self.cloud.url(), self.near.url(), self.beside.url());
         let speaks = dice.pick(&[
@@ -119,7 +120,7 @@ impl Town {
             text += &format!("fallback = {:?}\n", dice.some(MODELS, 2));
             match provider {
                 "near" | "beside" if dice.once_in(4) => {
-                    text += &format!("locality = \"cloud\"\nname = \"passed-{at}\"\n")
+                    text += &format!("locality = \"cloud\"\nname = \"passed-{at}\"\n");
                 }
                 "near" | "beside" => {}
                 _ if dice.once_in(6) => text += "locality = \"local\"\n",
@@ -221,13 +222,16 @@ fn judge(case: &Case, reply: &Reply) {
     let attempts = reply.header("x-sanctum-attempts");
     let told = match reply.status {
         // Nobody can answer now, or nothing is called so.
-        503 => true,
+        429 | 503 => true,
         // In the words of Anthropic's API: a seat is left alone for a moment.
-        529 => matches!(case.api, "messages" | "count-tokens") && attempts == "0" && reason.contains("left alone"),
+        529 => {
+            matches!(case.api, "messages" | "count-tokens")
+                && attempts == "0"
+                && reason.contains("left alone")
+        }
         404 => case.model == "nothing" || attempts != "0",
         // What a seat has said of the request itself.
         400 => attempts != "0" || case.model.is_empty(),
-        429 => true,
         _ => false,
     };
     assert!(told, "{} after {attempts} attempts: {reason}: {case:?}", reply.status);

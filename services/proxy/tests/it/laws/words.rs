@@ -36,9 +36,8 @@ pub(crate) fn body(api: &str, model: &str, words: &[&str], stream: bool, dice: &
     let mut body = match api {
         "chat" => json!({ "model": model, "messages": turns, "max_tokens": 64 }),
         "messages" => json!({ "model": model, "max_tokens": 64, "messages": turns }),
-        "responses" if words.len() == 1 => json!({ "model": model, "input": words[0] }),
+        "responses" | "embeddings" if words.len() == 1 => json!({ "model": model, "input": words[0] }),
         "responses" => json!({ "model": model, "input": turns }),
-        "embeddings" if words.len() == 1 => json!({ "model": model, "input": words[0] }),
         "embeddings" => json!({ "model": model, "input": words }),
         "count-tokens" => json!({ "model": model, "messages": turns }),
         _ => json!({ "model": model, "input": words.join("\n"), "voice": "alloy" }),
