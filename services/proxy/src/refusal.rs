@@ -63,7 +63,11 @@ impl Refusal {
             _ if self.raw.is_some() => self.fault.status,
             // Clients of Anthropic know an overload by its own status, everybody else by HTTP's.
             // That nobody in the house can answer is not that somebody has too much to do.
-            (FaultKind::Overloaded, 503, Dialect::Messages) if self.fault.code.as_deref() != Some("no_local_seat") => 529,
+            (FaultKind::Overloaded, 503, Dialect::Messages)
+                if self.fault.code.as_deref() != Some("no_local_seat") =>
+            {
+                529
+            }
             (FaultKind::Overloaded, 529, Dialect::Chat | Dialect::Responses | Dialect::Gemini) => 503,
             (_, status, _) => status,
         };

@@ -181,9 +181,11 @@ impl Table {
         // An alias may end at a name that only a glob knows; that is meant before a glob that the alias itself happens to match.
         for known in [name, asked] {
             let Some(glob) = self.globs.iter().find(|entry| entry.id.matches(known)) else { continue };
-            let pick = Pick { entry: Arc::clone(glob), name: glob.name.clone().unwrap_or_else(|| known.into()) };
+            let pick =
+                Pick { entry: Arc::clone(glob), name: glob.name.clone().unwrap_or_else(|| known.into()) };
             let by_alias = known != asked;
-            let rule = if by_alias { Rule::Alias(asked.to_owned()) } else { Rule::Glob(glob.id.text().to_owned()) };
+            let rule =
+                if by_alias { Rule::Alias(asked.to_owned()) } else { Rule::Glob(glob.id.text().to_owned()) };
             return Some((pick, rule));
         }
         None
