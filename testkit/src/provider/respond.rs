@@ -331,7 +331,11 @@ fn shaped(mut say: Say, act: &Act) -> Say {
 
 /// Four megabytes in which nothing is said twice.
 fn story() -> String {
-    (0..130_000).map(|night| format!("On night {night}, she told another. ")).collect()
+    use std::fmt::Write as _;
+    (0..130_000).fold(String::new(), |mut text, night| {
+        write!(text, "On night {night}, she told another. ").unwrap_or_default();
+        text
+    })
 }
 
 /// Where the writes of a frame end.
