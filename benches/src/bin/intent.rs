@@ -20,8 +20,13 @@ fn main() -> Result<(), serde_json::Error> {
     println!("{}", Score::of(&Labelled::read(LATE)?, Part::All).report("Late, learned from since"));
     println!("{}", Score::of(&Labelled::read(LATE_2)?, Part::All).report("Late 2, learned from since"));
     classify(&Prompt::default());
-    let set =
-        median(|| prompts.iter().map(|labelled| labelled.reading()).filter(|reading| reading.sure).count());
+    let set = median(|| {
+        prompts
+            .iter()
+            .map(sanctum_proxy::intent::evaluate::Labelled::reading)
+            .filter(|reading| reading.sure)
+            .count()
+    });
     let count = u32::try_from(prompts.len()).unwrap_or(1);
     println!("a prompt of the set: {:.2} µs (mean of one round, median of {ROUNDS})", micros(set.0 / count));
     for (name, text) in texts() {
@@ -32,6 +37,7 @@ fn main() -> Result<(), serde_json::Error> {
         let book = text.repeat((1 << 20) / text.len() + 1);
         let prompt = Prompt { latest: &book, ..Prompt::default() };
         let (middle, best) = median(|| classify(&prompt));
+        #[expect(clippy::cast_precision_loss, reason = "a megabyte")]
         let rate = |took: Duration| book.len() as f64 / 1e6 / took.as_secs_f64();
         println!("   1 MiB: {:>5.0} MB/s (best {:.0})", rate(middle), rate(best));
     }

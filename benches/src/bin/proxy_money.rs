@@ -155,7 +155,12 @@ fn line(number: u64, clock: &Clock) -> Line {
     let mut line = Line::new(
         clock.now(),
         Trace::start().id(),
-        ["windu", "yoda", "ahsoka", "rex"][usize::try_from(number % 4).unwrap_or(0)],
+        match number % 4 {
+            0 => "windu",
+            1 => "yoda",
+            2 => "ahsoka",
+            _ => "rex",
+        },
     );
     line.reservation = Some(1_763_830_800_000_000 + number);
     (line.api, line.rule, line.asked) =

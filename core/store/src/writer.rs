@@ -347,7 +347,7 @@ mod tests {
                 }
             });
         }
-        let kept = all.join_all().await.into_iter().filter(Result::is_ok).count();
+        let kept = all.join_all().await.into_iter().flatten().count();
         let count = db.read(|c| c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)));
         assert_eq!(
             (kept, count.await.unwrap()),

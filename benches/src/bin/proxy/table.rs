@@ -32,7 +32,7 @@ const ROWS: [(&str, &str, usize, &str); 21] = [
 /// A column for every gateway that ran; `-` where it has no such row.
 pub(crate) fn print(all: &Map<String, Value>) {
     let names: Vec<&str> = NAMES.into_iter().filter(|name| all.contains_key(*name)).collect();
-    let head: String = names.iter().map(|name| format!("{name:>12}")).collect();
+    let head = names.iter().fold(String::new(), |head, name| format!("{head}{name:>12}"));
     println!("\n{:<34}{head}  bar", "");
     for (title, key, digits, bar) in ROWS {
         let cell = |name: &&str| {

@@ -133,7 +133,7 @@ fn chunks(events: &[String]) -> Vec<Vec<u8>> {
 
 impl Upstream {
     pub(crate) fn new() -> Self {
-        let text: String = (0..PIECES).map(|i| format!("token{i} ")).collect();
+        let text = (0..PIECES).fold(String::new(), |text, i| format!("{text}token{i} "));
         let usage = r#""usage":{"prompt_tokens":90,"completion_tokens":50,"total_tokens":140,"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}"#;
         let chat = format!(
             r#"{{"id":"chatcmpl-1","object":"chat.completion","created":1764000000,"model":"mock","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}","refusal":null,"annotations":[]}},"logprobs":null,"finish_reason":"stop"}}],{usage},"service_tier":"default","system_fingerprint":"fp_1"}}"#
