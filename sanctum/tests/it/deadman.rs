@@ -121,7 +121,7 @@ fn without_a_supervisor_up_keeps_what_runs_and_down_ends_it() {
     kill_process(supervisor(&program).unwrap(), Signal::KILL).unwrap();
     wait("the supervisor's end", || (program.run(&["status"]).code != 0).then_some(()));
     program.ok(&["up", "--detach"]);
-    assert_eq!(pids(&program), services);
+    wait("the same services under the new supervisor", || (pids(&program) == services).then_some(()));
     kill_process(supervisor(&program).unwrap(), Signal::KILL).unwrap();
     wait("the supervisor's end", || (program.run(&["status"]).code != 0).then_some(()));
     program.ok(&["down"]);
