@@ -10,6 +10,7 @@ pub mod story;
 pub mod supervise;
 pub mod time;
 pub mod transport;
+pub mod watch;
 
 pub use problem::Problem;
 pub use story::{Health, Moment};

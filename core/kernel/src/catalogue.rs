@@ -1,5 +1,6 @@
 //! The list of services, checked while it compiles.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::pin::Pin;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use schemars::Schema;
 
 use crate::section::{Fault, Section};
-use crate::service::{Revision, Shared};
+use crate::service::Shared;
 use crate::spec::same;
 use crate::{Complaint, Context, Failure, House, Latch, Right, Service, Spec, Stop};
 
@@ -47,7 +48,7 @@ pub struct Entry {
     /// The service's own rules, for a section whose shape is right.
     pub rules: fn(&Section<'_>, &House) -> Vec<Complaint>,
     /// The new configuration, if a running instance takes the change from the one section to the other by itself.
-    pub revise: fn(&Section<'_>, &Section<'_>) -> Option<Revision>,
+    pub revise: fn(&Section<'_>, &Section<'_>) -> Option<Arc<dyn Any + Send + Sync>>,
     /// Begins to build it.
     pub start: fn(&Section<'_>, Seed) -> Result<Starting, Fault>,
 }
@@ -64,7 +65,7 @@ impl Entry {
             },
             revise: |old, new| {
                 let (old, new) = (old.parse::<S::Config>().ok()?, new.parse::<S::Config>().ok()?);
-                S::revises(&old, &new).then(|| Arc::new(new) as Revision)
+                S::revises(&old, &new).then(|| Arc::new(new) as Arc<dyn Any + Send + Sync>)
             },
             start: |section, seed| {
                 let config = section.parse::<S::Config>()?;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::inventory::Declared;
 use crate::{Complaint, Mac, Zone};
 
-/// The sections `[house]`, `[person.NAME]` and `[device.NAME]` of `sanctum.toml`.
+/// The sections `[house]`, `[person.NAME]`, `[device.NAME]` and `[service.NAME]` of `sanctum.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct House {
@@ -17,9 +18,16 @@ pub struct House {
     pub person: BTreeMap<String, Person>,
     /// The devices known by name, by a short name: `[device.ava-xbox]`.
     pub device: BTreeMap<String, Device>,
+    /// Services that are not part of this binary, by a short name: `[service.home-assistant]`.
+    pub service: BTreeMap<String, Declared>,
 }
 
 impl House {
+    /// Whether what a service with `Spec::reads_house` sees is the same in both; foreign services are not part of it.
+    pub fn is_same_family(&self, other: &Self) -> bool {
+        self.house == other.house && self.person == other.person && self.device == other.device
+    }
+
     /// What no type can express; paths begin at the root of the file.
     pub fn check(&self) -> Vec<Complaint> {
         let mut complaints = Vec::new();

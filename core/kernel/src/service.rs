@@ -88,8 +88,12 @@ pub struct Shared {
     pub revised: Revised,
 }
 
-/// A configuration of a service, as the catalogue hands it on without knowing its type.
-pub type Revision = Arc<dyn Any + Send + Sync>;
+/// A configuration of a service, as the catalogue hands it on without knowing its type, and the house it belongs to.
+#[derive(Debug, Clone)]
+pub struct Revision {
+    pub config: Arc<dyn Any + Send + Sync>,
+    pub house: Arc<House>,
+}
 
 /// Where a running instance is handed a new configuration; clones share it.
 #[derive(Debug, Clone, Default)]
@@ -117,10 +121,16 @@ pub struct Revisions(watch::Receiver<Option<Revision>>);
 impl Revisions {
     /// The next one; never, if none comes any more.
     pub async fn next<C: Send + Sync + 'static>(&mut self) -> Arc<C> {
+        self.next_in_house().await.0
+    }
+
+    /// The next one, with the house it belongs to; never, if none comes any more.
+    pub async fn next_in_house<C: Send + Sync + 'static>(&mut self) -> (Arc<C>, Arc<House>) {
         while self.0.changed().await.is_ok() {
             let revision = self.0.borrow_and_update().clone();
-            if let Some(Ok(config)) = revision.map(Arc::downcast) {
-                return config;
+            let Some(Revision { config, house }) = revision else { continue };
+            if let Ok(config) = config.downcast() {
+                return (config, house);
             }
         }
         std::future::pending().await

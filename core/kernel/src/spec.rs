@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// The public description of one service: plain data, known at compile time.
 #[derive(Debug)]
 pub struct Spec {
@@ -23,6 +26,8 @@ pub struct Spec {
     pub calls: &'static [Call],
     /// Whether it reads the house's own sections, so that a change of them rebuilds it.
     pub reads_house: bool,
+    /// Whether it reads the declarations of foreign services, `[service.NAME]`, so that a change of them rebuilds it.
+    pub reads_services: bool,
     /// How much the house suffers while it is down.
     pub tier: Tier,
     /// Whether its unit belongs to the machine or to a logged-in user.
@@ -46,6 +51,7 @@ impl Spec {
         needs: &[],
         calls: &[],
         reads_house: true,
+        reads_services: false,
         tier: Tier::Ordinary,
         domain: Domain::System,
         grace: Duration::from_secs(10),
@@ -112,10 +118,14 @@ pub enum Right {
 }
 
 /// How much the house suffers while a service is down; sets the cadence of its checks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum Tier {
     Critical,
     Important,
+    #[default]
     Ordinary,
 }
 

@@ -16,7 +16,7 @@ use crate::places::place;
 use crate::{Problem, Problems, repair};
 
 /// Sections of the house itself.
-pub(crate) const HOUSE: [&str; 3] = ["house", "person", "device"];
+pub(crate) const HOUSE: [&str; 4] = ["house", "person", "device", "service"];
 
 /// A file that has been checked whole.
 #[derive(Debug, Clone)]
@@ -57,11 +57,13 @@ impl Loaded {
 
     /// The service's configuration in `other`, if a running instance takes the change over by itself.
     pub fn revision(&self, other: &Self, entry: &Entry) -> Option<Revision> {
-        if entry.spec.reads_house && self.house != other.house {
+        if entry.spec.reads_house && !self.house.is_same_family(&other.house) {
             return None;
         }
         let name = entry.spec.name;
-        self.with_section(name, |old| other.with_section(name, |new| (entry.revise)(old, new)))
+        let config =
+            self.with_section(name, |old| other.with_section(name, |new| (entry.revise)(old, new)))?;
+        Some(Revision { config, house: Arc::clone(&other.house) })
     }
 
     /// Whether anything a service reads differs in `other`: its section, or the house.
@@ -70,7 +72,9 @@ impl Loaded {
         let text = |loaded: &Self| {
             loaded.with_section(name, |section| section.table().map(|table| without_spans(table.get_ref())))
         };
-        (entry.spec.reads_house && self.house != other.house) || text(self) != text(other)
+        (entry.spec.reads_house && !self.house.is_same_family(&other.house))
+            || (entry.spec.reads_services && self.house.service != other.house.service)
+            || text(self) != text(other)
     }
 }
 
@@ -196,7 +200,10 @@ fn unknown_sections(root: &DeTable<'_>, catalogue: &Catalogue) -> Vec<Problem> {
                 .map(|entry| format!("write `{}`: house names are not keys", entry.spec.name));
             let known: Vec<String> = catalogue.iter().map(|entry| format!("`{}`", entry.spec.name)).collect();
             let hint = alias.unwrap_or_else(|| {
-                format!("the sections are `house`, `person`, `device`, `listen`, {}", known.join(", "))
+                format!(
+                    "the sections are `house`, `person`, `device`, `service`, `listen`, {}",
+                    known.join(", ")
+                )
             });
             problems.push(Problem::at(key.span(), format!("there is no section `{name}`")).hint(hint));
         } else if service && !value.get_ref().is_table() {

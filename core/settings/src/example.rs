@@ -124,9 +124,9 @@ fn keys(catalogue: &Catalogue) -> Vec<Key> {
 /// Sections in the order of the catalogue, keys of a section before those of the sections inside it.
 fn section_order(path: &str, catalogue: &Catalogue) -> (usize, String, bool, String) {
     let first = path.split('.').next().unwrap_or_default();
-    let fixed = ["house", "person", "device", "listen"].iter().position(|name| *name == first);
+    let fixed = ["house", "person", "device", "service", "listen"].iter().position(|name| *name == first);
     let service =
-        || catalogue.iter().position(|entry| entry.spec.name == first).map_or(usize::MAX, |at| at + 4);
+        || catalogue.iter().position(|entry| entry.spec.name == first).map_or(usize::MAX, |at| at + 5);
     let (place, name) = path.rsplit_once('.').unwrap_or(("", path));
     (fixed.unwrap_or_else(service), place.to_owned(), false, name.to_owned())
 }

@@ -1,0 +1,1 @@
+//! Vetted recipes, and the guards before them.

@@ -1,0 +1,1 @@
+//! Small scheduled looks with one verdict each; only a red one pages.
