@@ -227,7 +227,9 @@ async fn look(hub: Arc<Hub>) -> Result<(), Failure> {
 
 async fn disk(hub: &Arc<Hub>) -> Result<(), Failure> {
     let Ok(disk) = rustix::fs::statvfs(hub.db.path()) else { return Ok(()) };
-    let used = 100_u64.saturating_sub((disk.f_bavail * 100).checked_div(disk.f_blocks).unwrap_or(100));
+    // As df(1) counts: what is kept back for root is neither used nor free.
+    let taken = disk.f_blocks.saturating_sub(disk.f_bfree);
+    let used = (taken * 100).checked_div(taken + disk.f_bavail).unwrap_or(0);
     let key = "notify/disk";
     if used < u64::from(hub.rules.config.trouble.disk) {
         hub.shared.well.set("disk", Status::Well, format!("{used} % used"));

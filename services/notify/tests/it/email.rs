@@ -134,7 +134,7 @@ async fn mail_goes_encrypted_and_logged_in_and_its_end_as_an_answer() {
     let (mails, codes) = (Mails::default(), Codes::default());
     let addr = server(certificate(dir.path()), Arc::clone(&mails), Arc::clone(&codes)).await;
     let config = format!(
-        "[house]\ntimezone = \"Europe/Paris\"\n[notify.delivery]\nfirst-wait = \"50ms\"\nbreaker-open = \"100ms\"\n[notify.roles]\nphone = [\"mail\"]\n\
+        "[house]\ntimezone = \"Europe/Paris\"\n[notify.delivery]\nfirst-wait = \"50ms\"\nbreaker-open = \"100ms\"\n[notify.trouble]\ndisk = 100\n[notify.roles]\nphone = [\"mail\"]\n\
          [notify.channel.email.mail]\nhost = \"localhost\"\nport = {}\nuser = \"house\"\npassword = \"file:mail\"\nfrom = \"Sanctum <house@example.org>\"\nto = [\"Ann <ann@example.org>\"]\nca = \"{}\"\n",
         addr.port(),
         dir.path().join("cert.pem").display()
