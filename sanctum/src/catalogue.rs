@@ -14,6 +14,7 @@ pub static CATALOGUE: Catalogue = const {
                 Entry::of::<sanctum_dashboard::Dashboard>(),
                 Entry::of::<sanctum_supervise::Supervise>(),
                 Entry::of::<sanctum_deadman::Deadman>(),
+                Entry::of::<sanctum_watch::Watch>(),
             ]
         },
     )
