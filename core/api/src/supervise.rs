@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sanctum_kernel::inventory::Kind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,12 @@ pub enum Phase {
     Stopped,
     /// The breaker: it failed too often; waits for a person.
     Locked,
+    /// A job that runs once has ended well.
+    Done,
+    /// A job has failed: nobody starts it again but its schedule, or a person.
+    Failed,
+    /// A job waits for its time.
+    Scheduled,
 }
 
 impl Phase {
@@ -38,6 +45,9 @@ impl Phase {
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
             Self::Locked => "locked",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Scheduled => "scheduled",
         }
     }
 }
@@ -75,13 +85,46 @@ pub struct ServiceState {
     /// What it is about, for people: `waits for notify`, `starts again in 2 s`, what its health complained of.
     #[serde(default)]
     pub detail: Option<String>,
+    /// Part of this binary.
+    #[serde(default)]
+    pub ours: bool,
+    #[serde(default)]
+    pub kind: Kind,
+    /// Those of `needs` whose end ends it, too.
+    #[serde(default)]
+    pub requires: Vec<String>,
+    /// Started before it if they can be.
+    #[serde(default)]
+    pub wants: Vec<String>,
+    /// It runs from an older file than the one that is there now; `sanctum reload` starts it from the new one.
+    #[serde(default)]
+    pub stale: bool,
+    /// When a scheduled job runs next.
+    #[serde(default)]
+    #[schemars(schema_with = "time::maybe_instant")]
+    pub next_run: Option<Timestamp>,
+    /// How a job ended last.
+    #[serde(default)]
+    pub last_run: Option<LastRun>,
+}
+
+/// One run of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LastRun {
+    #[schemars(schema_with = "time::instant")]
+    pub began: Timestamp,
+    #[schemars(schema_with = "time::instant")]
+    pub ended: Timestamp,
+    pub well: bool,
+    /// `exit code 0`, `it took longer than 1h`.
+    pub exit: String,
 }
 
 impl ServiceState {
     /// Whether nobody needs to look at it: it does its work, or someone stopped it on purpose.
     pub fn is_fine(&self) -> bool {
         match self.phase {
-            Phase::Stopped => true,
+            Phase::Stopped | Phase::Done | Phase::Scheduled => true,
             Phase::Ready => {
                 self.live && self.ready && self.well.is_none_or(|well| well != sanctum_kernel::Status::Unwell)
             }
@@ -116,9 +159,14 @@ impl Client {
         transport::get(&*self.0, format!("/services/{}", escape(name))).await
     }
 
-    /// `verb` is `start`, `stop`, `restart` or `unlock`.
+    /// `verb` is `start`, `stop`, `restart`, `reload` or `unlock`.
     pub async fn act(&self, name: &str, verb: &str) -> Result<ServiceState, CallError> {
         transport::act(&*self.0, Method::Post, format!("/services/{}/{verb}", escape(name)), &()).await
+    }
+
+    /// Starts everything again that is stale, in order; returns the names.
+    pub async fn reload(&self) -> Result<Vec<String>, CallError> {
+        transport::act(&*self.0, Method::Post, "/reload", &()).await
     }
 
     /// Stops the whole house, dependants first.

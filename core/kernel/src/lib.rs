@@ -42,7 +42,7 @@ pub use spec::{Call, Listen, Probe, Right, Spec, Tier};
 pub use stop::Stop;
 pub use tasks::{OnError, Tasks};
 pub use trace::Trace;
-pub use values::{Mac, Period, SecretRef, Size, Wall, Weekday, Zone};
+pub use values::{Cron, Mac, Period, SecretRef, Size, Wall, Weekday, Zone};
 pub use well::{Status, Well};
 
 /// Metric types and the registry, so that a service names no other crate for them.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sanctum_kernel::section::{Fault, Section};
 use sanctum_kernel::service::Revision;
-use sanctum_kernel::{Catalogue, Complaint, Entry, House};
+use sanctum_kernel::{Catalogue, Complaint, Entry, House, inventory};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -125,7 +125,7 @@ pub fn check(path: &Path, source: &str, catalogue: &Catalogue) -> Result<Loaded,
         return Err(Problems { path: path.to_owned(), source: source.to_owned(), all });
     }
     let root = root.get_ref();
-    let (house, complaints) = house(root);
+    let (house, complaints) = house(root, catalogue);
     all.extend(complaints);
     let (addresses, complaints) = listen::addresses(root.get("listen"), catalogue);
     all.extend(complaints);
@@ -166,7 +166,7 @@ fn section<'i>(root: &DeTable<'i>, name: &str) -> Section<'i> {
     }
 }
 
-fn house(root: &DeTable<'_>) -> (House, Vec<Problem>) {
+fn house(root: &DeTable<'_>, catalogue: &Catalogue) -> (House, Vec<Problem>) {
     let mut table = DeTable::new();
     for (key, value) in root.iter().filter(|(key, _)| HOUSE.contains(&key.get_ref().as_ref())) {
         table.insert(key.clone(), value.clone());
@@ -176,7 +176,8 @@ fn house(root: &DeTable<'_>) -> (House, Vec<Problem>) {
     let mut problems = repair::faults(section.clone(), shape);
     let house = section.parse::<House>().unwrap_or_default();
     if problems.is_empty() {
-        problems.extend(house.check().into_iter().map(|complaint| placed(root, None, complaint)));
+        let complaints = house.check().into_iter().chain(inventory::check(catalogue, &house));
+        problems.extend(complaints.map(|complaint| placed(root, None, complaint)));
     }
     (house, problems)
 }

@@ -15,7 +15,9 @@ pub fn secrets(loaded: &Loaded, paths: &Paths) -> Option<Problems> {
     let mut found = Vec::new();
     if let Ok(root) = DeTable::parse(loaded.source()) {
         let sections = root.get_ref().iter();
-        let services = sections.filter(|(key, _)| !HOUSE.contains(&key.get_ref().as_ref()));
+        // What is declared of foreign services refers to secrets as well: their environment, the tokens of checks.
+        let may = |key: &str| key == "service" || !HOUSE.contains(&key);
+        let services = sections.filter(|(key, _)| may(key.get_ref().as_ref()));
         services.for_each(|(_, value)| references(value, &mut found));
     }
     let all: Vec<Problem> =

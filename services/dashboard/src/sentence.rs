@@ -120,6 +120,7 @@ fn needs(facts: &Facts<'_>) -> Vec<String> {
         match (tile.phase, tile.well) {
             (Some(Phase::Locked), _) => needs.push(format!("{name} is locked after too many failures")),
             (Some(Phase::BackingOff), _) => needs.push(format!("{name} keeps ending and is started again")),
+            (Some(Phase::Failed), _) => needs.push(format!("{name} has failed")),
             (_, Some(Status::Unwell)) => needs.push(format!("{name} is not well")),
             _ => {}
         }

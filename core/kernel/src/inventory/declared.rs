@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::check::Check;
-use crate::{Period, Size, Tier};
+use crate::{Cron, Period, Size, Tier};
 
 /// A service that the house depends on and that is not part of this binary: a container engine, a model server, a tunnel,
 /// a backup job. Declared once, here; the supervisor, the watch, the dashboard and the port register read it.
@@ -85,12 +85,15 @@ pub struct Run {
     pub group: Option<String>,
     /// How to see that it is ready; with none, when its process is there.
     pub ready: Option<Check>,
+    /// It says itself when it is ready: `READY=1` to the socket that `NOTIFY_SOCKET` names (sd_notify(3)). With a `ready` besides,
+    /// whichever comes first.
+    pub notify: bool,
     /// How long it may take to become ready; `[supervise] start-timeout` if absent.
     pub start_within: Option<Period>,
     /// How long it may take to end after it was asked; 10 s if absent.
     pub grace: Option<Period>,
-    /// What asks it to end: `TERM`, `INT`, `QUIT` or `HUP`; `TERM` if absent.
-    pub stop_signal: Option<String>,
+    /// What asks it to end: `TERM`, `INT`, `QUIT`, `HUP`, `USR1` or `USR2`; `TERM` if absent.
+    pub stop_signal: Option<StopSignal>,
     /// What it may use.
     pub limits: Limits,
     /// Who is ended first when the machine has no memory left: -1000 (never) to 1000 (first). Linux.
@@ -99,6 +102,19 @@ pub struct Run {
     pub nice: Option<i8>,
     /// When a scheduled service runs.
     pub schedule: Option<Schedule>,
+}
+
+/// A signal that asks a process to end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum StopSignal {
+    #[default]
+    Term,
+    Int,
+    Quit,
+    Hup,
+    Usr1,
+    Usr2,
 }
 
 /// Limits of the kernel for one process and those it starts (setrlimit(2)).
@@ -120,16 +136,20 @@ pub struct Limits {
 }
 
 /// When a scheduled service runs: wall times of the house.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Schedule {
-    /// Five fields as in crontab(5): minute, hour, day of the month, month, day of the week; or `@hourly`, `@daily`, `@weekly`, `@monthly`.
-    pub cron: String,
+    /// Five fields as in crontab(5): minute, hour, day of the month, month, day of the week; or `@hourly`, `@daily`, `@weekly`,
+    /// `@monthly`, `@yearly`.
+    pub cron: Cron,
     /// Begin up to this much later, by chance, so that jobs of one minute do not begin together.
+    #[serde(default)]
     pub jitter: Option<Period>,
-    /// A run that was missed because the machine was off is made up for, once.
+    /// Runs that were missed because the machine or the house was off are made up for, once for all of them; they are if absent.
+    #[serde(default)]
     pub catch_up: Option<bool>,
     /// A run that takes longer is ended and has failed.
+    #[serde(default)]
     pub timeout: Option<Period>,
 }
 

@@ -2,13 +2,15 @@
 
 pub mod check;
 pub mod declared;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::{Catalogue, House, Probe, Tier};
 use check::{Check, Health};
-pub use declared::{Declared, Kind, Limits, Plane, Run, Schedule, Seat};
+pub use declared::{Declared, Kind, Limits, Plane, Run, Schedule, Seat, StopSignal};
+pub use rules::check;
 
 /// One service of the house, ours or foreign.
 #[derive(Debug, Clone, PartialEq)]

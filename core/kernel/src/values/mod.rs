@@ -1,5 +1,6 @@
 //! Settings and fields with rules of their own: one file each, with its parsing and its cases.
 
+mod cron;
 mod mac;
 mod period;
 mod secret;
@@ -8,6 +9,7 @@ mod wall;
 mod weekday;
 mod zone;
 
+pub use cron::{Cron, NotACron, Times};
 pub use mac::{Mac, NotAMac};
 pub use period::Period;
 pub use secret::{SecretError, SecretRef};

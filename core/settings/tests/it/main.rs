@@ -188,3 +188,43 @@ fn a_file_that_is_not_utf8_is_drawn_with_its_place() {
         assert!(problems.to_string().contains("the file is not UTF-8 from here on"), "{problems}");
     }
 }
+
+#[test]
+fn foreign_services_name_who_is_there_and_go_in_no_circle() {
+    insta::assert_snapshot!(complaints(
+        r#"
+[service.a]
+requires = ["b"]
+run.command = ["/bin/a"]
+
+[service.b]
+wants = ["bell"]
+after = ["c", "d"]
+
+[service.c]
+requires = ["a", "nobody", "Porter"]
+run = { command = [], nice = 40 }
+
+[service.d]
+requires = ["backup", "d"]
+check.web = { tcp = { address = "127.0.0.1:1" }, dns = { name = "x" } }
+
+[service.backup]
+kind = "scheduled"
+run = { command = ["/bin/true"], schedule = { cron = "30 3 * * *" } }
+
+[service.other]
+kind = "scheduled"
+run = { command = ["/bin/true"] }
+
+[service.door]
+plane = "guest"
+run = { command = ["/bin/true"], stop-signal = "INT" }
+
+[service.Big]
+"#
+    ));
+    insta::assert_snapshot!(complaints(
+        "[service.job]\nkind = \"scheduled\"\n[service.job.run]\ncommand = [\"x\"]\nstop-signal = \"KILL\"\nschedule = { cron = \"30 25 * * *\" }\n"
+    ));
+}

@@ -22,9 +22,10 @@ pub(crate) fn body(cx: &Cx<'_>, services: &Watched) -> Markup {
 
 fn tile(cx: &Cx<'_>, tile: &Tile) -> Markup {
     let state = match (tile.phase, tile.well) {
-        (Some(Phase::Locked | Phase::BackingOff), _) | (_, Some(Status::Unwell)) => "alarm",
+        (Some(Phase::Locked | Phase::BackingOff | Phase::Failed), _) | (_, Some(Status::Unwell)) => "alarm",
         (Some(Phase::Stopped | Phase::Stopping | Phase::Waiting | Phase::Starting), _)
         | (_, Some(Status::Degraded)) => "degraded",
+        (Some(Phase::Done | Phase::Scheduled), _) => "well",
         (_, None) => "unknown",
         _ if !tile.ready => "degraded",
         _ => "well",
@@ -66,6 +67,9 @@ const fn phase(phase: Option<Phase>) -> Option<&'static str> {
         Some(Phase::Stopping) => Some("stopping"),
         Some(Phase::Stopped) => Some("stopped"),
         Some(Phase::Locked) => Some("LOCKED"),
+        Some(Phase::Done) => Some("done"),
+        Some(Phase::Failed) => Some("failed"),
+        Some(Phase::Scheduled) => Some("scheduled"),
     }
 }
 

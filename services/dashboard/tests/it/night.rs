@@ -230,6 +230,13 @@ pub(crate) fn services() -> Vec<ServiceState> {
         needs: needs.iter().map(|&need| need.to_owned()).collect(),
         address: None,
         locked: None,
+        ours: true,
+        kind: sanctum_kernel::inventory::Kind::Continuous,
+        requires: Vec::new(),
+        wants: Vec::new(),
+        stale: false,
+        next_run: None,
+        last_run: None,
     };
     vec![
         state("firewall", "sanctum-firewalla", "the bridge to the router", &[]),

@@ -358,7 +358,7 @@ impl Engine {
             Phase::Waiting | Phase::BackingOff | Phase::Stopped => {
                 self.turn(at, if again { Phase::Waiting } else { Phase::Stopped });
             }
-            Phase::Locked => {}
+            Phase::Locked | Phase::Done | Phase::Failed | Phase::Scheduled => {}
         }
     }
 

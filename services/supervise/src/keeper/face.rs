@@ -108,6 +108,13 @@ impl Keeper {
             locked: None,
             ready_ms: None,
             detail: detail.map(|(part, condition)| format!("{part}: {}", condition.detail)),
+            ours: true,
+            kind: sanctum_kernel::inventory::Kind::Continuous,
+            requires: Vec::new(),
+            wants: Vec::new(),
+            stale: false,
+            next_run: None,
+            last_run: None,
         }
     }
 
@@ -130,6 +137,13 @@ impl Keeper {
             locked: face.locked.clone(),
             ready_ms: face.ready_ms,
             detail: self.detail(at, unit, face),
+            ours: true,
+            kind: sanctum_kernel::inventory::Kind::Continuous,
+            requires: Vec::new(),
+            wants: Vec::new(),
+            stale: false,
+            next_run: None,
+            last_run: None,
         })
     }
 

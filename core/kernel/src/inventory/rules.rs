@@ -1,0 +1,267 @@
+//! What no type can express of `[service.NAME]`: names, circles, and what goes together.
+
+use std::collections::BTreeMap;
+
+use super::check::Check;
+use super::{Declared, Kind, Plane, Run};
+use crate::{Catalogue, Complaint, House};
+
+/// Everything wrong with the declared services of a house; paths begin at the root of the file.
+pub fn check(catalogue: &Catalogue, house: &House) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    for (name, declared) in &house.service {
+        complaints.extend(named(catalogue, name));
+        complaints.extend(bonds(catalogue, house, name, declared));
+        complaints.extend(kind(name, declared));
+        if let Some(run) = &declared.run {
+            complaints.extend(runs(name, declared, run));
+        }
+        for (word, check) in &declared.check {
+            complaints.extend(one_kind(&["service", name, "check", word], check));
+        }
+    }
+    complaints.extend(circles(catalogue, house));
+    complaints
+}
+
+/// The name is part of file names, of unit names and of addresses, and nobody else's.
+fn named(catalogue: &Catalogue, name: &str) -> Option<Complaint> {
+    let path = ["service", name];
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if !first || name.len() > 48 || !name.bytes().all(plain) {
+        let hint = "lower-case letters, digits and hyphens, such as `home-assistant`; `name` may say what people call it";
+        return Some(
+            Complaint::new(&path, format!("`{name}` cannot be the short name of a service")).hint(hint),
+        );
+    }
+    let ours = catalogue.iter().find(|entry| entry.spec.answers_to(name))?;
+    let message = format!("`{name}` is a service of this binary: {}", ours.spec.house_name);
+    Some(Complaint::new(&path, message).hint(format!("write its settings into `[{}]`", ours.spec.name)))
+}
+
+/// The three lists of those it leans on, with their keys.
+fn lists(declared: &Declared) -> [(&'static str, &Vec<String>); 3] {
+    [("requires", &declared.requires), ("wants", &declared.wants), ("after", &declared.after)]
+}
+
+fn bonds(catalogue: &Catalogue, house: &House, name: &str, declared: &Declared) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    for (key, list) in lists(declared) {
+        for (at, other) in list.iter().enumerate() {
+            let place = at.to_string();
+            let path = ["service", name, key, &place];
+            if let Some(theirs) = house.service.get(other) {
+                if theirs.kind == Kind::Scheduled && theirs.run.is_some() {
+                    let message =
+                        format!("`{other}` runs at the times of its schedule: nothing can wait for it");
+                    complaints.push(Complaint::new(&path, message));
+                }
+            } else if !catalogue.iter().any(|entry| entry.spec.name == other) {
+                complaints.push(unknown(catalogue, house, &path, other));
+            }
+        }
+    }
+    complaints
+}
+
+fn unknown(catalogue: &Catalogue, house: &House, path: &[&str], other: &str) -> Complaint {
+    let complaint = Complaint::new(path, format!("no service is called `{other}`"));
+    if let Some(entry) = catalogue.find(other) {
+        return complaint.hint(format!("write `{}`: house names are not keys", entry.spec.name));
+    }
+    let ours = catalogue.iter().map(|entry| entry.spec.name);
+    let known: Vec<String> =
+        house.service.keys().map(String::as_str).chain(ours).map(|name| format!("`{name}`")).collect();
+    complaint.hint(format!("services are {}", known.join(", ")))
+}
+
+fn kind(name: &str, declared: &Declared) -> Option<Complaint> {
+    let run = declared.run.as_ref()?;
+    match (declared.kind, &run.schedule) {
+        (Kind::Scheduled, None) => {
+            let complaint = Complaint::new(&["service", name, "run"], "it does not say when it runs");
+            Some(complaint.hint("add `schedule = { cron = \"30 3 * * *\" }`"))
+        }
+        (Kind::Continuous | Kind::OneShot, Some(_)) => {
+            let complaint = Complaint::new(
+                &["service", name, "run", "schedule"],
+                "only a scheduled service has a schedule",
+            );
+            Some(complaint.hint("write `kind = \"scheduled\"`"))
+        }
+        _ => None,
+    }
+}
+
+fn runs(name: &str, declared: &Declared, run: &Run) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    let mut need = |ok: bool, key: &[&str], message: &str, hint: &str| {
+        if !ok {
+            let path: Vec<&str> = ["service", name, "run"].into_iter().chain(key.iter().copied()).collect();
+            complaints.push(Complaint::new(&path, message).hint(hint));
+        }
+    };
+    let program = run.command.first().map_or("", String::as_str);
+    need(
+        !program.is_empty(),
+        &["command"],
+        "there is no program to run",
+        "write `command = [\"/usr/bin/program\", \"argument\"]`",
+    );
+    need(
+        declared.plane == Plane::Host,
+        &[],
+        "only what lives on this machine can be run here",
+        "remove `run`, or write `plane = \"host\"`",
+    );
+    let absolute = |path: &std::path::Path| path.is_absolute();
+    need(
+        run.directory.as_deref().is_none_or(absolute),
+        &["directory"],
+        "a directory is an absolute path",
+        "begin it with `/`",
+    );
+    need(
+        run.oom_score.is_none_or(|score| (-1000..=1000).contains(&score)),
+        &["oom-score"],
+        "from -1000 (never) to 1000 (first)",
+        "write `0` for the usual",
+    );
+    need(
+        run.nice.is_none_or(|nice| (-20..=19).contains(&nice)),
+        &["nice"],
+        "from -20 (most) to 19 (least)",
+        "write `0` for the usual",
+    );
+    let positive = |period: Option<crate::Period>| period.is_none_or(|period| !period.0.is_zero());
+    need(positive(run.start_within), &["start-within"], "nothing is ready in no time", "write `60s`");
+    need(
+        run.limits.processes != Some(0),
+        &["limits", "processes"],
+        "it could not even begin",
+        "write at least `1`",
+    );
+    need(
+        run.limits.files.is_none_or(|files| files >= 4),
+        &["limits", "files"],
+        "it could not even begin",
+        "write at least `4`",
+    );
+    if let Some(schedule) = &run.schedule {
+        need(
+            positive(schedule.timeout),
+            &["schedule", "timeout"],
+            "every run would be ended at once",
+            "write `1h`",
+        );
+    }
+    let ready = declared.kind == Kind::Continuous || (run.ready.is_none() && !run.notify);
+    need(ready, &["ready"], "a job is ready when it has ended well", "remove `ready` and `notify`");
+    for variable in run.environment.keys() {
+        let plain = !variable.is_empty() && !variable.contains(['=', '\0']);
+        need(plain, &["environment", variable], "no variable has such a name", "letters, digits and `_`");
+    }
+    if let Some(check) = &run.ready {
+        complaints.extend(one_kind(&["service", name, "run", "ready"], check));
+    }
+    complaints
+}
+
+/// A check asks exactly one question.
+fn one_kind(path: &[&str], check: &Check) -> Option<Complaint> {
+    let kinds = [
+        ("http", check.http.is_some()),
+        ("tcp", check.tcp.is_some()),
+        ("udp", check.udp.is_some()),
+        ("dns", check.dns.is_some()),
+        ("icmp", check.icmp.is_some()),
+        ("process", check.process.is_some()),
+        ("command", check.command.is_some()),
+        ("file", check.file.is_some()),
+        ("disk", check.disk.is_some()),
+        ("memory", check.memory.is_some()),
+        ("container", check.container.is_some()),
+        ("sqlite", check.sqlite.is_some()),
+        ("events", check.events.is_some()),
+        ("certificate", check.certificate.is_some()),
+        ("contract", check.contract.is_some()),
+        ("health", check.health.is_some()),
+    ];
+    let said: Vec<&str> = kinds.iter().filter(|(_, said)| *said).map(|(kind, _)| *kind).collect();
+    match said.as_slice() {
+        [_] => None,
+        [] => Some(
+            Complaint::new(path, "this check asks nothing")
+                .hint("such as `tcp = { address = \"127.0.0.1:8123\" }`"),
+        ),
+        several => {
+            let message = format!(
+                "one check asks one question, this one asks {}: {}",
+                several.len(),
+                several.join(", ")
+            );
+            Some(Complaint::new(path, message).hint("write one check for each"))
+        }
+    }
+}
+
+/// Who leans on whom, by name; what is unknown has been complained of.
+fn graph<'h>(catalogue: &'h Catalogue, house: &'h House) -> BTreeMap<&'h str, Vec<&'h str>> {
+    let ours = catalogue.iter().map(|entry| (entry.spec.name, entry.spec.needs.to_vec()));
+    let foreign = house.service.iter().map(|(name, declared)| {
+        let others =
+            lists(declared).into_iter().flat_map(|(_, list)| list.iter().map(String::as_str)).collect();
+        (name.as_str(), others)
+    });
+    ours.chain(foreign).collect()
+}
+
+/// Each circle once, where the file closes it.
+fn circles(catalogue: &Catalogue, house: &House) -> Vec<Complaint> {
+    let graph = graph(catalogue, house);
+    let mut done: Vec<&str> = Vec::new();
+    let mut found = Vec::new();
+    for name in house.service.keys() {
+        walk(name, &graph, &mut done, &mut Vec::new(), &mut found);
+    }
+    found.iter().filter_map(|circle| said(house, circle)).collect()
+}
+
+fn walk<'h>(
+    at: &'h str,
+    graph: &BTreeMap<&'h str, Vec<&'h str>>,
+    done: &mut Vec<&'h str>,
+    way: &mut Vec<&'h str>,
+    found: &mut Vec<Vec<&'h str>>,
+) {
+    if let Some(first) = way.iter().position(|&before| before == at) {
+        found.push(way.iter().skip(first).copied().collect());
+        return;
+    }
+    if done.contains(&at) {
+        return;
+    }
+    way.push(at);
+    for other in graph.get(at).into_iter().flatten() {
+        walk(other, graph, done, way, found);
+    }
+    way.pop();
+    done.push(at);
+}
+
+/// The complaint about a circle, at the entry of its first declared member.
+fn said(house: &House, circle: &[&str]) -> Option<Complaint> {
+    let first = circle.iter().position(|name| house.service.contains_key(*name))?;
+    let turned: Vec<&str> = circle.iter().cycle().skip(first).take(circle.len() + 1).copied().collect();
+    let (from, to) = (*turned.first()?, *turned.get(1)?);
+    let declared = house.service.get(from)?;
+    let entry = lists(declared)
+        .into_iter()
+        .find_map(|(key, list)| Some((key, list.iter().position(|name| name == to)?)));
+    let (key, at) = entry?;
+    let path = ["service", from, key, &at.to_string()];
+    let complaint =
+        Complaint::new(&path, format!("services need each other in a circle: {}", turned.join(" → ")));
+    Some(complaint.hint("remove one of these, or make it a matter of `check` instead of order"))
+}
