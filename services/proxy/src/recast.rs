@@ -100,9 +100,8 @@ pub(crate) fn recast(
         inject(&mut request, recalled);
         marks.push(Word::Borrowed("recalled"));
     }
-    if let Some(room) = wish.room
-        && trim(&mut request, room)
-    {
+    let left_out = wish.room.map_or(0, |room| trim(&mut request, room));
+    if left_out > 0 {
         marks.push(Word::Borrowed("trimmed"));
     }
     let issuer = Target { dialect: target, issuer: &pick.entry.provider, wary: wish.wary };
@@ -128,6 +127,10 @@ pub(crate) fn recast(
             became: "dropped: the model cannot think".to_owned(),
         });
     }
+    if left_out > 0 {
+        let became = format!("the {left_out} oldest left out: no model has room for all");
+        losses.push(Loss { what: "messages".to_owned(), became });
+    }
     Ok(Recast { body: body.into(), losses, asked: Arc::new(asked), masked, marks, now: wish.now })
 }
 
@@ -141,16 +144,16 @@ pub(crate) fn created(said: Option<i64>, now: i64) -> Option<i64> {
     said.filter(|at| *at > 0).or(Some(now))
 }
 
-/// Leaves out the oldest messages until it fits; whether any was. Instructions and the last message always stay.
-fn trim(request: &mut Request, room: u64) -> bool {
+/// Leaves out the oldest messages until it fits; how many. Instructions and the last message always stay.
+fn trim(request: &mut Request, room: u64) -> usize {
     let room = room.saturating_sub(request.max_tokens.unwrap_or(0));
-    let mut left_out = false;
+    let mut left_out = 0;
     while count::request(request) > room {
         let last = request.turns.len().saturating_sub(1);
         let oldest = request.turns.iter().position(|turn| turn.role != Role::System);
         let Some(oldest) = oldest.filter(|at| *at < last) else { break };
         request.turns.remove(oldest);
-        left_out = true;
+        left_out += 1;
     }
     left_out
 }
