@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sanctum_kernel::inventory::lint;
 use sanctum_kernel::section::{Fault, Section};
 use sanctum_kernel::service::Revision;
-use sanctum_kernel::{Catalogue, Complaint, Entry, House, inventory};
+use sanctum_kernel::{Catalogue, Complaint, Entry, House, Inventory, inventory};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -35,11 +36,7 @@ impl Loaded {
 
     /// The addresses of every service's listener `http`.
     pub fn addresses(&self) -> BTreeMap<String, SocketAddr> {
-        self.addresses
-            .iter()
-            .filter(|(name, _)| !name.contains('.'))
-            .map(|(name, addr)| (name.clone(), *addr))
-            .collect()
+        listening(&self.addresses)
     }
 
     pub fn source(&self) -> &str {
@@ -76,6 +73,12 @@ impl Loaded {
             || (entry.spec.reads_services && self.house.service != other.house.service)
             || text(self) != text(other)
     }
+}
+
+/// The addresses of the listeners `http` alone.
+fn listening(addresses: &Addresses) -> BTreeMap<String, SocketAddr> {
+    let http = addresses.iter().filter(|(name, _)| !name.contains('.'));
+    http.map(|(name, addr)| (name.clone(), *addr)).collect()
 }
 
 /// The values of a table, without the places they were written at.
@@ -125,9 +128,9 @@ pub fn check(path: &Path, source: &str, catalogue: &Catalogue) -> Result<Loaded,
         return Err(Problems { path: path.to_owned(), source: source.to_owned(), all });
     }
     let root = root.get_ref();
-    let (house, complaints) = house(root, catalogue);
-    all.extend(complaints);
     let (addresses, complaints) = listen::addresses(root.get("listen"), catalogue);
+    all.extend(complaints);
+    let (house, complaints) = house(root, catalogue, &addresses);
     all.extend(complaints);
     all.extend(unknown_sections(root, catalogue));
     for entry in catalogue {
@@ -166,7 +169,7 @@ fn section<'i>(root: &DeTable<'i>, name: &str) -> Section<'i> {
     }
 }
 
-fn house(root: &DeTable<'_>, catalogue: &Catalogue) -> (House, Vec<Problem>) {
+fn house(root: &DeTable<'_>, catalogue: &Catalogue, addresses: &Addresses) -> (House, Vec<Problem>) {
     let mut table = DeTable::new();
     for (key, value) in root.iter().filter(|(key, _)| HOUSE.contains(&key.get_ref().as_ref())) {
         table.insert(key.clone(), value.clone());
@@ -176,7 +179,9 @@ fn house(root: &DeTable<'_>, catalogue: &Catalogue) -> (House, Vec<Problem>) {
     let mut problems = repair::faults(section.clone(), shape);
     let house = section.parse::<House>().unwrap_or_default();
     if problems.is_empty() {
-        let complaints = house.check().into_iter().chain(inventory::check(catalogue, &house));
+        let whole = Inventory::of(catalogue, &house, &listening(addresses), &[]);
+        let declared = inventory::check(catalogue, &house).into_iter().chain(lint::complaints(&whole, None));
+        let complaints = house.check().into_iter().chain(declared);
         problems.extend(complaints.map(|complaint| placed(root, None, complaint)));
     }
     (house, problems)

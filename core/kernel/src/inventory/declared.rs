@@ -27,6 +27,9 @@ pub struct Declared {
     pub criticality: Tier,
     /// The port it listens on: for the register of ports, and for finding what listens without being declared.
     pub port: Option<u16>,
+    /// The job it does, in a word, such as `dns` or `models`: two services with one word do the same job, and a call to the one on
+    /// the other side of the bridge is noticed (`sanctum catalogue lint`).
+    pub does: Option<String>,
     /// Services without which it cannot work: started before it, stopped after it, and it is started again when they return.
     pub requires: Vec<String>,
     /// Services it likes to have: started before it if they can be; it runs without them.
@@ -44,7 +47,9 @@ pub struct Declared {
 }
 
 /// Where a service lives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, serde::Serialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Plane {
     /// This machine.

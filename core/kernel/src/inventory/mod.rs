@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod declared;
+pub mod lint;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub struct Item {
     pub tier: Tier,
     pub address: Option<SocketAddr>,
     pub port: Option<u16>,
+    /// The job it does, in a word.
+    pub does: Option<String>,
     /// Without these it cannot work.
     pub requires: Vec<String>,
     /// It runs without these, only worse.
@@ -68,6 +71,7 @@ impl Inventory {
                 tier: spec.tier,
                 address,
                 port: address.map(|address| address.port()),
+                does: None,
                 requires: spec.needs.iter().map(|&need| need.to_owned()).collect(),
                 wants: Vec::new(),
                 after: Vec::new(),
@@ -86,6 +90,7 @@ impl Inventory {
             tier: declared.criticality,
             address: None,
             port: declared.port,
+            does: declared.does.clone(),
             requires: declared.requires.clone(),
             wants: declared.wants.clone(),
             after: declared.after.clone(),

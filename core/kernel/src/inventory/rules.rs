@@ -1,6 +1,4 @@
-//! What no type can express of `[service.NAME]`: names, circles, and what goes together.
-
-use std::collections::BTreeMap;
+//! What no type can express of `[service.NAME]`: names, and what goes together; how they lean on each other is the matter of `lint`.
 
 use super::check::Check;
 use super::{Declared, Kind, Plane, Run};
@@ -11,7 +9,7 @@ pub fn check(catalogue: &Catalogue, house: &House) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     for (name, declared) in &house.service {
         complaints.extend(named(catalogue, name));
-        complaints.extend(bonds(catalogue, house, name, declared));
+        complaints.extend(bonds(house, name, declared));
         complaints.extend(kind(name, declared));
         if let Some(run) = &declared.run {
             complaints.extend(runs(name, declared, run));
@@ -20,7 +18,6 @@ pub fn check(catalogue: &Catalogue, house: &House) -> Vec<Complaint> {
             complaints.extend(one_kind(&["service", name, "check", word], check));
         }
     }
-    complaints.extend(circles(catalogue, house));
     complaints
 }
 
@@ -45,35 +42,19 @@ fn lists(declared: &Declared) -> [(&'static str, &Vec<String>); 3] {
     [("requires", &declared.requires), ("wants", &declared.wants), ("after", &declared.after)]
 }
 
-fn bonds(catalogue: &Catalogue, house: &House, name: &str, declared: &Declared) -> Vec<Complaint> {
+/// Nothing can wait for what runs at a time of day; names and circles are the matter of `lint`.
+fn bonds(house: &House, name: &str, declared: &Declared) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     for (key, list) in lists(declared) {
         for (at, other) in list.iter().enumerate() {
-            let place = at.to_string();
-            let path = ["service", name, key, &place];
-            if let Some(theirs) = house.service.get(other) {
-                if theirs.kind == Kind::Scheduled && theirs.run.is_some() {
-                    let message =
-                        format!("`{other}` runs at the times of its schedule: nothing can wait for it");
-                    complaints.push(Complaint::new(&path, message));
-                }
-            } else if !catalogue.iter().any(|entry| entry.spec.name == other) {
-                complaints.push(unknown(catalogue, house, &path, other));
+            let scheduled = |theirs: &Declared| theirs.kind == Kind::Scheduled && theirs.run.is_some();
+            if house.service.get(other).is_some_and(scheduled) {
+                let message = format!("`{other}` runs at the times of its schedule: nothing can wait for it");
+                complaints.push(Complaint::new(&["service", name, key, &at.to_string()], message));
             }
         }
     }
     complaints
-}
-
-fn unknown(catalogue: &Catalogue, house: &House, path: &[&str], other: &str) -> Complaint {
-    let complaint = Complaint::new(path, format!("no service is called `{other}`"));
-    if let Some(entry) = catalogue.find(other) {
-        return complaint.hint(format!("write `{}`: house names are not keys", entry.spec.name));
-    }
-    let ours = catalogue.iter().map(|entry| entry.spec.name);
-    let known: Vec<String> =
-        house.service.keys().map(String::as_str).chain(ours).map(|name| format!("`{name}`")).collect();
-    complaint.hint(format!("services are {}", known.join(", ")))
 }
 
 fn kind(name: &str, declared: &Declared) -> Option<Complaint> {
@@ -204,64 +185,4 @@ fn one_kind(path: &[&str], check: &Check) -> Option<Complaint> {
             Some(Complaint::new(path, message).hint("write one check for each"))
         }
     }
-}
-
-/// Who leans on whom, by name; what is unknown has been complained of.
-fn graph<'h>(catalogue: &'h Catalogue, house: &'h House) -> BTreeMap<&'h str, Vec<&'h str>> {
-    let ours = catalogue.iter().map(|entry| (entry.spec.name, entry.spec.needs.to_vec()));
-    let foreign = house.service.iter().map(|(name, declared)| {
-        let others =
-            lists(declared).into_iter().flat_map(|(_, list)| list.iter().map(String::as_str)).collect();
-        (name.as_str(), others)
-    });
-    ours.chain(foreign).collect()
-}
-
-/// Each circle once, where the file closes it.
-fn circles(catalogue: &Catalogue, house: &House) -> Vec<Complaint> {
-    let graph = graph(catalogue, house);
-    let mut done: Vec<&str> = Vec::new();
-    let mut found = Vec::new();
-    for name in house.service.keys() {
-        walk(name, &graph, &mut done, &mut Vec::new(), &mut found);
-    }
-    found.iter().filter_map(|circle| said(house, circle)).collect()
-}
-
-fn walk<'h>(
-    at: &'h str,
-    graph: &BTreeMap<&'h str, Vec<&'h str>>,
-    done: &mut Vec<&'h str>,
-    way: &mut Vec<&'h str>,
-    found: &mut Vec<Vec<&'h str>>,
-) {
-    if let Some(first) = way.iter().position(|&before| before == at) {
-        found.push(way.iter().skip(first).copied().collect());
-        return;
-    }
-    if done.contains(&at) {
-        return;
-    }
-    way.push(at);
-    for other in graph.get(at).into_iter().flatten() {
-        walk(other, graph, done, way, found);
-    }
-    way.pop();
-    done.push(at);
-}
-
-/// The complaint about a circle, at the entry of its first declared member.
-fn said(house: &House, circle: &[&str]) -> Option<Complaint> {
-    let first = circle.iter().position(|name| house.service.contains_key(*name))?;
-    let turned: Vec<&str> = circle.iter().cycle().skip(first).take(circle.len() + 1).copied().collect();
-    let (from, to) = (*turned.first()?, *turned.get(1)?);
-    let declared = house.service.get(from)?;
-    let entry = lists(declared)
-        .into_iter()
-        .find_map(|(key, list)| Some((key, list.iter().position(|name| name == to)?)));
-    let (key, at) = entry?;
-    let path = ["service", from, key, &at.to_string()];
-    let complaint =
-        Complaint::new(&path, format!("services need each other in a circle: {}", turned.join(" → ")));
-    Some(complaint.hint("remove one of these, or make it a matter of `check` instead of order"))
 }

@@ -228,3 +228,10 @@ run = { command = ["/bin/true"], stop-signal = "INT" }
         "[service.job]\nkind = \"scheduled\"\n[service.job.run]\ncommand = [\"x\"]\nstop-signal = \"KILL\"\nschedule = { cron = \"30 25 * * *\" }\n"
     ));
 }
+
+#[test]
+fn one_port_is_one_services_and_what_can_be_tried_has_a_name() {
+    insta::assert_snapshot!(complaints(
+        "[listen]\nbell = \"127.0.0.1:4100\"\n\n[service.thief]\nport = 4100\nheal = [\"reboot\"]\n\n[service.first]\nport = 53\nplane = \"guest\"\n\n[service.second]\nplane = \"guest\"\nport = 53\nrequires = [\"frist\"]\n"
+    ));
+}
