@@ -1,19 +1,53 @@
 //! What is believed, why, and what is to be done about it: decisions without input or output, in time that is handed in.
 
+mod act;
+mod care;
+mod check;
+mod graph;
+mod incident;
+mod judge;
+mod keep;
+mod ladder;
+mod member;
+mod memory;
+mod node;
+mod posture;
+mod rules;
+mod settle;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sanctum_api::watch::State;
+use sanctum_api::watch::{Posture, State};
 use sanctum_kernel::Tier;
-use sanctum_kernel::inventory::Kind;
+use sanctum_kernel::inventory::{Kind, Plane};
 use sanctum_probe::Answer;
+use serde::{Deserialize, Serialize};
 
-/// Time since the engine began; the shell knows which wall time that was.
+pub use check::Check;
+pub use graph::cycle;
+pub use incident::{IncidentView, Step};
+pub use keep::Snapshot;
+pub use memory::{Outcome, Outcomes, shape};
+pub use node::NodeView;
+pub use rules::{Budget, Rules};
+
+use graph::Graph;
+use posture::Mood;
+
+/// Time since the engine first began; the shell knows which wall time that was. It never runs backwards: an engine that is restored
+/// goes on from [`Snapshot::at`].
 pub type Instant = Duration;
 
 /// One service, as the engine needs to know it; positions are indices into the list it was made of.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Member {
     pub name: String,
+    pub plane: Plane,
     pub kind: Kind,
     pub tier: Tier,
     /// Without these it cannot work.
@@ -26,7 +60,7 @@ pub struct Member {
 }
 
 /// One check of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Question {
     pub name: String,
     pub every: Duration,
@@ -39,7 +73,8 @@ pub struct Question {
 }
 
 /// What may be done.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// The supervisor restarts it.
     Restart,
@@ -47,7 +82,7 @@ pub enum Action {
     Recipe(String),
     /// The services it requires, one level up, are restarted.
     RestartRequirement,
-    /// Everything below it is restarted in order.
+    /// It and everything that fails because of it is restarted in order.
     RestartSubtree,
 }
 
@@ -84,8 +119,17 @@ pub enum Event {
         since: Instant,
         why: String,
     },
-    /// It sees again.
+    /// It sees again, or it sees at all: the answer to [`Command::LookAround`].
     Sees,
+    /// Somebody wants the house to heed something (`recording`, `asleep`) until then; `None` ends it.
+    Attention {
+        word: String,
+        until: Option<Instant>,
+    },
+    /// How much of the last while work had to wait for the processor, memory or disks: the greatest share, 0 to 1 (PSI).
+    Pressure {
+        share: f64,
+    },
     /// Somebody did something about an incident: the ladder begins anew.
     Retry {
         incident: u64,
@@ -94,7 +138,8 @@ pub enum Event {
 }
 
 /// What became of a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Acted {
     /// It was done, and reading back showed it.
     Done(String),
@@ -106,15 +151,10 @@ pub enum Acted {
     Failed(String),
 }
 
-/// What the shell is to wake the engine with.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Timer {
-    /// The next step of an incident may be taken, or its last one must have helped by now.
-    Incident { incident: u64, serial: u64 },
-    /// A node's grace after its root's recovery, its quarantine, its hold is over.
-    Node { node: usize, serial: u64 },
-    /// The posture may change.
-    Posture,
+/// What the shell is to wake the engine with. One that comes late or twice does no harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timer {
+    pub serial: u64,
 }
 
 /// What to do.
@@ -148,7 +188,16 @@ pub enum Command {
         step: usize,
         node: usize,
         action: Action,
+        /// What it may touch, in this order: for a restart, exactly these are restarted.
+        on: Vec<usize>,
     },
+    /// Something fails: prove that it is not the watch that is blind (gateway, loopback, two places beyond), and say
+    /// [`Event::Sees`] or [`Event::Blind`]. Until then, or for [`Rules::look_within`], nobody is told of many failures at once.
+    LookAround,
+    /// What a step was good for is known: to be kept.
+    Learned(Outcome),
+    /// How tense the house is has changed, and with it [`Engine::budget`].
+    Posture(Posture),
 }
 
 /// What is new about an incident.
@@ -160,4 +209,137 @@ pub enum Turn {
     /// A person is needed.
     Escalated,
     Resolved,
+}
+
+/// All of it.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    members: Vec<Member>,
+    graph: Graph,
+    rules: Rules,
+    nodes: Vec<NodeView>,
+    /// Open ones, and the last ones that are over.
+    incidents: BTreeMap<u64, IncidentView>,
+    next: u64,
+    memory: Outcomes,
+    hold: Option<Instant>,
+    blind: Option<String>,
+    attention: Option<(String, Instant)>,
+    mood: Mood,
+    chance: u64,
+    now: Instant,
+    /// When it was last asked to look around, and when it last said that it sees.
+    looked: Option<Instant>,
+    seen: Option<Instant>,
+    wake: Option<Instant>,
+    serial: u64,
+    out: Vec<Command>,
+}
+
+impl Engine {
+    /// All of it unknown. `memory` is what was kept of [`Command::Learned`]; `seed` is for jitter.
+    pub fn new(members: Vec<Member>, rules: Rules, memory: Outcomes, seed: u64) -> Self {
+        let nodes = members.iter().map(|member| NodeView::new(member, Instant::ZERO)).collect();
+        Self {
+            graph: Graph::new(&members),
+            members,
+            rules,
+            nodes,
+            incidents: BTreeMap::new(),
+            next: 1,
+            memory,
+            hold: None,
+            blind: None,
+            attention: None,
+            mood: Mood::default(),
+            chance: seed | 1,
+            now: Instant::ZERO,
+            looked: None,
+            seen: None,
+            wake: None,
+            serial: 0,
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes note of what happened at `now` and says what to do. What must survive a restart has changed whenever the answer
+    /// has anything but `Ask`, `After` and `LookAround` in it: [`Engine::snapshot`].
+    pub fn handle(&mut self, event: Event, now: Instant) -> Vec<Command> {
+        self.leap(&event, now);
+        self.now = self.now.max(now);
+        let judge = match event {
+            Event::Answered { node, check, answer } => self.answered(node, check, &answer),
+            Event::Started { node } => self.started(node),
+            Event::Locked { node, locked } => self.locked(node, locked),
+            Event::Acted { incident, step, outcome } => self.acted(incident, step, outcome),
+            Event::Held { node, until } => self.held(node, until),
+            Event::Blind { since, why } => self.blinded(since, why),
+            Event::Sees => self.sees(),
+            Event::Attention { word, until } => self.attend(word, until),
+            Event::Pressure { share } => self.mood.press(share),
+            Event::Retry { incident } => self.retry(incident),
+            Event::Timer(timer) => self.woken(timer),
+        };
+        if judge {
+            self.judge();
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    pub fn node(&self, at: usize) -> Option<&NodeView> {
+        self.nodes.get(at)
+    }
+
+    /// Open, or over not long ago.
+    pub fn incident(&self, id: u64) -> Option<&IncidentView> {
+        self.incidents.get(&id)
+    }
+
+    pub fn open(&self) -> impl Iterator<Item = &IncidentView> {
+        self.incidents.values().filter(|incident| incident.is_open())
+    }
+
+    pub fn posture(&self) -> Posture {
+        self.mood.posture()
+    }
+
+    /// What may be spent now: how often to look, how much to do at once.
+    pub fn budget(&self) -> Budget {
+        Budget::of(self.posture())
+    }
+
+    /// Why nothing that is seen now is believed.
+    pub fn blind(&self) -> Option<&str> {
+        self.blind.as_deref()
+    }
+
+    /// Until when everything is held.
+    pub fn hold(&self) -> Option<Instant> {
+        self.hold.filter(|&until| until > self.now)
+    }
+
+    /// What it learned of its steps.
+    pub fn outcomes(&self) -> &Outcomes {
+        &self.memory
+    }
+
+    /// From `at` down to a root, each failing because of the next; only itself if it is a root, empty if it does not fail.
+    pub fn chain(&self, at: usize) -> Vec<usize> {
+        let mut chain = Vec::new();
+        let mut next = Some(at).filter(|&at| self.is_down(at));
+        while let Some(at) = next {
+            chain.push(at);
+            next = self.causes(at).into_iter().find(|cause| !chain.contains(cause));
+        }
+        chain
+    }
+
+    /// A number from 0 to below 1 (xorshift64: enough to keep steps from falling together).
+    #[expect(clippy::cast_precision_loss, reason = "32 bits fit into a double")]
+    fn draw(&mut self) -> f64 {
+        self.chance ^= self.chance << 13;
+        self.chance ^= self.chance >> 7;
+        self.chance ^= self.chance << 17;
+        (self.chance >> 32) as f64 / (1_u64 << 32) as f64
+    }
 }
