@@ -15,7 +15,7 @@ AS_ROOT := sudo -E env "PATH=$$PATH"
 TESTS := $(CARGO) --config 'target."cfg(unix)".runner="sudo -E"'
 endif
 
-.PHONY: help up down build install test check lab conformance clients demo bench bless clean
+.PHONY: help up down build install test check lab conformance clients openclaw demo bench bless clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,12 @@ clients: ## Real SDKs and agents against the proxy
 	@tools/clients >/dev/null
 	@$(CARGO) build --release --locked -p sanctum -p sanctum-lab
 	@$(TARGET)/release/sanctum-lab clients
+
+openclaw: ## OpenClaw against the proxy (installs 650 MB)
+	@tools/setup test
+	@tools/clients openclaw >/dev/null
+	@$(CARGO) build --release --locked -p sanctum -p sanctum-lab
+	@$(TARGET)/release/sanctum-lab clients --only openclaw
 
 demo: build ## The story with a simulated router
 	@$(SANCTUM) demo

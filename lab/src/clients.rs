@@ -13,13 +13,17 @@ use crate::report::Report;
 
 const CHECKS: &str = include_str!("../clients/checks.py");
 
-/// A program of checks: who it is, its file, its text, what runs it.
-const SCRIPTS: [(&str, &str, &str, Runner); 4] = [
+/// A program of checks: who it is, its file, its text, what runs it. The last one only runs when it is named.
+const SCRIPTS: [(&str, &str, &str, Runner); 5] = [
     ("openai", "sdk_openai.py", include_str!("../clients/sdk_openai.py"), Runner::Python),
     ("anthropic", "sdk_anthropic.py", include_str!("../clients/sdk_anthropic.py"), Runner::Python),
     ("ai", "sdk_ai.mjs", include_str!("../clients/sdk_ai.mjs"), Runner::Node),
     ("agents", "agents.py", include_str!("../clients/agents.py"), Runner::Python),
+    (OPENCLAW, "openclaw.py", include_str!("../clients/openclaw.py"), Runner::Python),
 ];
+
+/// Too large to be installed for every run of the tests.
+const OPENCLAW: &str = "openclaw";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Runner {
@@ -49,7 +53,7 @@ pub(crate) fn run(binary: &Path, only: Option<&str>, report: &mut Report) -> Res
     let key = gateway.key("lab")?;
     let base = format!("http://{}", gateway.addr);
     for (who, file, text, runner) in SCRIPTS {
-        if only.is_some_and(|only| only != who) {
+        if only.map_or(who == OPENCLAW, |only| only != who) {
             continue;
         }
         report.part("", who);

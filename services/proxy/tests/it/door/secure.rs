@@ -26,7 +26,10 @@ use super::house::{CATALOGUE, chat, header, json_of, post, streamed};
 type Seen = Arc<Mutex<Vec<(Version, bool)>>>;
 
 fn openssl(args: &[&str]) {
-    let output = Command::new("openssl").args(args).output().expect("openssl is needed");
+    let output = Command::new("openssl")
+        .args(args)
+        .output()
+        .unwrap_or_else(|error| panic!("openssl is needed: {error}"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
