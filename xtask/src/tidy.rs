@@ -164,14 +164,15 @@ fn folder(manifest: &str) -> &str {
         .unwrap_or("top")
 }
 
-/// binary → services → http, store, api, wire → kernel; host → kernel, settings, http.
+/// binary → services → probe → http, store, api, wire → kernel; host → kernel, settings, http.
 fn may_depend(folder: &str, name: &str, on: &str) -> bool {
     let Some(on) = on.strip_prefix("sanctum-") else { return true };
     match (folder, name.strip_prefix("sanctum-").unwrap_or(name)) {
-        ("services", _) => ["kernel", "api", "http", "store", "llm"].contains(&on),
+        ("services", _) => ["kernel", "api", "http", "store", "probe", "llm"].contains(&on),
         ("wire", _) | ("core", "kernel") => false,
         ("core", "api" | "settings" | "store") => on == "kernel",
         ("core", "http") => ["kernel", "api"].contains(&on),
+        ("core", "probe") => ["kernel", "api", "http", "store"].contains(&on),
         ("core", "host") => ["kernel", "settings", "http", "api"].contains(&on),
         _ => true,
     }

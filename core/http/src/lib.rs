@@ -15,6 +15,7 @@ mod routes;
 mod serve;
 mod sse;
 mod tell;
+mod tls;
 
 pub use axum;
 pub use axum::extract::{Path, State};
@@ -34,3 +35,4 @@ pub use routes::{Op, Routes};
 pub use serve::{Cut, Fast, Manner, Mixed, serve, serve_with};
 pub use sse::{LastEventId, events};
 pub use tell::tell;
+pub use tls::{Encrypted, Verify, encrypt, pem_certificate, shown};

@@ -4,10 +4,12 @@
 
 mod db;
 mod error;
+mod quick;
 mod writer;
 
 pub use db::Db;
 pub use error::StoreError;
+pub use quick::{Quick, quick_check};
 pub use rusqlite::Error as SqlError;
 pub use rusqlite::{
     Connection, OptionalExtension, Row, ToSql, Transaction, named_params, params, params_from_iter,

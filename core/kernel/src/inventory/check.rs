@@ -55,7 +55,7 @@ pub struct Check {
     pub health: Option<Health>,
 }
 
-/// `GET` a URL.
+/// `GET` a URL, over a new connection each time; redirects are not followed.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Http {
@@ -79,6 +79,12 @@ pub struct Http {
     /// A slower answer is drift.
     #[serde(default)]
     pub slow: Option<Period>,
+    /// Less time than this left on its certificate is drift.
+    #[serde(default)]
+    pub min_left: Option<Period>,
+    /// `false`: any certificate will do, as of a router that signs its own.
+    #[serde(default)]
+    pub verify: Option<bool>,
 }
 
 /// A place in a JSON document.
@@ -233,7 +239,7 @@ pub struct Sqlite {
 pub struct Events {
     /// `http://` or `https://`.
     pub url: String,
-    /// Something, a comment at least, must come within this; 30 s if absent.
+    /// Something, a comment at least, must come within this, after what greets whoever connects; 30 s if absent.
     #[serde(default)]
     pub within: Option<Period>,
     /// Sent as `Authorization: Bearer`.

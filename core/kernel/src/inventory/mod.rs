@@ -1,5 +1,6 @@
 //! Everything the house depends on, ours and foreign, in one list of one shape.
 
+mod asked;
 pub mod check;
 pub mod declared;
 pub mod lint;

@@ -15,7 +15,7 @@ pub fn check(catalogue: &Catalogue, house: &House) -> Vec<Complaint> {
             complaints.extend(runs(name, declared, run));
         }
         for (word, check) in &declared.check {
-            complaints.extend(one_kind(&["service", name, "check", word], check));
+            complaints.extend(asks(&["service", name, "check", word], check));
         }
     }
     complaints
@@ -144,45 +144,16 @@ fn runs(name: &str, declared: &Declared, run: &Run) -> Vec<Complaint> {
         need(plain, &["environment", variable], "no variable has such a name", "letters, digits and `_`");
     }
     if let Some(check) = &run.ready {
-        complaints.extend(one_kind(&["service", name, "run", "ready"], check));
+        complaints.extend(asks(&["service", name, "run", "ready"], check));
     }
     complaints
 }
 
-/// A check asks exactly one question.
-fn one_kind(path: &[&str], check: &Check) -> Option<Complaint> {
-    let kinds = [
-        ("http", check.http.is_some()),
-        ("tcp", check.tcp.is_some()),
-        ("udp", check.udp.is_some()),
-        ("dns", check.dns.is_some()),
-        ("icmp", check.icmp.is_some()),
-        ("process", check.process.is_some()),
-        ("command", check.command.is_some()),
-        ("file", check.file.is_some()),
-        ("disk", check.disk.is_some()),
-        ("memory", check.memory.is_some()),
-        ("container", check.container.is_some()),
-        ("sqlite", check.sqlite.is_some()),
-        ("events", check.events.is_some()),
-        ("certificate", check.certificate.is_some()),
-        ("contract", check.contract.is_some()),
-        ("health", check.health.is_some()),
-    ];
-    let said: Vec<&str> = kinds.iter().filter(|(_, said)| *said).map(|(kind, _)| *kind).collect();
-    match said.as_slice() {
-        [_] => None,
-        [] => Some(
-            Complaint::new(path, "this check asks nothing")
-                .hint("such as `tcp = { address = \"127.0.0.1:8123\" }`"),
-        ),
-        several => {
-            let message = format!(
-                "one check asks one question, this one asks {}: {}",
-                several.len(),
-                several.join(", ")
-            );
-            Some(Complaint::new(path, message).hint("write one check for each"))
-        }
+/// What a check may ask, with paths from the root of the file.
+fn asks(path: &[&str], check: &Check) -> Vec<Complaint> {
+    let mut complaints = check.complaints();
+    for complaint in &mut complaints {
+        complaint.path.splice(0..0, path.iter().map(|&key| key.to_owned()));
     }
+    complaints
 }
