@@ -65,21 +65,18 @@ impl Check {
         let mut found = Vec::new();
         let given: Vec<&str> =
             self.kinds().into_iter().filter(|(_, given)| *given).map(|(word, _)| word).collect();
-        let all: Vec<&str> = self.kinds().into_iter().map(|(word, _)| word).collect();
-        if given.len() != 1 {
-            let message = match given.as_slice() {
-                [] => "this check asks nothing".to_owned(),
-                several => {
-                    format!(
-                        "one check asks one question, this one asks {}: {}",
-                        several.len(),
-                        several.join(", ")
-                    )
-                }
-            };
-            let hint =
-                format!("give it exactly one of {}; several questions are several checks", all.join(", "));
-            found.push(Complaint::new(&[], message).hint(hint));
+        match given.as_slice() {
+            [_] => {}
+            [] => {
+                let kinds = self.kinds().map(|(word, _)| word).join(", ");
+                let hint = format!("such as `tcp = {{ address = \"127.0.0.1:8123\" }}`; the kinds are {kinds}");
+                found.push(Complaint::new(&[], "this check asks nothing").hint(hint));
+            }
+            several => {
+                let (count, kinds) = (several.len(), several.join(", "));
+                let message = format!("one check asks one question, this one asks {count}: {kinds}");
+                found.push(Complaint::new(&[], message).hint("write one check for each"));
+            }
         }
         self.lengths(&mut found);
         self.network(&mut found);
