@@ -69,7 +69,8 @@ impl Check {
             [_] => {}
             [] => {
                 let kinds = self.kinds().map(|(word, _)| word).join(", ");
-                let hint = format!("such as `tcp = {{ address = \"127.0.0.1:8123\" }}`; the kinds are {kinds}");
+                let hint =
+                    format!("such as `tcp = {{ address = \"127.0.0.1:8123\" }}`; the kinds are {kinds}");
                 found.push(Complaint::new(&[], "this check asks nothing").hint(hint));
             }
             several => {
