@@ -19,6 +19,8 @@ pub enum Phase {
     /// Its process runs; it is not ready yet.
     Starting,
     Ready,
+    /// A job's process runs.
+    Running,
     /// It ended by itself and will be started again.
     BackingOff,
     Stopping,
@@ -41,6 +43,7 @@ impl Phase {
             Self::Waiting => "waiting",
             Self::Starting => "starting",
             Self::Ready => "ready",
+            Self::Running => "running",
             Self::BackingOff => "backing-off",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
@@ -124,7 +127,7 @@ impl ServiceState {
     /// Whether nobody needs to look at it: it does its work, or someone stopped it on purpose.
     pub fn is_fine(&self) -> bool {
         match self.phase {
-            Phase::Stopped | Phase::Done | Phase::Scheduled => true,
+            Phase::Stopped | Phase::Running | Phase::Done | Phase::Scheduled => true,
             Phase::Ready => {
                 self.live && self.ready && self.well.is_none_or(|well| well != sanctum_kernel::Status::Unwell)
             }

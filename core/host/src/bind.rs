@@ -28,8 +28,9 @@ pub struct BindError {
 impl BindError {
     /// The way out, and the exit code.
     pub fn hint(&self) -> (String, u8) {
-        let holder =
-            holder(self.addr.port()).map(|holder| format!(" It is held by {holder}.")).unwrap_or_default();
+        let holder = sanctum_kernel::process::listener(self.addr.port())
+            .map(|holder| format!(" It is held by {holder}."))
+            .unwrap_or_default();
         match self.source.kind() {
             std::io::ErrorKind::AddrInUse => (
                 format!(
@@ -46,37 +47,6 @@ impl BindError {
             _ => ("check the address in `[listen]` of sanctum.toml".to_owned(), exit::UNAVAILABLE),
         }
     }
-}
-
-/// Which process of this machine listens on a port, as far as it can be seen.
-fn holder(port: u16) -> Option<String> {
-    let inode = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
-        let table = std::fs::read_to_string(table).ok()?;
-        let suffix = format!(":{port:04X}");
-        table.lines().skip(1).find_map(|line| {
-            let mut words = line.split_whitespace();
-            let (local, state) = (words.nth(1)?, words.nth(1)?);
-            // 0A is TCP_LISTEN (include/net/tcp_states.h).
-            (local.ends_with(&suffix) && state == "0A").then(|| words.nth(5).map(str::to_owned)).flatten()
-        })
-    })?;
-    let socket = format!("socket:[{inode}]");
-    for process in std::fs::read_dir("/proc").ok()?.flatten() {
-        // `self` and the like are names of processes that have a number too.
-        let numbered = process.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit());
-        let Ok(fds) = std::fs::read_dir(process.path().join("fd")) else { continue };
-        if !numbered {
-            continue;
-        }
-        let holds = fds
-            .flatten()
-            .any(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == socket.as_str()));
-        if holds {
-            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return Some(format!("`{}` (pid {})", name.trim(), process.file_name().to_string_lossy()));
-        }
-    }
-    None
 }
 
 impl Bound {

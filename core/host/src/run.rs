@@ -6,7 +6,7 @@ use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::files::FileError;
 use sanctum_kernel::peers::{ensure_tokens, make_tokens};
 use sanctum_kernel::running::Running as Said;
-use sanctum_kernel::{Catalogue, Chain, Clock, Failure, Paths, exit};
+use sanctum_kernel::{Catalogue, Chain, Clock, Failure, Paths, Ready, exit};
 use sanctum_settings::Loaded;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -187,8 +187,15 @@ impl Running {
 
     async fn wait(&mut self) -> Why {
         let mut signals = Signals::new();
+        let latches: Vec<Ready> =
+            self.instances.iter().map(|instance| instance.shared.ready.clone()).collect();
+        let mut announced = false;
         loop {
             tokio::select! {
+                () = becomes_ready(&latches), if !announced => {
+                    announced = true;
+                    sanctum_kernel::announce("READY=1");
+                }
                 hang_up = signals.next() => match hang_up {
                     Signal::Stop => return Why::Asked,
                     Signal::Reload => self.reload(true).await,
@@ -271,6 +278,7 @@ impl Running {
     /// Stops everything in reverse boot order, each within its grace; whether any of them ended badly.
     pub async fn stop(mut self) -> bool {
         let mut failed = false;
+        sanctum_kernel::announce("STOPPING=1");
         self.ending.send_replace(true);
         for instance in self.instances.into_iter().rev() {
             let service = instance.spec.name;
@@ -289,6 +297,16 @@ impl Running {
 
 /// How often the file's time stamp is looked at: one `stat`.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// Until every service is ready.
+async fn becomes_ready(latches: &[Ready]) {
+    while !latches.iter().all(Ready::is_ready) {
+        tokio::time::sleep(READY).await;
+    }
+}
+
+/// How late whoever waits for this process hears that it is ready.
+const READY: Duration = Duration::from_millis(2);
 
 enum Signal {
     Stop,

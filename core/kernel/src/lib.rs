@@ -4,6 +4,7 @@
 //! [`Service`] (what it does). The port register, boot order, probes, unit files, configuration sections and
 //! reference documents are computed from the `Spec`, so they cannot drift.
 
+pub mod announce;
 pub mod catalogue;
 pub mod chain;
 pub mod clock;
@@ -28,6 +29,7 @@ pub mod trace;
 pub mod values;
 pub mod well;
 
+pub use announce::announce;
 pub use catalogue::{Catalogue, Entry};
 pub use chain::{Chain, Hinted, hint};
 pub use clock::Clock;

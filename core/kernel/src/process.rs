@@ -1,4 +1,4 @@
-//! When a process was born: with its number, what tells it from every other process there ever was.
+//! Processes of this machine: what tells one from every other there ever was, and who listens where.
 
 /// The boot and the ticks since, from proc(5); `None` if it does not run (a dead one that nobody waited for does not).
 /// A recycled number has another birth.
@@ -26,6 +26,45 @@ pub fn born(pid: u32) -> Option<String> {
         .ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     (!text.is_empty()).then_some(text)
+}
+
+/// Which process of this machine listens on a port, as far as it can be seen: `` `name` (pid 7) ``.
+#[cfg(target_os = "linux")]
+pub fn listener(port: u16) -> Option<String> {
+    let inode = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
+        let table = std::fs::read_to_string(table).ok()?;
+        let suffix = format!(":{port:04X}");
+        table.lines().skip(1).find_map(|line| {
+            let mut words = line.split_whitespace();
+            let (local, state) = (words.nth(1)?, words.nth(1)?);
+            // 0A is TCP_LISTEN (include/net/tcp_states.h).
+            (local.ends_with(&suffix) && state == "0A").then(|| words.nth(5).map(str::to_owned)).flatten()
+        })
+    })?;
+    let unknown = || Some("a process that cannot be seen from here".to_owned());
+    let socket = format!("socket:[{inode}]");
+    for process in std::fs::read_dir("/proc").ok()?.flatten() {
+        // `self` and the like are names of processes that have a number too.
+        let numbered = process.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit());
+        let Ok(fds) = std::fs::read_dir(process.path().join("fd")) else { continue };
+        if !numbered {
+            continue;
+        }
+        let holds = fds
+            .flatten()
+            .any(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == socket.as_str()));
+        if holds {
+            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            return Some(format!("`{}` (pid {})", name.trim(), process.file_name().to_string_lossy()));
+        }
+    }
+    unknown()
+}
+
+/// Which process of this machine listens on a port: not told here.
+#[cfg(not(target_os = "linux"))]
+pub const fn listener(_: u16) -> Option<String> {
+    None
 }
 
 #[cfg(test)]

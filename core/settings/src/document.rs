@@ -63,6 +63,11 @@ impl Loaded {
         Some(Revision { config, house: Arc::clone(&other.house) })
     }
 
+    /// Whether foreign services, or the clock on the wall that their schedules go by, are others in `other`.
+    fn declares_otherwise(&self, other: &Self) -> bool {
+        self.house.service != other.house.service || self.house.house.timezone != other.house.house.timezone
+    }
+
     /// Whether anything a service reads differs in `other`: its section, or the house.
     pub fn differs_for(&self, other: &Self, entry: &Entry) -> bool {
         let name = entry.spec.name;
@@ -70,7 +75,7 @@ impl Loaded {
             loaded.with_section(name, |section| section.table().map(|table| without_spans(table.get_ref())))
         };
         (entry.spec.reads_house && !self.house.is_same_family(&other.house))
-            || (entry.spec.reads_services && self.house.service != other.house.service)
+            || (entry.spec.reads_services && self.declares_otherwise(other))
             || text(self) != text(other)
     }
 }

@@ -83,7 +83,7 @@ async fn end(cli: &Cli, keeper: &Holder) -> Vec<Identity> {
             return end_survivors(&cli.paths, SURVIVOR_GRACE).await.1;
         }
         if begun.elapsed() > PATIENCE {
-            left.push(Identity { name: "supervise".to_owned(), pid: keeper.pid, born: String::new(), plan: String::new() });
+            left.push(Identity { name: "supervise".to_owned(), pid: keeper.pid, ..Identity::default() });
             return left;
         }
         tokio::time::sleep(LOOK).await;

@@ -39,6 +39,8 @@ impl Beat {
     }
 
     pub(crate) fn beat(&self) {
+        // For the platform's own supervisor, if that is who watches: `WatchdogSec=` of systemd.service(5).
+        sanctum_kernel::announce("WATCHDOG=1");
         if let Some(file) = &self.file {
             let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
             let times = rustix::fs::Timestamps { last_access: now, last_modification: now };

@@ -17,9 +17,16 @@ pub(crate) struct Board(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    states: Mutex<Vec<ServiceState>>,
+    states: Mutex<Shown>,
     moments: Mutex<VecDeque<Moment>>,
     feed: Feed,
+}
+
+/// The services that are shown, and the engine's number of each; the supervisor itself has none.
+#[derive(Debug, Default)]
+struct Shown {
+    states: Vec<ServiceState>,
+    units: Vec<usize>,
 }
 
 impl Board {
@@ -32,18 +39,27 @@ impl Board {
     }
 
     pub(crate) fn states(&self) -> Vec<ServiceState> {
-        self.0.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.states.lock().unwrap_or_else(PoisonError::into_inner).states.clone()
     }
 
-    /// Puts up new states and tells followers of those that changed.
-    pub(crate) fn put(&self, states: Vec<ServiceState>) {
+    /// The engine's number of a service.
+    pub(crate) fn unit(&self, name: &str) -> Option<usize> {
+        let shown = self.0.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = shown.states.iter().position(|state| state.name == name)?;
+        shown.units.get(at).copied()
+    }
+
+    /// Puts up new states, with their units, and tells followers of those that changed.
+    pub(crate) fn put(&self, states: Vec<ServiceState>, units: Vec<usize>) {
         let mut shown = self.0.states.lock().unwrap_or_else(PoisonError::into_inner);
         for (at, state) in states.iter().enumerate() {
-            if shown.get(at) != Some(state) {
+            let before = shown.states.get(at).filter(|before| before.name == state.name);
+            let before = before.or_else(|| shown.states.iter().find(|before| before.name == state.name));
+            if before != Some(state) {
                 self.0.feed.publish("service", state);
             }
         }
-        *shown = states;
+        *shown = Shown { states, units };
     }
 
     pub(crate) fn remember(&self, moment: Moment) {

@@ -1,7 +1,7 @@
 //! The section `[supervise]`.
 
 use sanctum_kernel::service::Complaint;
-use sanctum_kernel::{Period, Size};
+use sanctum_kernel::{House, Period, Size};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,8 +9,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Config {
-    /// Services that are not started, by name. A change of this restarts the house; a change of anything else in this
-    /// section restarts nothing.
+    /// Services of this binary that are not started, by name. A change of this starts and stops just those; a change of anything
+    /// else in this section restarts nothing.
     pub disabled: Vec<String>,
     /// A service that is not ready this long after its start has failed, and is started again.
     pub start_timeout: Period,
@@ -48,6 +48,9 @@ pub struct Breaker {
     pub failures: u32,
     /// Failures older than this are forgotten. Measured on a clock that nobody can set.
     pub window: Period,
+    /// A locked service is tried once more after this long, by itself: one failure locks it again. Never if absent: only a
+    /// person unlocks.
+    pub cool_down: Option<Period>,
 }
 
 /// Every service has its own file in `logs/`.
@@ -104,7 +107,7 @@ impl Default for Backoff {
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { failures: 5, window: Period::mins(10) }
+        Self { failures: 5, window: Period::mins(10), cool_down: None }
     }
 }
 
@@ -116,7 +119,7 @@ impl Default for Log {
 
 impl Config {
     /// Every rule that no type can express.
-    pub(crate) fn complaints(&self) -> Vec<Complaint> {
+    pub(crate) fn complaints(&self, house: &House) -> Vec<Complaint> {
         let mut complaints = Vec::new();
         let mut need = |ok: bool, path: &[&str], message: &str, hint: &str| {
             if !ok {
@@ -148,6 +151,12 @@ impl Config {
             "every failure would be forgotten at once",
             "write `10m`",
         );
+        need(
+            self.breaker.cool_down.is_none_or(positive),
+            &["breaker", "cool-down"],
+            "a lock of no length locks nothing",
+            "write `1h`, or leave it out",
+        );
         let ordered = self.backoff.first <= self.backoff.max;
         need(
             ordered,
@@ -164,12 +173,20 @@ impl Config {
         need(self.log.keep <= 1000, &["log", "keep"], "so many files are never read", "write `3`");
         for (at, name) in self.disabled.iter().enumerate() {
             let place = at.to_string();
-            need(
-                name != "supervise",
-                &["disabled", &place],
-                "the supervisor cannot leave itself out",
-                "remove it from the list",
-            );
+            if name == "supervise" {
+                let complaint =
+                    Complaint::new(&["disabled", &place], "the supervisor cannot leave itself out");
+                complaints.push(complaint.hint("remove it from the list"));
+            }
+            let by =
+                house.service.iter().find(|(_, other)| other.run.is_some() && other.requires.contains(name));
+            if let Some((by, _)) = by {
+                let message = format!("`{by}` requires `{name}`");
+                complaints.push(
+                    Complaint::new(&["disabled", &place], message)
+                        .hint(format!("take it out of `[service.{by}]` first")),
+                );
+            }
         }
         complaints
     }

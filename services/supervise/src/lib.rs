@@ -5,7 +5,10 @@ mod board;
 mod child;
 mod config;
 mod engine;
+mod failures;
+mod jobs;
 mod keeper;
+mod kept;
 mod lock;
 mod locks;
 mod log;
@@ -15,6 +18,7 @@ mod pipe;
 mod plan;
 mod probe;
 mod process;
+mod succeed;
 mod surface;
 mod tell;
 
@@ -33,7 +37,7 @@ use sanctum_kernel::stop::{self, Stopper};
 use sanctum_kernel::{Call, Context, Failure, House, Latch, Listen, Probe, Right, Service, Spec, Stop, Tier};
 
 use board::Board;
-use keeper::Keeper;
+use keeper::{Keeper, Ours, Over};
 use surface::Surface;
 
 /// What the outside world knows of the supervisor; for others that keep plans of their own.
@@ -51,6 +55,7 @@ pub const SPEC: Spec = Spec {
     calls: &[Call { to: "notify", right: Right::Act }],
     // A new device must not restart every process.
     reads_house: false,
+    reads_services: true,
     tier: Tier::Critical,
     // Longer than the longest chain of services that each take their whole grace to end.
     grace: Duration::from_mins(1),
@@ -71,18 +76,18 @@ impl Service for Supervise {
     const SPEC: Spec = SPEC;
     type Config = Config;
 
-    fn check(config: &Config, _: &House) -> Vec<Complaint> {
-        config.complaints()
+    fn check(config: &Config, house: &House) -> Vec<Complaint> {
+        config.complaints(house)
     }
 
-    /// Everything but which services there are: no child is restarted for it.
-    fn revises(old: &Config, new: &Config) -> bool {
-        old.disabled == new.disabled
+    /// Everything: what is new is started, what is gone is stopped, and nobody else notices.
+    fn revises(_: &Config, _: &Config) -> bool {
+        true
     }
 
     async fn build(cx: Context<Config>) -> Result<Self, Failure> {
-        let plans = plan::of_catalogue(cx.catalogue, &cx.shared.peers, &cx.config.disabled)?;
-        Self::over(cx, plans)
+        let (catalogue, peers) = (cx.catalogue, cx.shared.peers.clone());
+        Self::keeping(cx, Box::new(move |config| plan::of_catalogue(catalogue, &peers, &config.disabled)))
     }
 
     async fn run(self, stop: Stop) -> Result<(), Failure> {
@@ -97,21 +102,29 @@ impl Service for Supervise {
             outcome
         };
         let (kept, served) = tokio::join!(kept, sanctum_http::serve(listener, app, connections));
+        if matches!(kept, Ok(Over::Yielded)) {
+            // Returns only if the newer program cannot be run: then this process ends, and whoever keeps it starts it.
+            return Err(succeed::by_the_newer().into());
+        }
         drop(lock);
-        kept.and_then(|()| served.map_err(Failure::from))
+        kept.and_then(|_| served.map_err(Failure::from))
     }
 }
 
 impl Supervise {
-    /// A supervisor of these plans instead of a catalogue's.
+    /// A supervisor of these plans instead of a catalogue's, and of what the file declares.
     ///
     /// # Errors
     /// Names that are used twice or unknown, circles; a state that cannot be read.
-    pub fn over(mut cx: Context<Config>, plans: Vec<Plan>) -> Result<Self, Failure> {
+    pub fn over(cx: Context<Config>, plans: Vec<Plan>) -> Result<Self, Failure> {
+        Self::keeping(cx, Box::new(move |_| Ok(plans.clone())))
+    }
+
+    fn keeping(mut cx: Context<Config>, ours: Ours) -> Result<Self, Failure> {
         let listener = cx.listener("http")?;
-        let Context { config, shared, latch, spec, .. } = cx;
+        let Context { config, house, shared, latch, spec, .. } = cx;
         let board = Board::new(Feed::new(&shared.clock));
-        let (keeper, wishes) = Keeper::new(plans, config, shared.clone(), board.clone())?;
+        let (keeper, wishes) = Keeper::new(ours, config, house, shared.clone(), board.clone())?;
         let connections = stop::channel();
         let surface = Arc::new(Surface { board, wishes, stop: connections.1.clone() });
         let app = surface::routes(spec, &shared, surface);

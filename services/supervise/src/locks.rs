@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use sanctum_api::supervise::Locked;
 use sanctum_kernel::Paths;
-use sanctum_kernel::files::{self, FileError};
+use sanctum_kernel::files::FileError;
+
+use crate::kept;
 
 /// Which services are locked, and why.
 #[derive(Debug)]
@@ -15,20 +17,10 @@ pub(crate) struct Locks {
 }
 
 impl Locks {
-    /// Reads the file. One that makes no sense is put aside, because a house that does not start helps nobody.
-    pub(crate) fn load(paths: &Paths) -> Result<Self, FileError> {
+    /// Reads the file. One that makes no sense is put aside and named.
+    pub(crate) fn load(paths: &Paths, aside: &mut Vec<String>) -> Result<Self, FileError> {
         let path = paths.state().join("supervise-locked.json");
-        let text = match files::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "{}".to_owned(),
-            Err(error) => return Err(error),
-        };
-        let open = serde_json::from_str(&text).unwrap_or_else(|error| {
-            let aside = path.with_extension("json.unreadable");
-            tracing::error!(%error, aside = %aside.display(), "the list of locked services is unreadable and was put aside");
-            std::fs::rename(&path, aside).ok();
-            BTreeMap::new()
-        });
+        let open = kept::load(&path, aside)?;
         Ok(Self { path, open })
     }
 
@@ -46,7 +38,6 @@ impl Locks {
     }
 
     fn save(&self) -> Result<(), FileError> {
-        let text = serde_json::to_vec_pretty(&self.open).unwrap_or_default();
-        files::replace(&self.path, &text, 0o600)
+        kept::save(&self.path, &self.open)
     }
 }

@@ -1,11 +1,12 @@
-//! Who needs whom, checked once: unknown names and cycles are errors that name the way.
+//! Who leans on whom, checked once: unknown names and circles are errors that name the way.
 
 use std::collections::BTreeMap;
 
 use crate::Plan;
+use crate::engine::Bond;
 
-/// Needs as positions in the list of plans.
-pub(crate) type Needs = Vec<Vec<usize>>;
+/// Bonds as positions in the list of plans.
+pub(crate) type Bonds = Vec<Vec<(usize, Bond)>>;
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum OrderError {
@@ -17,38 +18,46 @@ pub enum OrderError {
     Circle(Vec<String>),
 }
 
-/// Resolves the needs of `plans`.
-pub(crate) fn resolve(plans: &[Plan]) -> Result<Needs, OrderError> {
+/// Resolves the bonds of `plans`.
+pub(crate) fn resolve<'p>(plans: impl Iterator<Item = &'p Plan> + Clone) -> Result<Bonds, OrderError> {
     let mut places = BTreeMap::new();
-    for (at, plan) in plans.iter().enumerate() {
+    for (at, plan) in plans.clone().enumerate() {
         if places.insert(plan.name.as_str(), at).is_some() {
             return Err(OrderError::Twice(plan.name.clone()));
         }
     }
-    let place = |plan: &Plan, need: &String| {
-        let unknown = || OrderError::Unknown { service: plan.name.clone(), need: need.clone() };
-        places.get(need.as_str()).copied().ok_or_else(unknown)
-    };
-    let needs: Needs = plans
-        .iter()
-        .map(|plan| plan.needs.iter().map(|need| place(plan, need)).collect())
-        .collect::<Result<_, _>>()?;
-    match circle(&needs) {
+    let bonds: Bonds = plans.clone().map(|plan| bonds(plan, &places)).collect::<Result<_, _>>()?;
+    match circle(&bonds) {
         Some(circle) => {
-            let name = |at: usize| plans.get(at).map_or_else(String::new, |plan| plan.name.clone());
+            let name = |at: usize| plans.clone().nth(at).map_or_else(String::new, |plan| plan.name.clone());
             Err(OrderError::Circle(circle.into_iter().map(name).collect()))
         }
-        None => Ok(needs),
+        None => Ok(bonds),
     }
 }
 
-/// A circle, its first member repeated at the end.
-fn circle(needs: &Needs) -> Option<Vec<usize>> {
-    let mut done = vec![false; needs.len()];
-    (0..needs.len()).find_map(|start| walk(start, needs, &mut done, &mut Vec::new()))
+fn bonds(plan: &Plan, places: &BTreeMap<&str, usize>) -> Result<Vec<(usize, Bond)>, OrderError> {
+    let lists = [
+        (&plan.requires, Bond::Requires),
+        (&plan.needs, Bond::Needs),
+        (&plan.after, Bond::After),
+        (&plan.wants, Bond::Wants),
+    ];
+    let all = lists.into_iter().flat_map(|(names, bond)| names.iter().map(move |name| (name, bond)));
+    all.map(|(name, bond)| {
+        let unknown = || OrderError::Unknown { service: plan.name.clone(), need: name.clone() };
+        places.get(name.as_str()).map(|&at| (at, bond)).ok_or_else(unknown)
+    })
+    .collect()
 }
 
-fn walk(at: usize, needs: &Needs, done: &mut [bool], way: &mut Vec<usize>) -> Option<Vec<usize>> {
+/// A circle, its first member repeated at the end.
+fn circle(bonds: &Bonds) -> Option<Vec<usize>> {
+    let mut done = vec![false; bonds.len()];
+    (0..bonds.len()).find_map(|start| walk(start, bonds, &mut done, &mut Vec::new()))
+}
+
+fn walk(at: usize, bonds: &Bonds, done: &mut [bool], way: &mut Vec<usize>) -> Option<Vec<usize>> {
     if let Some(first) = way.iter().position(|&before| before == at) {
         return Some(way.iter().skip(first).copied().chain([at]).collect());
     }
@@ -56,7 +65,7 @@ fn walk(at: usize, needs: &Needs, done: &mut [bool], way: &mut Vec<usize>) -> Op
         return None;
     }
     way.push(at);
-    let found = needs.get(at)?.iter().find_map(|&need| walk(need, needs, done, way));
+    let found = bonds.get(at)?.iter().find_map(|&(other, _)| walk(other, bonds, done, way));
     way.pop();
     if let Some(done) = done.get_mut(at) {
         *done = true;
@@ -68,18 +77,17 @@ fn walk(at: usize, needs: &Needs, done: &mut [bool], way: &mut Vec<usize>) -> Op
 mod tests {
     use super::*;
 
-    fn plans(list: &[(&str, &[&str])]) -> Vec<Plan> {
-        let plan = |(name, needs): &(&str, &[&str])| Plan {
-            needs: needs.iter().map(|&need| need.to_owned()).collect(),
-            ..Plan::new(name, "true")
-        };
-        list.iter().map(plan).collect()
-    }
-
     #[test]
     fn errors_name_the_way() {
-        let say = |list: &[(&str, &[&str])]| resolve(&plans(list)).map_err(|error| error.to_string());
-        assert_eq!(say(&[("a", &[]), ("b", &["a"])]), Ok(vec![vec![], vec![0]]));
+        let say = |list: &[(&str, &[&str])]| {
+            let plan = |(name, needs): &(&str, &[&str])| Plan {
+                needs: needs.iter().map(|&need| need.to_owned()).collect(),
+                ..Plan::new(name, "true")
+            };
+            let plans: Vec<Plan> = list.iter().map(plan).collect();
+            resolve(plans.iter()).map_err(|error| error.to_string())
+        };
+        assert_eq!(say(&[("a", &[]), ("b", &["a"])]), Ok(vec![vec![], vec![(0, Bond::Needs)]]));
         assert_eq!(say(&[("a", &["x"])]), Err("`a` needs `x`, which is no service".to_owned()));
         assert_eq!(say(&[("a", &[]), ("a", &[])]), Err("two services are called `a`".to_owned()));
         let circle = say(&[("z", &["a"]), ("a", &["b"]), ("b", &["c"]), ("c", &["a"])]);

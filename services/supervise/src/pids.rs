@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::{Plan, process};
 
 /// A process by more than its number: a recycled pid has another birth.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     pub name: String,
     pub pid: u32,
@@ -23,9 +23,32 @@ pub struct Identity {
     /// The plan it was started for, as [`Plan::signature`] has it.
     #[serde(default)]
     pub plan: String,
+    /// The file it was started from, as it was then.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// It has said that it is ready.
+    #[serde(default)]
+    pub ready: bool,
 }
 
 impl Identity {
+    /// A process that has just been started for a plan.
+    pub(crate) fn of(plan: &Plan, pid: u32, file: Option<String>) -> Self {
+        let born = born(pid).unwrap_or_default();
+        Self { name: plan.name.clone(), pid, born, plan: plan.signature(), file, ready: false }
+    }
+
+    /// Writes it down. A failure costs only the search after a crash, so it is not one of the service.
+    pub(crate) fn remember(&self, paths: &Paths) {
+        // One that has ended already is nobody to be found again.
+        if self.born.is_empty() {
+            return;
+        }
+        if let Err(error) = write(&file(paths, &self.name), self) {
+            tracing::warn!(service = self.name, %error, "a pid file could not be written");
+        }
+    }
+
     /// Whether it, or what it left in its group, still runs.
     pub fn lives(&self) -> bool {
         match born(self.pid) {
@@ -38,15 +61,6 @@ impl Identity {
 
 fn file(paths: &Paths, name: &str) -> PathBuf {
     paths.run().join(format!("{name}.pid"))
-}
-
-/// Remembers a child. A failure costs only the search after a crash, so it is not one of the service.
-pub(crate) fn remember(paths: &Paths, plan: &Plan, pid: u32) {
-    let Some(born) = born(pid) else { return };
-    let identity = Identity { name: plan.name.clone(), pid, born, plan: plan.signature() };
-    if let Err(error) = write(&file(paths, &plan.name), &identity) {
-        tracing::warn!(service = plan.name, %error, "a pid file could not be written");
-    }
 }
 
 /// Whole or absent, but not synced: after a power cut there is no process to find.
@@ -63,8 +77,21 @@ pub(crate) fn forget(paths: &Paths, name: &str) {
     }
 }
 
-/// Every process of the house that has a pid file and still runs.
+/// Every process of the house that still runs: those that have a pid file, and, where the system tells, those whose file is
+/// gone or makes no sense.
 pub fn survivors(paths: &Paths) -> Vec<Identity> {
+    let mut known = with_files(paths);
+    for (name, pid) in process::left_behind(paths.home()) {
+        if !known.iter().any(|known| known.pid == pid)
+            && let Some(born) = born(pid)
+        {
+            known.push(Identity { name, pid, born, ..Identity::default() });
+        }
+    }
+    known
+}
+
+fn with_files(paths: &Paths) -> Vec<Identity> {
     let Ok(entries) = fs::read_dir(paths.run()) else { return Vec::new() };
     let pids = entries
         .flatten()

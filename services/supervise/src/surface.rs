@@ -57,7 +57,10 @@ pub(crate) fn routes(spec: &'static Spec, shared: &Shared, surface: Arc<Surface>
             async |State(surface): Shop, Path(name)| surface.act(name, Verb::Start).await,
         )
         .on(
-            act("/services/{name}/stop", "Stop one service; what needs it is left alone"),
+            act(
+                "/services/{name}/stop",
+                "Stop one service, after those that require it; what only needs it at its start is left alone",
+            ),
             async |State(surface): Shop, Path(name)| surface.act(name, Verb::Stop).await,
         )
         .on(
@@ -67,6 +70,18 @@ pub(crate) fn routes(spec: &'static Spec, shared: &Shared, surface: Arc<Surface>
         .on(
             act("/services/{name}/unlock", "Start a service again that its breaker has locked"),
             async |State(surface): Shop, Path(name)| surface.act(name, Verb::Unlock).await,
+        )
+        .on(
+            act(
+                "/services/{name}/reload",
+                "Start a service again from its present file, when those it leans on are up; `supervise` is replaced by its newer self while everything runs on",
+            ),
+            async |State(surface): Shop, Path(name)| surface.act(name, Verb::Reload).await,
+        )
+        .on(
+            Op::post("/reload", "Start everything again that runs from an older file than the present one, in order; their names")
+                .returns::<Vec<String>>(),
+            async |State(surface): Shop| surface.reload().await,
         )
         .on(
             Op::post("/down", "Stop the whole house, dependants first; the supervisor ends with it"),
@@ -96,6 +111,7 @@ enum Verb {
     Start,
     Stop,
     Restart,
+    Reload,
     Unlock,
 }
 
@@ -112,8 +128,8 @@ impl Surface {
     fn find(&self, name: String) -> Result<(usize, ServiceState), Refusal> {
         let states = self.board.states();
         let known = || states.iter().map(|state| state.name.clone()).collect::<Vec<_>>().join(", ");
-        let found = states.iter().position(|state| state.name == name);
-        let found = found.and_then(|at| Some((at, states.get(at)?.clone())));
+        let found = states.iter().find(|state| state.name == name);
+        let found = found.map(|state| (self.board.unit(&name).unwrap_or(usize::MAX), state.clone()));
         found.ok_or_else(|| {
             Refusal(Problem::not_found("service", name).hint(format!("services are: {}", known())))
         })
@@ -121,7 +137,10 @@ impl Surface {
 
     async fn act(&self, name: String, verb: Verb) -> Result<Json<ServiceState>, Refusal> {
         let (unit, state) = self.find(name)?;
-        let name = state.name;
+        let name = state.name.clone();
+        if name == SPEC.name && verb == Verb::Reload {
+            return self.succeed().await.map(|()| Json(state));
+        }
         if name == SPEC.name {
             let problem = Problem::conflict(format!("`{name}` keeps the others and is kept by nobody"));
             return Err(Refusal(problem.hint("`sanctum down` ends the house, `sanctum up` starts it")));
@@ -133,7 +152,7 @@ impl Surface {
                     .detail(format!("it is {}", phase.word()));
                 return Err(Refusal(problem));
             }
-            (Verb::Start | Verb::Restart, Phase::Locked) => {
+            (Verb::Start | Verb::Restart | Verb::Reload, Phase::Locked) => {
                 let problem = Problem::conflict(format!("`{name}` is locked"));
                 let problem = problem.detail(state.locked.map(|locked| locked.reason).unwrap_or_default());
                 return Err(Refusal(problem.hint(format!("`sanctum unlock {name}` starts it again"))));
@@ -141,9 +160,39 @@ impl Surface {
             (Verb::Start, _) => Event::Start { unit },
             (Verb::Stop, _) => Event::Stop { unit },
             (Verb::Restart, _) => Event::Restart { unit },
+            (Verb::Reload, Phase::Starting | Phase::Ready) => Event::Reload { units: vec![unit] },
+            (Verb::Reload, phase) => {
+                let problem = Problem::conflict(format!("`{name}` does not run"))
+                    .detail(format!("it is {}", phase.word()));
+                return Err(Refusal(
+                    problem.hint(format!("`sanctum start {name}` starts it from its present file")),
+                ));
+            }
         };
         self.wish(event).await?;
         self.find(name).map(|(_, state)| Json(state))
+    }
+
+    /// Everything that is stale but the supervisor itself, which goes last and by its own name.
+    async fn reload(&self) -> Result<Json<Vec<String>>, Refusal> {
+        self.look().await;
+        let states = self.board.states();
+        let stale = states.into_iter().filter(|state| {
+            state.stale && state.name != SPEC.name && matches!(state.phase, Phase::Starting | Phase::Ready)
+        });
+        let names: Vec<String> = stale.map(|state| state.name).collect();
+        let units = names.iter().filter_map(|name| self.board.unit(name)).collect();
+        self.wish(Event::Reload { units }).await?;
+        Ok(Json(names))
+    }
+
+    /// Makes way for a newer supervisor, once that one has shown that it can run at all.
+    async fn succeed(&self) -> Result<(), Refusal> {
+        crate::succeed::can_run().await.map_err(|reason| {
+            let problem = Problem::conflict("the newer program cannot take over").detail(reason);
+            Refusal(problem.hint("this one goes on; look at the new file"))
+        })?;
+        self.wishes.send(Message::Yield).map_err(|_| Refusal(Problem::conflict("the house is down")))
     }
 
     /// Says what a person wants; returns when it has been taken note of.

@@ -25,7 +25,7 @@ fn tile(cx: &Cx<'_>, tile: &Tile) -> Markup {
         (Some(Phase::Locked | Phase::BackingOff | Phase::Failed), _) | (_, Some(Status::Unwell)) => "alarm",
         (Some(Phase::Stopped | Phase::Stopping | Phase::Waiting | Phase::Starting), _)
         | (_, Some(Status::Degraded)) => "degraded",
-        (Some(Phase::Done | Phase::Scheduled), _) => "well",
+        (Some(Phase::Running | Phase::Done | Phase::Scheduled), _) => "well",
         (_, None) => "unknown",
         _ if !tile.ready => "degraded",
         _ => "well",
@@ -67,6 +67,7 @@ const fn phase(phase: Option<Phase>) -> Option<&'static str> {
         Some(Phase::Stopping) => Some("stopping"),
         Some(Phase::Stopped) => Some("stopped"),
         Some(Phase::Locked) => Some("LOCKED"),
+        Some(Phase::Running) => Some("running"),
         Some(Phase::Done) => Some("done"),
         Some(Phase::Failed) => Some("failed"),
         Some(Phase::Scheduled) => Some("scheduled"),

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::words::Past;
 use crate::Config;
 
 /// The longest wait is this much longer by chance at most.
@@ -17,6 +18,8 @@ pub(crate) struct Rules {
     pub(crate) reset_after: Duration,
     pub(crate) failures: u32,
     pub(crate) window: Duration,
+    /// How long a locked one stays so before it is tried once more; for ever if absent.
+    pub(crate) cool_down: Option<Duration>,
 }
 
 impl From<&Config> for Rules {
@@ -28,6 +31,7 @@ impl From<&Config> for Rules {
             reset_after: config.backoff.reset_after.0,
             failures: config.breaker.failures,
             window: config.breaker.window.0,
+            cool_down: config.breaker.cool_down.map(|period| period.0),
         }
     }
 }
@@ -40,6 +44,22 @@ pub(crate) struct History {
 }
 
 impl History {
+    /// As it was when an earlier supervisor wrote it down.
+    pub(super) fn recall(past: &Past, now: Duration, rules: &Rules) -> Self {
+        let failures = past.failures.iter().filter(|age| **age < rules.window);
+        Self { failures: failures.map(|age| now.saturating_sub(*age)).collect(), in_a_row: past.in_a_row }
+    }
+
+    /// What there is to write down.
+    pub(super) fn past(&self, now: Duration, rules: &Rules) -> Past {
+        let ages = self.failures.iter().map(|&at| now.saturating_sub(at));
+        Past {
+            failures: ages.filter(|age| *age < rules.window).collect(),
+            in_a_row: self.in_a_row,
+            ..Past::default()
+        }
+    }
+
     pub(crate) fn fail(&mut self, now: Duration, rules: &Rules) {
         while self.failures.front().is_some_and(|&at| now.saturating_sub(at) >= rules.window) {
             self.failures.pop_front();

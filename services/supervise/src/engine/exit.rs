@@ -12,8 +12,12 @@ pub(crate) enum Exit {
     Signal(i32),
     /// There never was a process.
     NotStarted(String),
+    /// There never was a process, and there will be none before somebody changes something.
+    Refused(String),
     /// It was ended because it did not become ready.
     Overdue,
+    /// A job that took too long.
+    TooLong,
     /// It was born to an earlier supervisor, so that nobody here is told how it ended.
     Unseen,
 }
@@ -21,7 +25,12 @@ pub(crate) enum Exit {
 impl Exit {
     /// Sysexits' EX_CONFIG: a person must change something first.
     pub(crate) fn is_config(&self) -> bool {
-        *self == Self::Code(i32::from(exit::CONFIG))
+        *self == Self::Code(i32::from(exit::CONFIG)) || matches!(self, Self::Refused(_))
+    }
+
+    /// A job that ends so has done its work.
+    pub(crate) fn is_well(&self) -> bool {
+        *self == Self::Code(0)
     }
 }
 
@@ -63,7 +72,8 @@ impl fmt::Display for Exit {
                 Some((_, name)) => write!(f, "signal {number} ({name})"),
                 None => write!(f, "signal {number}"),
             },
-            Self::NotStarted(reason) => write!(f, "no start ({reason})"),
+            Self::NotStarted(reason) | Self::Refused(reason) => write!(f, "no start ({reason})"),
+            Self::TooLong => f.write_str("no end in time"),
             Self::Overdue => f.write_str("no readiness in time"),
             Self::Unseen => f.write_str("an end that nobody saw: an earlier supervisor had started it"),
         }

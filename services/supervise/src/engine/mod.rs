@@ -3,131 +3,22 @@
 
 mod breaker;
 mod exit;
+mod order;
 #[cfg(test)]
 mod tests;
+mod unit;
+mod wishes;
+mod words;
 
 use std::time::Duration;
 
 pub(crate) use breaker::Rules;
 pub(crate) use exit::Exit;
 use sanctum_api::supervise::Phase;
-
-use crate::order::Needs;
-use breaker::History;
-
-/// What happened. `run` numbers the processes of one unit: what comes late from an earlier one is ignored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// Start everything that is wanted.
-    Begin,
-    /// Its readiness check passed.
-    Ready {
-        unit: usize,
-        run: u64,
-    },
-    /// The process, and all that belonged to it, is gone.
-    Exited {
-        unit: usize,
-        run: u64,
-        exit: Exit,
-    },
-    Timer {
-        unit: usize,
-        run: u64,
-        timer: Timer,
-    },
-    Start {
-        unit: usize,
-    },
-    Stop {
-        unit: usize,
-    },
-    Restart {
-        unit: usize,
-    },
-    Unlock {
-        unit: usize,
-    },
-    /// The whole house, dependants first.
-    Down,
-}
-
-/// What a waiting time was for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Timer {
-    /// Start it again.
-    Retry,
-    /// It had long enough to become ready.
-    Start,
-    /// It had long enough to end.
-    Grace,
-    /// It was ready for so long that earlier failures no longer count for its waits.
-    Stable,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Command {
-    Spawn {
-        unit: usize,
-        run: u64,
-    },
-    Terminate {
-        unit: usize,
-        run: u64,
-    },
-    Kill {
-        unit: usize,
-        run: u64,
-    },
-    /// Say [`Event::Timer`] after this time.
-    After {
-        unit: usize,
-        run: u64,
-        timer: Timer,
-        delay: Duration,
-    },
-    /// The breaker opened.
-    Lock {
-        unit: usize,
-        reason: String,
-    },
-    Unlocked {
-        unit: usize,
-    },
-    /// Its phase is another one now.
-    Changed {
-        unit: usize,
-    },
-}
-
-/// One program as the engine sees it.
-#[derive(Debug)]
-pub(crate) struct Unit {
-    needs: Vec<usize>,
-    dependants: Vec<usize>,
-    grace: Duration,
-    pub(crate) phase: Phase,
-    /// Someone wants it to run.
-    wanted: bool,
-    /// It has a process, or one is on its way.
-    pub(crate) alive: bool,
-    pub(crate) run: u64,
-    ending: Option<Ending>,
-    history: History,
-    pub(crate) last_exit: Option<Exit>,
-    /// When the present wait began and how long it is, for people.
-    pub(crate) wait: Option<Duration>,
-}
-
-/// Why a process is being ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// Somebody asked; `again` if it is to be started afterwards.
-    Asked { again: bool },
-    /// It did not become ready.
-    Overdue,
-}
+use sanctum_kernel::inventory::Kind;
+pub(crate) use unit::Unit;
+use unit::{Ending, Renew};
+pub(crate) use words::{Bond, Command, Event, Fate, Member, Past, Shape, Timer};
 
 /// All of them.
 #[derive(Debug)]
@@ -140,30 +31,21 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// `graces` and `needs` by position; `locked` are those whose breaker was open before; `seed` is for jitter.
-    pub(crate) fn new(needs: &Needs, graces: &[Duration], locked: &[bool], rules: Rules, seed: u64) -> Self {
-        let dependants = |at: usize| {
-            needs.iter().enumerate().filter(move |(_, needs)| needs.contains(&at)).map(|(by, _)| by)
-        };
-        let unit = |(at, needs): (usize, &Vec<usize>)| Unit {
-            needs: needs.clone(),
-            dependants: dependants(at).collect(),
-            grace: graces.get(at).copied().unwrap_or_default(),
-            phase: if locked.get(at) == Some(&true) { Phase::Locked } else { Phase::Waiting },
-            wanted: true,
-            alive: false,
-            run: 0,
-            ending: None,
-            history: History::default(),
-            last_exit: None,
-            wait: None,
-        };
-        Self {
-            units: needs.iter().enumerate().map(unit).collect(),
-            rules,
-            leaving: false,
-            chance: seed | 1,
-            out: Vec::new(),
+    /// Bonds name members by position and go in no circle; `seed` is for jitter.
+    pub(crate) fn new(members: Vec<(Member, Past)>, rules: Rules, seed: u64, now: Duration) -> Self {
+        let units = members.into_iter().map(|(member, past)| Unit::new(member, past, now, &rules)).collect();
+        let mut engine = Self { units, rules, leaving: false, chance: seed | 1, out: Vec::new() };
+        engine.link();
+        engine
+    }
+
+    /// Tells everybody who leans on them.
+    fn link(&mut self) {
+        let bonds: Vec<_> = self.units.iter().map(|unit| unit.member.bonds.clone()).collect();
+        for (at, unit) in self.units.iter_mut().enumerate() {
+            let by =
+                bonds.iter().enumerate().flat_map(|(by, bonds)| bonds.iter().map(move |bond| (by, *bond)));
+            unit.dependants = by.filter(|(_, (to, _))| *to == at).map(|(by, (_, bond))| (by, bond)).collect();
         }
     }
 
@@ -181,10 +63,13 @@ impl Engine {
         self.units.get(at).map_or(0, |unit| unit.history.count(now, &self.rules))
     }
 
-    /// What `at` waits for.
-    pub(crate) fn missing(&self, at: usize) -> impl Iterator<Item = usize> {
-        let needs = self.units.get(at).map_or(&[][..], |unit| &unit.needs);
-        needs.iter().copied().filter(|&need| !self.is_ready(need))
+    /// What the next supervisor must know of its failures.
+    pub(crate) fn past(&self, at: usize, now: Duration) -> Past {
+        self.units.get(at).map_or_else(Past::default, |unit| Past {
+            trial: unit.trial,
+            locked: unit.phase == Phase::Locked,
+            ..unit.history.past(now, &self.rules)
+        })
     }
 
     /// Nothing runs and nothing will.
@@ -195,60 +80,20 @@ impl Engine {
     /// Takes note of what happened at `now` and says what to do.
     pub(crate) fn handle(&mut self, event: Event, now: Duration) -> Vec<Command> {
         match event {
-            Event::Begin => {}
+            Event::Begin => (0..self.units.len()).for_each(|at| self.cool_down(at)),
             Event::Ready { unit, run } => self.ready(unit, run),
             Event::Exited { unit, run, exit } => self.exited(unit, run, exit, now),
             Event::Timer { unit, run, timer } => self.timer(unit, run, timer),
+            Event::Due { unit } => self.due(unit),
             Event::Start { unit } => self.start(unit),
-            Event::Stop { unit } => self.stop(unit, false),
-            Event::Restart { unit } => self.stop(unit, true),
+            Event::Stop { unit } => self.stop(unit),
+            Event::Restart { unit } => self.restart(unit),
+            Event::Reload { units } => self.reload(&units),
             Event::Unlock { unit } => self.unlock(unit),
             Event::Down => self.down(),
         }
-        if self.leaving {
-            self.lower();
-        } else {
-            self.raise();
-        }
+        self.settle();
         std::mem::take(&mut self.out)
-    }
-
-    fn is_ready(&self, at: usize) -> bool {
-        self.units.get(at).is_some_and(|unit| unit.phase == Phase::Ready)
-    }
-
-    /// Starts everything whose needs are met.
-    fn raise(&mut self) {
-        let able = |(at, unit): (usize, &Unit)| {
-            let able = unit.wanted
-                && unit.phase == Phase::Waiting
-                && unit.needs.iter().all(|&need| self.is_ready(need));
-            able.then_some(at)
-        };
-        let able: Vec<usize> = self.units.iter().enumerate().filter_map(able).collect();
-        let delay = self.rules.start_timeout;
-        for at in able {
-            let Some(unit) = self.units.get_mut(at) else { continue };
-            unit.alive = true;
-            unit.run += 1;
-            unit.ending = None;
-            let run = unit.run;
-            self.out.push(Command::Spawn { unit: at, run });
-            self.out.push(Command::After { unit: at, run, timer: Timer::Start, delay });
-            self.turn(at, Phase::Starting);
-        }
-    }
-
-    /// Ends everything that nobody alive depends on.
-    fn lower(&mut self) {
-        let free = |(at, unit): (usize, &Unit)| {
-            let held = unit.dependants.iter().any(|&by| self.units.get(by).is_some_and(|by| by.alive));
-            (unit.alive && unit.phase != Phase::Stopping && !held).then_some(at)
-        };
-        let free: Vec<usize> = self.units.iter().enumerate().filter_map(free).collect();
-        for at in free {
-            self.terminate(at, Ending::Asked { again: false });
-        }
     }
 
     fn turn(&mut self, at: usize, phase: Phase) {
@@ -266,7 +111,8 @@ impl Engine {
 
     fn ready(&mut self, at: usize, run: u64) {
         let delay = self.rules.reset_after;
-        if self.current(at, run).is_some_and(|unit| unit.phase == Phase::Starting) {
+        if let Some(unit) = self.current(at, run).filter(|unit| unit.phase == Phase::Starting) {
+            unit.once = true;
             self.out.push(Command::After { unit: at, run, timer: Timer::Stable, delay });
             self.turn(at, Phase::Ready);
         }
@@ -275,16 +121,55 @@ impl Engine {
     fn exited(&mut self, at: usize, run: u64, exit: Exit, now: Duration) {
         let Some(unit) = self.current(at, run) else { return };
         unit.alive = false;
+        unit.renew = None;
+        self.lose(at);
+        let Some(unit) = self.units.get_mut(at) else { return };
         let ending = unit.ending.take();
-        let exit = if ending == Some(Ending::Overdue) { Exit::Overdue } else { exit };
+        let exit = match ending {
+            Some(Ending::Overdue) => Exit::Overdue,
+            Some(Ending::TooLong) => Exit::TooLong,
+            Some(Ending::Asked) | None => exit,
+        };
         unit.last_exit = Some(exit.clone());
-        match ending {
-            Some(Ending::Asked { again }) => {
-                let wanted = again && unit.wanted;
-                self.turn(at, if wanted { Phase::Waiting } else { Phase::Stopped });
+        let (asked, job) = (ending == Some(Ending::Asked), unit.is_job());
+        match (asked, job) {
+            (true, _) => {
+                let next = if unit.wanted { Phase::Waiting } else { unit.rest() };
+                self.turn(at, next);
             }
-            Some(Ending::Overdue) | None => self.failed(at, &exit, now),
+            (false, true) => self.finished(at, exit.is_well()),
+            (false, false) => self.failed(at, &exit, now),
         }
+    }
+
+    /// Those that require it must end, however soon it is back: what they had of it is gone.
+    fn lose(&mut self, at: usize) {
+        let by: Vec<usize> = self.units.get(at).map_or_else(Vec::new, |unit| {
+            unit.dependants.iter().filter(|(_, bond)| *bond == Bond::Requires).map(|(by, _)| *by).collect()
+        });
+        for by in by {
+            if let Some(unit) =
+                self.units.get_mut(by).filter(|unit| unit.alive && unit.phase != Phase::Stopping)
+            {
+                unit.renew = Some(Renew::Now);
+            }
+        }
+    }
+
+    /// A job has ended by itself, or took too long.
+    fn finished(&mut self, at: usize, well: bool) {
+        let Some(unit) = self.units.get_mut(at) else { return };
+        unit.once |= well;
+        let scheduled = unit.member.kind == Kind::Scheduled;
+        unit.wanted &= !scheduled;
+        let next = match (well, scheduled) {
+            _ if unit.gone => Phase::Stopped,
+            (false, _) => Phase::Failed,
+            (true, true) => unit.rest(),
+            (true, false) => Phase::Done,
+        };
+        self.out.push(Command::Finished { unit: at, well });
+        self.turn(at, next);
     }
 
     fn failed(&mut self, at: usize, exit: &Exit, now: Duration) {
@@ -295,21 +180,28 @@ impl Engine {
         if !unit.wanted {
             return self.turn(at, Phase::Stopped);
         }
+        let trial = std::mem::take(&mut unit.trial);
+        let delay = unit.history.delay(&self.rules, chance);
+        let run = unit.run;
+        self.out.push(Command::Counted { unit: at });
         if exit.is_config() {
             return self
                 .lock(at, format!("{exit}: its configuration is wrong, and trying again would not mend it"));
+        }
+        if trial {
+            return self.lock(at, format!("it failed again when it was tried once more, with {exit}"));
         }
         if count >= self.rules.failures {
             let window = sanctum_kernel::Period(self.rules.window);
             return self
                 .lock(at, format!("it failed {count} times within {window}, the last time with {exit}"));
         }
-        let delay = unit.history.delay(&self.rules, chance);
         if delay.is_zero() {
             return self.turn(at, Phase::Waiting);
         }
-        unit.wait = Some(delay);
-        let run = unit.run;
+        if let Some(unit) = self.units.get_mut(at) {
+            unit.wait = Some(delay);
+        }
         self.out.push(Command::After { unit: at, run, timer: Timer::Retry, delay });
         self.turn(at, Phase::BackingOff);
     }
@@ -317,6 +209,15 @@ impl Engine {
     fn lock(&mut self, at: usize, reason: String) {
         self.out.push(Command::Lock { unit: at, reason });
         self.turn(at, Phase::Locked);
+        self.cool_down(at);
+    }
+
+    /// A locked one is tried again after a while, if the rules say so.
+    fn cool_down(&mut self, at: usize) {
+        let locked = self.units.get(at).filter(|unit| unit.phase == Phase::Locked);
+        if let (Some(unit), Some(delay)) = (locked, self.rules.cool_down) {
+            self.out.push(Command::After { unit: at, run: unit.run, timer: Timer::CoolDown, delay });
+        }
     }
 
     fn timer(&mut self, at: usize, run: u64, timer: Timer) {
@@ -324,8 +225,14 @@ impl Engine {
         match (timer, unit.phase) {
             (Timer::Retry, Phase::BackingOff) => self.turn(at, Phase::Waiting),
             (Timer::Start, Phase::Starting) => self.terminate(at, Ending::Overdue),
+            (Timer::Limit, Phase::Running) => self.terminate(at, Ending::TooLong),
             (Timer::Grace, Phase::Stopping) => self.out.push(Command::Kill { unit: at, run }),
-            (Timer::Stable, Phase::Ready) => unit.history.settle(),
+            (Timer::Stable, Phase::Ready) => {
+                unit.history.settle();
+                unit.trial = false;
+                self.out.push(Command::Counted { unit: at });
+            }
+            (Timer::CoolDown, Phase::Locked) if self.rules.cool_down.is_some() => self.unlock(at),
             _ => {}
         }
     }
@@ -333,54 +240,10 @@ impl Engine {
     fn terminate(&mut self, at: usize, ending: Ending) {
         let Some(unit) = self.units.get_mut(at) else { return };
         unit.ending = Some(ending);
-        let (run, delay) = (unit.run, unit.grace);
+        let (run, delay) = (unit.run, unit.member.grace);
         self.out.push(Command::Terminate { unit: at, run });
         self.out.push(Command::After { unit: at, run, timer: Timer::Grace, delay });
         self.turn(at, Phase::Stopping);
-    }
-
-    fn start(&mut self, at: usize) {
-        let Some(unit) = self.units.get_mut(at) else { return };
-        unit.wanted = true;
-        match unit.phase {
-            Phase::Stopped | Phase::BackingOff => self.turn(at, Phase::Waiting),
-            Phase::Stopping => unit.ending = Some(Ending::Asked { again: true }),
-            _ => {}
-        }
-    }
-
-    fn stop(&mut self, at: usize, again: bool) {
-        let Some(unit) = self.units.get_mut(at) else { return };
-        unit.wanted = again;
-        match unit.phase {
-            Phase::Starting | Phase::Ready => self.terminate(at, Ending::Asked { again }),
-            Phase::Stopping => unit.ending = Some(Ending::Asked { again }),
-            Phase::Waiting | Phase::BackingOff | Phase::Stopped => {
-                self.turn(at, if again { Phase::Waiting } else { Phase::Stopped });
-            }
-            Phase::Locked | Phase::Done | Phase::Failed | Phase::Scheduled => {}
-        }
-    }
-
-    fn unlock(&mut self, at: usize) {
-        let Some(unit) = self.units.get_mut(at).filter(|unit| unit.phase == Phase::Locked) else { return };
-        unit.wanted = true;
-        unit.history = History::default();
-        self.out.push(Command::Unlocked { unit: at });
-        self.turn(at, Phase::Waiting);
-    }
-
-    fn down(&mut self) {
-        self.leaving = true;
-        for at in 0..self.units.len() {
-            let Some(unit) = self.units.get_mut(at) else { continue };
-            unit.wanted = false;
-            match unit.phase {
-                Phase::Waiting | Phase::BackingOff => self.turn(at, Phase::Stopped),
-                Phase::Stopping => unit.ending = Some(Ending::Asked { again: false }),
-                _ => {}
-            }
-        }
     }
 
     /// A number from 0 to below 1 (xorshift64: enough to keep services from rising in step).

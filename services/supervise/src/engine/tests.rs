@@ -10,9 +10,65 @@ fn rules() -> Rules {
     Rules::from(&crate::Config::default())
 }
 
+/// Who needs whom, by position.
+type Needs = Vec<Vec<usize>>;
+
+fn member(bonds: Vec<(usize, Bond)>) -> Member {
+    Member { bonds, kind: Kind::Continuous, grace: secs(10), start_within: None, limit: None }
+}
+
+fn job(kind: Kind, bonds: Vec<(usize, Bond)>) -> Member {
+    Member { kind, limit: Some(secs(30)), ..member(bonds) }
+}
+
+fn of(members: Vec<Member>) -> Engine {
+    Engine::new(
+        members.into_iter().map(|member| (member, Past::default())).collect(),
+        rules(),
+        7,
+        Duration::ZERO,
+    )
+}
+
 fn engine(needs: &Needs, rules: Rules) -> Engine {
-    let graces = vec![Duration::from_secs(10); needs.len()];
-    Engine::new(needs, &graces, &[], rules, 7)
+    let bonds = |needs: &Vec<usize>| needs.iter().map(|&need| (need, Bond::Needs)).collect();
+    let members = needs.iter().map(|needs| (member(bonds(needs)), Past::default())).collect();
+    Engine::new(members, rules, 7, Duration::ZERO)
+}
+
+fn phases(engine: &Engine) -> Vec<Phase> {
+    engine.units.iter().map(|unit| unit.phase).collect()
+}
+
+/// Says that it is ready, in its present run.
+fn ready(engine: &mut Engine, unit: usize) -> Vec<Command> {
+    let run = engine.unit(unit).unwrap().run;
+    engine.handle(Event::Ready { unit, run }, secs(1))
+}
+
+fn ends(engine: &mut Engine, unit: usize, exit: Exit) -> Vec<Command> {
+    let run = engine.unit(unit).unwrap().run;
+    engine.handle(Event::Exited { unit, run, exit }, secs(1))
+}
+
+fn spawned(commands: &[Command]) -> Vec<usize> {
+    commands
+        .iter()
+        .filter_map(|command| match command {
+            Command::Spawn { unit, .. } => Some(*unit),
+            _ => None,
+        })
+        .collect()
+}
+
+fn terminated(commands: &[Command]) -> Vec<usize> {
+    commands
+        .iter()
+        .filter_map(|command| match command {
+            Command::Terminate { unit, .. } => Some(*unit),
+            _ => None,
+        })
+        .collect()
 }
 
 const fn secs(secs: u64) -> Duration {
@@ -95,8 +151,13 @@ fn exit_78_locks_at_once_and_unlock_starts() {
 
 #[test]
 fn a_unit_that_was_locked_before_stays_locked_and_its_dependants_wait() {
-    let needs = vec![vec![], vec![0], vec![]];
-    let mut engine = Engine::new(&needs, &[secs(1); 3], &[true, false, false], rules(), 1);
+    let locked = Past { locked: true, ..Past::default() };
+    let members = vec![
+        (member(vec![]), locked),
+        (member(vec![(0, Bond::Needs)]), Past::default()),
+        (member(vec![]), Past::default()),
+    ];
+    let mut engine = Engine::new(members, rules(), 1, Duration::ZERO);
     let commands = engine.handle(Event::Begin, Duration::ZERO);
     let spawned: Vec<_> =
         commands.iter().filter(|command| matches!(command, Command::Spawn { .. })).collect();
@@ -150,6 +211,7 @@ fn stop_start_and_restart() {
     assert_eq!(engine.failures(0, secs(3)), 0, "to stop is not to fail");
     engine.handle(Event::Start { unit: 0 }, secs(4));
     assert_eq!(phase(&engine), Phase::Starting);
+    engine.handle(Event::Ready { unit: 0, run: 2 }, secs(4));
     engine.handle(Event::Restart { unit: 0 }, secs(5));
     assert!(engine.handle(exited(0, 2), secs(6)).contains(&Command::Spawn { unit: 0, run: 3 }));
     engine.handle(Event::Stop { unit: 0 }, secs(7));
@@ -160,10 +222,246 @@ fn stop_start_and_restart() {
     );
 }
 
+#[test]
+fn c4_what_requires_it_ends_first_and_comes_back_by_itself_the_rest_is_left_alone() {
+    // base ← hard ← harder; soft wants base, later comes after it.
+    let mut engine = of(vec![
+        member(vec![]),
+        member(vec![(0, Bond::Requires)]),
+        member(vec![(1, Bond::Requires)]),
+        member(vec![(0, Bond::Wants)]),
+        member(vec![(0, Bond::After)]),
+    ]);
+    assert_eq!(spawned(&engine.handle(Event::Begin, secs(0))), [0]);
+    assert_eq!(spawned(&ready(&mut engine, 0)), [1, 3, 4]);
+    for unit in [1, 3, 4, 2] {
+        ready(&mut engine, unit);
+    }
+    // It crashes: it is started again at once, and those that require it end, the farthest first.
+    let commands = ends(&mut engine, 0, Exit::Signal(9));
+    assert_eq!((spawned(&commands), terminated(&commands)), (vec![0], vec![2]));
+    assert_eq!(engine.missing(1).collect::<Vec<_>>(), [0]);
+    let commands = ready(&mut engine, 0);
+    assert_eq!(
+        (spawned(&commands), terminated(&commands)),
+        (vec![], vec![]),
+        "the one between still waits for the farthest"
+    );
+    assert_eq!(terminated(&ends(&mut engine, 2, Exit::Signal(15))), [1], "however soon it is back");
+    assert_eq!(spawned(&ends(&mut engine, 1, Exit::Signal(15))), [1]);
+    assert_eq!(spawned(&ready(&mut engine, 1)), [2]);
+    ready(&mut engine, 2);
+    assert_eq!(phases(&engine), [Phase::Ready; 5]);
+    assert_eq!(
+        (engine.failures(1, secs(1)), engine.failures(2, secs(1))),
+        (0, 0),
+        "to be ended is not to fail"
+    );
+    // Stopped by a person: in reverse order, and all of them back when it is.
+    assert_eq!(terminated(&engine.handle(Event::Stop { unit: 0 }, secs(2))), [2]);
+    assert_eq!(terminated(&ends(&mut engine, 2, Exit::Signal(15))), [1]);
+    assert_eq!(terminated(&ends(&mut engine, 1, Exit::Signal(15))), [0]);
+    ends(&mut engine, 0, Exit::Signal(15));
+    assert_eq!(phases(&engine), [Phase::Stopped, Phase::Waiting, Phase::Waiting, Phase::Ready, Phase::Ready]);
+    engine.handle(Event::Start { unit: 0 }, secs(3));
+    assert_eq!(spawned(&ready(&mut engine, 0)), [1]);
+    assert_eq!(spawned(&ready(&mut engine, 1)), [2]);
+}
+
+#[test]
+fn c4_a_requirement_that_stays_away_takes_its_dependants_along_until_it_is_unlocked() {
+    let mut engine = of(vec![member(vec![]), member(vec![(0, Bond::Requires)])]);
+    engine.handle(Event::Begin, secs(0));
+    ready(&mut engine, 0);
+    ready(&mut engine, 1);
+    let commands = ends(&mut engine, 0, Exit::Code(78));
+    assert_eq!(terminated(&commands), [1]);
+    ends(&mut engine, 1, Exit::Signal(15));
+    assert_eq!(phases(&engine), [Phase::Locked, Phase::Waiting]);
+    engine.handle(Event::Unlock { unit: 0 }, secs(2));
+    assert_eq!(spawned(&ready(&mut engine, 0)), [1]);
+}
+
+#[test]
+fn what_is_only_wanted_is_waited_for_while_it_comes_and_not_when_it_has_failed() {
+    let mut engine = of(vec![member(vec![]), member(vec![(0, Bond::Wants)]), member(vec![(1, Bond::Wants)])]);
+    assert_eq!(spawned(&engine.handle(Event::Begin, secs(0))), [0]);
+    assert_eq!(engine.missing(1).collect::<Vec<_>>(), [0]);
+    ends(&mut engine, 0, Exit::Code(1));
+    let commands = ends(&mut engine, 0, Exit::Code(1));
+    assert_eq!(engine.unit(0).unwrap().phase, Phase::BackingOff);
+    assert_eq!(spawned(&commands), [1], "it is started without");
+}
+
+#[test]
+fn c3_after_unlocking_there_is_one_trial_and_a_cool_down_gives_one_too() {
+    let rules = Rules { cool_down: Some(secs(3600)), ..rules() };
+    let mut engine = Engine::new(vec![(member(vec![]), Past::default())], rules, 7, secs(0));
+    engine.handle(Event::Begin, secs(0));
+    let commands = ends(&mut engine, 0, Exit::Code(78));
+    assert_eq!(delay_of(&commands, Timer::CoolDown), Some(secs(3600)));
+    let commands = engine.handle(Event::Timer { unit: 0, run: 1, timer: Timer::CoolDown }, secs(3600));
+    assert_eq!(spawned(&commands), [0]);
+    assert!(commands.contains(&Command::Unlocked { unit: 0 }));
+    let commands = ends(&mut engine, 0, Exit::Code(1));
+    assert!(
+        commands
+            .iter()
+            .any(|command| matches!(command, Command::Lock { reason, .. } if reason.contains("once more")))
+    );
+    engine.handle(Event::Unlock { unit: 0 }, secs(3700));
+    ready(&mut engine, 0);
+    let run = engine.unit(0).unwrap().run;
+    engine.handle(Event::Timer { unit: 0, run, timer: Timer::Stable }, secs(3800));
+    assert!(
+        !ends(&mut engine, 0, Exit::Code(1)).iter().any(is_lock),
+        "it has shown that it works: the breaker is closed"
+    );
+}
+
+#[test]
+fn c3_failures_count_on_through_the_supervisors_own_restart() {
+    let mut engine = of(vec![member(vec![])]);
+    engine.handle(Event::Begin, secs(100));
+    for at in [100, 200, 300, 400] {
+        let run = engine.unit(0).unwrap().run;
+        assert!(!engine.handle(exited(0, run), secs(at)).iter().any(is_lock));
+        engine.handle(Event::Timer { unit: 0, run, timer: Timer::Retry }, secs(at));
+    }
+    let past = engine.past(0, secs(450));
+    assert_eq!(past.failures, [secs(350), secs(250), secs(150), secs(50)]);
+    let again = |now: Duration, age: Duration| {
+        let past =
+            Past { failures: past.failures.iter().map(|failure| *failure + age).collect(), ..past.clone() };
+        let mut engine = Engine::new(vec![(member(vec![]), past)], rules(), 7, now);
+        engine.handle(Event::Begin, now);
+        engine.handle(exited(0, 1), now).iter().any(is_lock)
+    };
+    assert!(again(secs(5000), secs(10)), "the fifth within ten minutes");
+    assert!(!again(secs(5000), secs(250)), "the first is ten minutes ago");
+}
+
+#[test]
+fn jobs_run_once_and_are_never_healed() {
+    let mut engine =
+        of(vec![job(Kind::OneShot, vec![]), member(vec![(0, Bond::Requires)]), job(Kind::OneShot, vec![])]);
+    assert_eq!(spawned(&engine.handle(Event::Begin, secs(0))), [0, 2]);
+    assert_eq!(phases(&engine), [Phase::Running, Phase::Waiting, Phase::Running]);
+    let commands = ends(&mut engine, 0, Exit::Code(0));
+    assert!(commands.contains(&Command::Finished { unit: 0, well: true }));
+    assert_eq!(spawned(&commands), [1], "done is as good as ready");
+    let commands = ends(&mut engine, 2, Exit::Code(1));
+    assert!(
+        commands.contains(&Command::Finished { unit: 2, well: false })
+            && delay_of(&commands, Timer::Retry).is_none()
+    );
+    assert_eq!(phases(&engine), [Phase::Done, Phase::Starting, Phase::Failed]);
+    assert_eq!(spawned(&engine.handle(Event::Start { unit: 2 }, secs(9))), [2], "a person may");
+    let run = engine.unit(2).unwrap().run;
+    assert_eq!(terminated(&engine.handle(Event::Timer { unit: 2, run, timer: Timer::Limit }, secs(40))), [2]);
+    ends(&mut engine, 2, Exit::Signal(15));
+    assert_eq!(engine.unit(2).unwrap().last_exit, Some(Exit::TooLong));
+    assert_eq!(engine.unit(2).unwrap().phase, Phase::Failed);
+}
+
+#[test]
+fn scheduled_jobs_wait_for_their_time_and_never_overlap() {
+    let mut engine = of(vec![job(Kind::Scheduled, vec![])]);
+    assert!(spawned(&engine.handle(Event::Begin, secs(0))).is_empty());
+    assert_eq!(phases(&engine), [Phase::Scheduled]);
+    assert_eq!(spawned(&engine.handle(Event::Due { unit: 0 }, secs(1))), [0]);
+    assert!(engine.handle(Event::Due { unit: 0 }, secs(2)).is_empty(), "it runs already");
+    ends(&mut engine, 0, Exit::Code(0));
+    assert_eq!(phases(&engine), [Phase::Scheduled]);
+    engine.handle(Event::Due { unit: 0 }, secs(3));
+    ends(&mut engine, 0, Exit::Code(2));
+    assert_eq!(phases(&engine), [Phase::Failed]);
+    assert_eq!(
+        spawned(&engine.handle(Event::Due { unit: 0 }, secs(4))),
+        [0],
+        "its next time comes all the same"
+    );
+    engine.handle(Event::Stop { unit: 0 }, secs(5));
+    ends(&mut engine, 0, Exit::Signal(15));
+    assert_eq!(phases(&engine), [Phase::Stopped]);
+    assert!(engine.handle(Event::Due { unit: 0 }, secs(6)).is_empty(), "its times pass while it is stopped");
+    assert_eq!(spawned(&engine.handle(Event::Start { unit: 0 }, secs(7))), [0]);
+    ends(&mut engine, 0, Exit::Code(0));
+    assert_eq!(phases(&engine), [Phase::Scheduled]);
+}
+
+#[test]
+fn a_reload_goes_in_order_and_each_waits_for_those_it_leans_on() {
+    let mut engine = of(vec![member(vec![]), member(vec![(0, Bond::Needs)]), member(vec![(1, Bond::Needs)])]);
+    engine.handle(Event::Begin, secs(0));
+    for unit in 0..3 {
+        ready(&mut engine, unit);
+    }
+    let commands = engine.handle(Event::Reload { units: vec![0, 1, 2] }, secs(2));
+    assert_eq!(terminated(&commands), [0], "the others serve on");
+    assert_eq!(spawned(&ends(&mut engine, 0, Exit::Signal(15))), [0]);
+    assert_eq!(terminated(&ready(&mut engine, 0)), [1]);
+    assert_eq!(spawned(&ends(&mut engine, 1, Exit::Signal(15))), [1]);
+    assert_eq!(terminated(&ready(&mut engine, 1)), [2]);
+    assert_eq!(spawned(&ends(&mut engine, 2, Exit::Signal(15))), [2]);
+    assert!(terminated(&ready(&mut engine, 2)).is_empty());
+    assert_eq!(phases(&engine), [Phase::Ready; 3]);
+}
+
+#[test]
+fn another_file_touches_only_what_it_changes() {
+    let mut engine = of(vec![
+        member(vec![]),
+        member(vec![(0, Bond::Requires)]),
+        member(vec![]),
+        member(vec![(2, Bond::Requires)]),
+    ]);
+    engine.handle(Event::Begin, secs(0));
+    for unit in [0, 2, 1, 3] {
+        ready(&mut engine, unit);
+    }
+    let shape = |member: Member, fate: Fate| Shape { member, fate };
+    let commands = engine.reshape(
+        vec![
+            shape(member(vec![]), Fate::Changed),
+            shape(member(vec![(0, Bond::Requires)]), Fate::Same),
+            shape(member(vec![]), Fate::Gone),
+            shape(member(vec![]), Fate::Gone),
+            shape(member(vec![(0, Bond::After)]), Fate::New),
+        ],
+        secs(2),
+    );
+    assert_eq!(
+        terminated(&commands),
+        [1, 3],
+        "what requires the changed one, and the farthest of those that go"
+    );
+    assert_eq!(spawned(&commands), [4]);
+    assert_eq!(terminated(&ends(&mut engine, 3, Exit::Signal(15))), [2]);
+    ends(&mut engine, 2, Exit::Signal(15));
+    assert!(engine.unit(2).unwrap().gone && phases(&engine)[2..4] == [Phase::Stopped; 2]);
+    assert_eq!(terminated(&ends(&mut engine, 1, Exit::Signal(15))), [0]);
+    assert_eq!(spawned(&ends(&mut engine, 0, Exit::Signal(15))), [0]);
+    assert_eq!(spawned(&ready(&mut engine, 0)), [1]);
+    // It is declared again.
+    let same = |engine: &Engine| -> Vec<Shape> {
+        engine
+            .units
+            .iter()
+            .map(|unit| shape(unit.member.clone(), if unit.gone { Fate::Gone } else { Fate::Same }))
+            .collect()
+    };
+    let mut shapes = same(&engine);
+    shapes[2].fate = Fate::Changed;
+    assert_eq!(spawned(&engine.reshape(shapes, secs(3))), [2]);
+}
+
 /// A house in virtual time: every process takes a while to be ready and to end, some crash on the way.
 struct World {
     engine: Engine,
-    needs: Needs,
+    bonds: Vec<Vec<(usize, Bond)>>,
+    /// Who has ever been ready.
+    seen: Vec<bool>,
     slow: Vec<u64>,
     crashes: Vec<u32>,
     now: Duration,
@@ -173,13 +471,15 @@ struct World {
 }
 
 impl World {
-    fn new(needs: &Needs, slow: Vec<u64>, crashes: Vec<u32>) -> Self {
+    fn new(bonds: &[Vec<(usize, Bond)>], slow: Vec<u64>, crashes: Vec<u32>) -> Self {
         let rules = Rules { failures: 1000, start_timeout: secs(1_000_000), ..rules() };
-        let engine = engine(needs, rules);
+        let members = bonds.iter().map(|bonds| (member(bonds.clone()), Past::default())).collect();
+        let engine = Engine::new(members, rules, 7, Duration::ZERO);
         let (queue, events) = (BinaryHeap::new(), Vec::new());
         Self {
             engine,
-            needs: needs.clone(),
+            bonds: bonds.to_vec(),
+            seen: vec![false; bonds.len()],
             slow,
             crashes,
             now: Duration::ZERO,
@@ -195,6 +495,9 @@ impl World {
     }
 
     fn feed(&mut self, event: Event) {
+        if let Event::Ready { unit, .. } = event {
+            self.seen[unit] = true;
+        }
         for command in self.engine.handle(event, self.now) {
             self.obey(&command);
         }
@@ -203,9 +506,12 @@ impl World {
     fn obey(&mut self, command: &Command) {
         match *command {
             Command::Spawn { unit, run } => {
-                let unmet = self.needs[unit]
-                    .iter()
-                    .any(|&need| self.engine.unit(need).unwrap().phase != Phase::Ready);
+                let is_ready = |at: usize| self.engine.unit(at).unwrap().phase == Phase::Ready;
+                let unmet = self.bonds[unit].iter().any(|&(other, bond)| match bond {
+                    Bond::Needs | Bond::Requires => !is_ready(other),
+                    Bond::After => !self.seen[other],
+                    Bond::Wants => !is_ready(other) && self.engine.coming()[other],
+                });
                 self.violations += usize::from(unmet);
                 let delay = Duration::from_millis(self.slow[unit]);
                 if self.crashes[unit] > 0 {
@@ -216,8 +522,11 @@ impl World {
                 }
             }
             Command::Terminate { unit, run } => {
-                let held = (0..self.needs.len())
-                    .any(|by| self.needs[by].contains(&unit) && self.engine.unit(by).unwrap().alive);
+                let leaving = self.engine.leaving;
+                let holds =
+                    |&(other, bond): &(usize, Bond)| other == unit && (leaving || bond == Bond::Requires);
+                let held = (0..self.bonds.len())
+                    .any(|by| self.bonds[by].iter().any(holds) && self.engine.unit(by).unwrap().alive);
                 self.violations += usize::from(held);
                 self.later(Duration::from_millis(self.slow[unit]), exited(unit, run));
             }
@@ -225,6 +534,15 @@ impl World {
                 self.later(delay, Event::Timer { unit, run, timer });
             }
             _ => {}
+        }
+    }
+
+    /// Kills what runs of `unit`.
+    fn kill(&mut self, unit: usize) {
+        let state = self.engine.unit(unit).unwrap();
+        if state.alive {
+            let run = state.run;
+            self.feed(Event::Exited { unit, run, exit: Exit::Signal(9) });
         }
     }
 
@@ -239,18 +557,23 @@ impl World {
 }
 
 /// The longest way through the graph, in milliseconds.
-fn critical_path(needs: &Needs, slow: &[u64]) -> u64 {
+fn critical_path(needs: &[Vec<(usize, Bond)>], slow: &[u64]) -> u64 {
     let mut ends = vec![0; needs.len()];
     for at in 0..needs.len() {
-        ends[at] = slow[at] + needs[at].iter().map(|&need| ends[need]).max().unwrap_or(0);
+        ends[at] = slow[at] + needs[at].iter().map(|&(need, _)| ends[need]).max().unwrap_or(0);
     }
     ends.into_iter().max().unwrap_or(0)
 }
 
-/// Up to 24 units, each needing some of those before it.
-fn graphs() -> impl Strategy<Value = Needs> {
-    proptest::collection::vec(any::<u32>(), 1..24).prop_map(|masks| {
-        let pick = |(at, mask): (usize, &u32)| (0..at).filter(|need| mask >> need & 1 == 1).collect();
+/// Up to 24 units, each leaning on some of those before it, in every way.
+fn graphs() -> impl Strategy<Value = Vec<Vec<(usize, Bond)>>> {
+    proptest::collection::vec((any::<u32>(), any::<u64>()), 1..24).prop_map(|masks| {
+        let bond = |ways: u64, other: usize| {
+            [Bond::Needs, Bond::Requires, Bond::After, Bond::Wants][(ways >> (2 * other) & 3) as usize]
+        };
+        let pick = |(at, &(mask, ways)): (usize, &(u32, u64))| {
+            (0..at).filter(|other| mask >> other & 1 == 1).map(|other| (other, bond(ways, other))).collect()
+        };
         masks.iter().enumerate().map(pick).collect()
     })
 }
@@ -264,6 +587,7 @@ proptest! {
         slow in proptest::collection::vec(1_u64..500, 24),
         crashes in proptest::collection::vec(0_u32..3, 24),
         crashing in any::<bool>(),
+        kills in proptest::collection::vec(0_usize..24, 0..6),
     ) {
         let slow = slow[..needs.len()].to_vec();
         let crashes = if crashing { crashes[..needs.len()].to_vec() } else { vec![0; needs.len()] };
@@ -271,11 +595,19 @@ proptest! {
         let path = critical_path(&needs, &slow);
         let mut world = World::new(&needs, slow, crashes);
         world.feed(Event::Begin);
-        world.until(|engine| (0..all).all(|at| engine.is_ready(at)));
+        world.until(|engine| (0..all).all(|at| engine.is_up(at)));
         prop_assert_eq!(world.violations, 0);
         if !crashing {
             prop_assert_eq!(world.now, Duration::from_millis(path), "as fast as the longest way through the graph");
         }
+        // C4: whoever is killed, everybody is back in the end, without a word from anybody.
+        for unit in kills.into_iter().filter(|&unit| unit < all) {
+            world.kill(unit);
+            let hard: Vec<usize> = (0..all).filter(|&by| world.bonds[by].contains(&(unit, Bond::Requires))).collect();
+            prop_assert!(hard.iter().all(|&by| world.engine.unit(by).unwrap().phase != Phase::Ready || world.engine.going(&world.engine.coming())[by]));
+            world.until(|engine| (0..all).all(|at| engine.is_up(at)));
+        }
+        prop_assert_eq!(world.violations, 0);
         world.feed(Event::Down);
         world.until(Engine::is_over);
         prop_assert_eq!(world.violations, 0);

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use sanctum_api::supervise::{Locked, Phase, ServiceState};
+use sanctum_kernel::inventory::Kind;
 use sanctum_kernel::{Period, Status};
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 use super::Keeper;
 use crate::SPEC;
 use crate::child::Order;
-use crate::engine::Unit;
+use crate::engine::{Exit, Unit};
 use crate::log::Tail;
 use crate::probe::Seen;
 
@@ -29,6 +30,14 @@ pub(crate) struct Face {
     pub(crate) was_locked: bool,
     pub(crate) orders: Option<mpsc::UnboundedSender<Order>>,
     pub(crate) probing: Option<AbortHandle>,
+    /// When its process was started, on the clock.
+    pub(crate) began: Option<Timestamp>,
+    /// The file its process runs from, as it was then, and whether it is another one by now.
+    pub(crate) file: Option<String>,
+    pub(crate) stale: bool,
+    /// What it says of itself.
+    pub(crate) said: Option<String>,
+    pub(crate) next_run: Option<Timestamp>,
     tail: Tail,
 }
 
@@ -44,12 +53,19 @@ impl Face {
             was_locked: false,
             orders: None,
             probing: None,
+            began: None,
+            file: None,
+            stale: false,
+            said: None,
+            next_run: None,
             tail: Tail::default(),
         }
     }
 
     /// A new process is on its way.
-    pub(crate) fn begin(&mut self, orders: mpsc::UnboundedSender<Order>, tail: Tail) {
+    pub(crate) fn begin(&mut self, orders: mpsc::UnboundedSender<Order>, tail: Tail, now: Timestamp) {
+        self.began = Some(now);
+        self.said = None;
         self.orders = Some(orders);
         self.tail = tail;
         self.born = Some(Instant::now());
@@ -59,12 +75,18 @@ impl Face {
 
     /// The process is gone.
     pub(crate) fn gone(&mut self, now: Timestamp) {
+        self.stop_probing();
+        (self.pid, self.born, self.orders, self.ready_ms) = (None, None, None, None);
+        (self.file, self.stale, self.said) = (None, false, None);
+        self.seen = Seen::default();
+        self.since = now;
+    }
+
+    /// Nobody needs to ask any more whether it is ready.
+    pub(crate) fn stop_probing(&mut self) {
         if let Some(probing) = self.probing.take() {
             probing.abort();
         }
-        (self.pid, self.born, self.orders, self.ready_ms) = (None, None, None, None);
-        self.seen = Seen::default();
-        self.since = now;
     }
 
     pub(crate) fn last_lines(&self) -> Vec<String> {
@@ -75,13 +97,12 @@ impl Face {
 impl Keeper {
     /// Puts the present state up for others to see.
     pub(super) fn show(&self) {
-        let now = self.began.elapsed();
-        let mut states: Vec<ServiceState> =
-            (0..self.plans.len()).filter_map(|at| self.state(at, now)).collect();
+        let now = self.now();
+        let shown = (0..self.plans.len()).filter_map(|at| Some((self.state(at, now)?, at)));
+        let (mut states, units): (Vec<ServiceState>, Vec<usize>) = shown.unzip();
         self.say_how_it_is(&states);
-        // Last: what comes before it is found by its position.
         states.push(self.own_state());
-        self.board.put(states);
+        self.board.put(states, units);
     }
 
     /// The supervisor itself. How the services are is said of each of them.
@@ -109,10 +130,10 @@ impl Keeper {
             ready_ms: None,
             detail: detail.map(|(part, condition)| format!("{part}: {}", condition.detail)),
             ours: true,
-            kind: sanctum_kernel::inventory::Kind::Continuous,
+            kind: Kind::Continuous,
             requires: Vec::new(),
             wants: Vec::new(),
-            stale: false,
+            stale: self.own_stale,
             next_run: None,
             last_run: None,
         }
@@ -120,6 +141,11 @@ impl Keeper {
 
     fn state(&self, at: usize, now: Duration) -> Option<ServiceState> {
         let (plan, face, unit) = (self.plans.get(at)?, self.faces.get(at)?, self.engine.unit(at)?);
+        // One that is declared no more is shown until nothing of it runs.
+        if unit.gone && !unit.alive {
+            return None;
+        }
+        let needs = plan.requires.iter().chain(&plan.needs).chain(&plan.after);
         Some(ServiceState {
             name: plan.name.clone(),
             house_name: plan.house_name.clone(),
@@ -132,18 +158,21 @@ impl Keeper {
             live: face.pid.is_some() && face.seen.live,
             ready: unit.phase == Phase::Ready && face.seen.ready,
             well: face.seen.well.filter(|_| unit.phase == Phase::Ready),
-            needs: plan.needs.clone(),
-            address: plan.address.map(|address| address.to_string()),
+            needs: needs.cloned().collect(),
+            address: plan
+                .address
+                .map(|address| address.to_string())
+                .or_else(|| plan.port.map(|port| format!(":{port}"))),
             locked: face.locked.clone(),
             ready_ms: face.ready_ms,
             detail: self.detail(at, unit, face),
-            ours: true,
-            kind: sanctum_kernel::inventory::Kind::Continuous,
-            requires: Vec::new(),
-            wants: Vec::new(),
-            stale: false,
-            next_run: None,
-            last_run: None,
+            ours: plan.ours,
+            kind: plan.kind,
+            requires: plan.requires.clone(),
+            wants: plan.wants.clone(),
+            stale: face.stale,
+            next_run: face.next_run.filter(|_| unit.phase != Phase::Stopped),
+            last_run: self.jobs.last(&plan.name).filter(|_| plan.kind != Kind::Continuous).cloned(),
         })
     }
 
@@ -159,10 +188,19 @@ impl Keeper {
             }
             Phase::BackingOff => unit.wait.map(|wait| {
                 let wait = Period(Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)));
-                format!("starts again after a wait of {wait}")
+                let why = match &unit.last_exit {
+                    Some(Exit::NotStarted(why)) => format!("{why}; "),
+                    _ => String::new(),
+                };
+                format!("{why}starts again after a wait of {wait}")
             }),
             Phase::Locked => face.locked.as_ref().map(|locked| locked.reason.clone()),
-            _ => face.seen.detail.clone(),
+            Phase::Failed => unit.last_exit.as_ref().map(|exit| format!("its last run ended with {exit}")),
+            Phase::Ready if face.stale => Some(format!(
+                "runs from an older file; `sanctum reload {}` starts the newer",
+                self.plans.get(at)?.name
+            )),
+            _ => face.seen.detail.clone().or_else(|| face.said.clone()),
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sanctum_api::supervise::Phase;
+use sanctum_kernel::House;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
@@ -26,14 +27,22 @@ pub(super) fn rounds(config: &Config) -> Interval {
 }
 
 impl Keeper {
-    /// Keeps the house by other rules from now on; no service notices. Its environment is for the next start of each.
-    pub(super) fn revise(&mut self, config: &Config) -> Interval {
+    /// Keeps the house by other rules from now on, and makes it what is declared now. What is not declared otherwise does not
+    /// notice; the environment is for the next start of each.
+    pub(super) fn revise(&mut self, config: &Config, house: Arc<House>) -> Interval {
         self.engine.revise(Rules::from(config));
         self.cradle.logs.revise(&config.log);
         self.cradle.revise(&config.environment);
         self.config = config.clone();
-        tracing::info!("the house is kept by its new rules; no service was restarted for them");
+        self.house = house;
+        self.reshape();
         rounds(config)
+    }
+
+    /// What is done every so often: everybody is asked how it is, and every program is compared with its file.
+    pub(super) fn round(&mut self) {
+        self.compare();
+        (0..self.plans.len()).for_each(|unit| self.ask(unit));
     }
 
     /// Asks every service that is ready at once, so that what is shown is true now.
@@ -43,20 +52,24 @@ impl Keeper {
             return;
         }
         self.looked = Some(Instant::now());
+        self.compare();
+        self.show();
         let mut questions = JoinSet::new();
         for (unit, plan) in self.plans.iter().enumerate() {
             let Some(state) = self.engine.unit(unit).filter(|state| state.phase == Phase::Ready) else {
                 continue;
             };
             let (run, plan, messages) = (state.run, Arc::clone(plan), self.cradle.messages.clone());
+            let shared = self.shared.clone();
             questions.spawn(async move {
-                let asked = tokio::time::timeout(AT_MOST, probe::look(&plan.health, &plan.name)).await;
+                let asked =
+                    tokio::time::timeout(AT_MOST, probe::look(&plan.health, &plan.name, &shared)).await;
                 let seen = asked.unwrap_or_else(|_| Seen::silent("it did not answer within a second"));
                 messages.send(Message::Seen { unit, run, seen }).ok();
             });
         }
         let messages = self.cradle.messages.clone();
-        self.jobs.spawn(async move {
+        self.work.spawn(async move {
             while questions.join_next().await.is_some() {}
             // Behind everything that was seen.
             messages.send(Message::Looked { done }).ok();

@@ -7,6 +7,7 @@ use std::path::Path;
 /// The fields of `/proc/PID/stat` that matter here.
 struct Stat {
     dead: bool,
+    parent: u32,
     group: u32,
     session: u32,
 }
@@ -17,7 +18,12 @@ fn stat(pid: u32) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let small = |at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok());
-    Some(Stat { dead: matches!(*fields.first()?, "Z" | "X"), group: small(2)?, session: small(3)? })
+    Some(Stat {
+        dead: matches!(*fields.first()?, "Z" | "X"),
+        parent: small(1)?,
+        group: small(2)?,
+        session: small(3)?,
+    })
 }
 
 /// Orphaned grandchildren become children of this process, so that they can be found, ended and reaped.
@@ -49,8 +55,39 @@ pub(crate) fn orphans(leaders: &BTreeSet<u32>) -> Vec<u32> {
 }
 
 /// Adopted processes of a unit that left its group, known by what every child of that unit has in its environment.
-pub(crate) fn escaped(unit: &str, home: &Path) -> Vec<u32> {
-    children().into_iter().filter(|&pid| belongs(pid, unit, home)).collect()
+pub(crate) fn escaped(unit: &str, home: &Path, leaders: &BTreeSet<u32>) -> Vec<u32> {
+    children().into_iter().filter(|pid| !leaders.contains(pid) && belongs(*pid, unit, home)).collect()
+}
+
+/// Leaders of process groups that were started for a unit of this house, whoever's children they are: what is found where
+/// no pid file tells.
+pub(crate) fn left_behind(home: &Path) -> Vec<(String, u32)> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
+    let ours = ancestors();
+    let leads =
+        |pid: &u32| !ours.contains(pid) && stat(*pid).is_some_and(|stat| stat.group == *pid && !stat.dead);
+    pids.filter(leads).filter_map(|pid| Some((unit_of(pid, home)?, pid))).collect()
+}
+
+/// This process and those it comes from.
+fn ancestors() -> BTreeSet<u32> {
+    let mut line = BTreeSet::new();
+    let mut next = Some(std::process::id());
+    while let Some(pid) = next.filter(|pid| *pid > 1 && line.insert(*pid)) {
+        next = stat(pid).map(|stat| stat.parent);
+    }
+    line
+}
+
+/// The unit of this house that a process was started for.
+fn unit_of(pid: u32, home: &Path) -> Option<String> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let home = format!("SANCTUM_HOME={}", home.display());
+    let mut variables = environment.split(|byte| *byte == 0);
+    variables.clone().find(|variable| *variable == home.as_bytes())?;
+    let unit = variables.find_map(|variable| variable.strip_prefix(b"SANCTUM_UNIT="))?;
+    Some(String::from_utf8_lossy(unit).into_owned())
 }
 
 fn belongs(pid: u32, unit: &str, home: &Path) -> bool {

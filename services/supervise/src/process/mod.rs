@@ -6,12 +6,13 @@ mod linux;
 mod other;
 
 use std::collections::BTreeSet;
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{adopt_orphans, escaped, orphans};
+pub(crate) use linux::{adopt_orphans, escaped, left_behind, orphans};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use other::{adopt_orphans, escaped, orphans};
+pub(crate) use other::{adopt_orphans, escaped, left_behind, orphans};
 use rustix::process::{Pid, Signal, WaitOptions};
 
 /// The processes that were started here and not yet waited for: nobody else may reap them.
@@ -27,14 +28,23 @@ impl Leaders {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
     }
 
+    pub(crate) fn all(&self) -> BTreeSet<u32> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Reaps grandchildren that lost their parent and have ended.
     pub(crate) fn reap_orphans(&self) {
-        let leaders = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for orphan in orphans(&leaders) {
+        for orphan in orphans(&self.all()) {
             let Some(pid) = pid(orphan) else { continue };
             rustix::process::waitpid(Some(pid), WaitOptions::NOHANG).ok();
         }
     }
+}
+
+/// How a child of this process ended, if it is one and has.
+pub(crate) fn reap(raw: u32) -> Option<ExitStatus> {
+    let (_, status) = rustix::process::waitpid(Some(pid(raw)?), WaitOptions::NOHANG).ok()??;
+    Some(std::os::unix::process::ExitStatusExt::from_raw(status.as_raw()))
 }
 
 pub(crate) fn pid(raw: u32) -> Option<Pid> {

@@ -9,6 +9,10 @@ pub(crate) const fn orphans(_: &BTreeSet<u32>) -> Vec<u32> {
     Vec::new()
 }
 
-pub(crate) const fn escaped(_: &str, _: &Path) -> Vec<u32> {
+pub(crate) const fn escaped(_: &str, _: &Path, _: &BTreeSet<u32>) -> Vec<u32> {
+    Vec::new()
+}
+
+pub(crate) const fn left_behind(_: &Path) -> Vec<(String, u32)> {
     Vec::new()
 }

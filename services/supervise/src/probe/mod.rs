@@ -1,24 +1,31 @@
 //! Asking a program whether it is ready and well: a plain HTTP/1.0 `GET` (RFC 1945), small enough to be asked every
 //! few milliseconds at start and to cost nothing afterwards.
 
+mod declared;
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use sanctum_api::Health;
 use sanctum_kernel::Status;
+use sanctum_kernel::service::Shared;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
-use crate::Check;
+use crate::{Check, Plan};
 
 /// A service that takes longer to say how it is, is not well.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Longer than any answer to such a question.
 const LARGEST: u64 = 256 * 1024;
-/// The first waits between two questions at start; they grow from the one to the other.
-const EAGER: Duration = Duration::from_millis(5);
+/// Between two questions at start: a twentieth of what the start has taken so far, so that its end is noticed with no more
+/// delay than that, but within these.
+const EAGER: Duration = Duration::from_millis(2);
 const PATIENT: Duration = Duration::from_millis(50);
+/// A question that costs a process, or a disk, is not put that often.
+const COSTLY: Duration = Duration::from_millis(50);
 
 /// What was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,19 +46,25 @@ impl Seen {
     }
 }
 
-/// Returns once `check` says yes.
-pub(crate) async fn until_ready(check: &Check, name: &str) {
-    let mut wait = EAGER;
-    while !look(check, name).await.ready {
+/// Returns once the plan's check says yes.
+pub(crate) async fn until_ready(plan: &Plan, shared: &Shared) {
+    if plan.ready == Check::Told {
+        return std::future::pending().await;
+    }
+    let begun = Instant::now();
+    // Who says itself when it is ready is asked only to be on the safe side.
+    let least = if plan.notify { PATIENT } else { declared::least(&plan.ready) };
+    while !look(&plan.ready, &plan.name, shared).await.ready {
+        let wait = (begun.elapsed() / 20).clamp(EAGER, PATIENT).max(least);
         tokio::time::sleep(wait).await;
-        wait = (wait * 5 / 4).min(PATIENT);
     }
 }
 
 /// Asks once.
-pub(crate) async fn look(check: &Check, name: &str) -> Seen {
+pub(crate) async fn look(check: &Check, name: &str, shared: &Shared) -> Seen {
     match check {
-        Check::Process => Seen::process(),
+        Check::Process | Check::Told => Seen { well: Some(Status::Well), ..Seen::process() },
+        Check::Declared(check) => declared::look(check, name, shared).await,
         Check::Http { addr, path, expect } => match get(*addr, path).await {
             Ok((200, body)) if body.contains(expect) => Seen { well: Some(Status::Well), ..Seen::process() },
             Ok((200, _)) => {

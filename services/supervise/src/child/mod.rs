@@ -1,12 +1,16 @@
 //! One process from its birth until nothing of it is left.
 
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+mod birth;
+mod body;
+mod ear;
+mod who;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Signal;
-use sanctum_kernel::{Chain, Paths};
+use sanctum_kernel::Paths;
+use sanctum_kernel::inventory::StopSignal;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -18,6 +22,8 @@ use crate::log::{Logs, Tail};
 use crate::pids::Identity;
 use crate::process::{self, Leaders};
 use crate::{Plan, pids, pipe, plan};
+use body::{Body, End};
+use ear::{Ear, Word};
 
 /// How long output is awaited after the last process that could write it has gone.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -25,8 +31,6 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 const BEYOND_REACH: Duration = Duration::from_secs(10);
 /// Between two looks at a group that is ending.
 const LOOK: Duration = Duration::from_millis(5);
-/// Between two looks for a process whose end nobody announces.
-const LOOK_FOR: Duration = Duration::from_millis(100);
 
 /// What children need to be born and buried.
 #[derive(Debug)]
@@ -44,7 +48,7 @@ impl Cradle {
         environment.clone_into(&mut self.environment.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn environment(&self) -> Vec<String> {
+    pub(crate) fn environment(&self) -> Vec<String> {
         self.environment.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -68,43 +72,16 @@ pub(crate) struct Life {
     pub(crate) found: Option<Identity>,
 }
 
-/// The process itself, by how it came here.
-enum Body {
-    Born(Child),
-    Adopted(Identity),
-}
-
-impl Body {
-    fn pid(&self) -> u32 {
-        match self {
-            Self::Born(child) => child.id(),
-            Self::Adopted(identity) => identity.pid,
-        }
-    }
-
-    /// How it ended, if it has.
-    fn ended(&mut self) -> std::io::Result<Option<Exit>> {
-        match self {
-            Self::Born(child) => child.try_wait().map(|status: Option<ExitStatus>| status.map(Exit::from)),
-            Self::Adopted(identity) => {
-                let lives = sanctum_kernel::process::born(identity.pid).as_ref() == Some(&identity.born);
-                Ok((!lives).then_some(Exit::Unseen))
-            }
-        }
-    }
-}
-
 impl Life {
     /// Lives it; says when it was born and when it is over.
     pub(crate) async fn live(mut self, cradle: Arc<Cradle>) {
         let exit = match self.run_once(&cradle).await {
             Ok(exit) => exit,
-            Err(error) => {
-                let reason = format!("`{}`: {}", self.plan.command.display(), Chain(&error));
+            Err(exit) => {
                 let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-                tail.push_back(format!("could not start {reason}"));
+                tail.push_back(exit.to_string());
                 drop(tail);
-                Exit::NotStarted(reason)
+                exit
             }
         };
         cradle.logs.of(&self.plan.name).note(&format!("ended: {exit}")).await;
@@ -112,45 +89,47 @@ impl Life {
         cradle.messages.send(Message::Event(Event::Exited { unit, run, exit })).ok();
     }
 
-    fn command(&self, cradle: &Cradle) -> std::io::Result<Command> {
-        // One pipe for both streams keeps their lines in order.
-        let output = pipe::writing(&cradle.paths, &self.plan.name)?;
-        let mut command = Command::new(&self.plan.command);
-        command
-            .args(&self.plan.args)
-            .current_dir(cradle.paths.home())
-            .env_clear()
-            .envs(plan::environment(&self.plan, &cradle.environment(), &cradle.paths))
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .process_group(0);
-        Ok(command)
-    }
-
     /// Starts the process, or takes over the one that was found.
-    async fn begin(&mut self, cradle: &Cradle) -> std::io::Result<Body> {
+    async fn begin(&mut self, cradle: &Arc<Cradle>, ear: Option<&Ear>) -> Result<Body, Exit> {
         if let Some(found) = self.found.take() {
             return Ok(Body::Adopted(found));
         }
-        let mut command = self.command(cradle)?;
+        let (plan, cradle, ear) = (Arc::clone(&self.plan), Arc::clone(cradle), ear.map(Ear::address));
         // Forking a large process takes a while, and its copies of the pipe must be closed before anyone waits for the
         // end of the output.
-        let born =
-            tokio::task::spawn_blocking(move || command.spawn()).await.map_err(std::io::Error::other)?;
+        let born = tokio::task::spawn_blocking(move || {
+            let mut command = birth::command(&plan, &cradle, ear)?;
+            command.spawn().map_err(|error| {
+                Exit::NotStarted(format!("could not start `{}`: {error}", plan.command.display()))
+            })
+        });
+        let born = born.await.map_err(|error| Exit::NotStarted(error.to_string()))?;
         born.map(Body::Born)
     }
 
-    async fn run_once(&mut self, cradle: &Cradle) -> std::io::Result<Exit> {
-        let read = pipe::reading(&cradle.paths, &self.plan.name)?;
+    async fn run_once(&mut self, cradle: &Arc<Cradle>) -> Result<Exit, Exit> {
+        let failed =
+            |error: std::io::Error| Exit::NotStarted(format!("its output has no way to its log: {error}"));
+        let read = pipe::reading(&cradle.paths, &self.plan.name).map_err(failed)?;
+        let ear = self.plan.notify.then(|| Ear::open(&cradle.paths, &self.plan)).flatten();
         // Before the birth, so that no death goes unnoticed.
-        let mut deaths = unix::signal(SignalKind::child())?;
-        let mut body = self.begin(cradle).await?;
+        let mut deaths = unix::signal(SignalKind::child()).map_err(failed)?;
+        let mut body = self.begin(cradle, ear.as_ref()).await?;
         let pid = body.pid();
+        let end = End::of(pid);
         cradle.leaders.add(pid);
         let (unit, run) = (self.unit, self.run);
-        cradle.messages.send(Message::Born { unit, run, pid }).ok();
-        pids::remember(&cradle.paths, &self.plan, pid);
+        let mut identity = match &body {
+            Body::Born(_) => {
+                let file =
+                    plan::program(&self.plan, &cradle.environment()).and_then(|file| plan::stamp(&file));
+                Identity::of(&self.plan, pid, file)
+            }
+            Body::Adopted(identity) => identity.clone(),
+        };
+        let (file, ready) = (identity.file.clone(), identity.ready);
+        cradle.messages.send(Message::Born { unit, run, pid, file, ready }).ok();
+        identity.remember(&cradle.paths);
         let mut log = cradle.logs.of(&self.plan.name);
         match &body {
             Body::Born(_) => log.note(&format!("started: process {pid}")).await,
@@ -158,7 +137,8 @@ impl Life {
         }
         let mut capture = JoinSet::new();
         capture.spawn(log.capture(read, Arc::clone(&self.tail)));
-        let (exit, asked) = self.wait(&mut body, &mut deaths).await?;
+        let waited = self.wait(&mut body, &end, &mut deaths, ear, (&mut identity, cradle)).await;
+        let (exit, asked) = waited.map_err(|error| Exit::NotStarted(error.to_string()))?;
         cradle.leaders.remove(pid);
         self.sweep(pid, asked, cradle).await;
         if tokio::time::timeout(LAST_WORDS, capture.join_next()).await.is_err() {
@@ -171,21 +151,38 @@ impl Life {
         Ok(exit)
     }
 
-    /// Waits for the process itself; passes orders on to its group.
-    async fn wait(&mut self, body: &mut Body, deaths: &mut unix::Signal) -> std::io::Result<(Exit, bool)> {
+    /// Waits for the process itself; passes orders on to its group, and what it says of itself to the keeper.
+    async fn wait(
+        &mut self,
+        body: &mut Body,
+        end: &End,
+        deaths: &mut unix::Signal,
+        mut ear: Option<Ear>,
+        (identity, cradle): (&mut Identity, &Cradle),
+    ) -> std::io::Result<(Exit, bool)> {
         let mut asked = false;
-        let adopted = matches!(body, Body::Adopted(_));
-        let end = watch(body.pid()).filter(|_| adopted);
+        let born_here = matches!(body, Body::Born(_));
+        let (unit, run) = (self.unit, self.run);
         loop {
             if let Some(exit) = body.ended()? {
                 return Ok((exit, asked));
             }
             tokio::select! {
-                _ = deaths.recv() => {}
-                () = ending(end.as_ref()), if adopted => {}
+                // Where the kernel tells of this process, the death of another wakes nobody here.
+                _ = deaths.recv(), if born_here && !end.is_told() => {}
+                () = end.come(), if !born_here || end.is_told() => {}
+                word = Ear::hear(&mut ear) => match word {
+                    Word::Ready => {
+                        identity.ready = true;
+                        identity.remember(&cradle.paths);
+                        cradle.messages.send(Message::Event(Event::Ready { unit, run })).ok();
+                    }
+                    Word::Status(text) => drop(cradle.messages.send(Message::Said { unit, run, text })),
+                },
                 Some(order) = self.orders.recv() => {
                     asked = true;
-                    process::signal_group(body.pid(), if order == Order::Kill { Signal::KILL } else { Signal::TERM });
+                    let signal = if order == Order::Kill { Signal::KILL } else { signal(self.plan.stop_signal) };
+                    process::signal_group(body.pid(), signal);
                 }
             }
         }
@@ -197,7 +194,7 @@ impl Life {
         let mut asked_escaped = false;
         loop {
             process::reap_group(pid);
-            let escaped = process::escaped(&self.plan.name, cradle.paths.home());
+            let escaped = process::escaped(&self.plan.name, cradle.paths.home(), &cradle.leaders.all());
             if escaped.is_empty() && !process::group_lives(pid) {
                 return;
             }
@@ -213,7 +210,7 @@ impl Life {
                     return;
                 }
             } else if !std::mem::replace(&mut asked_escaped, true) {
-                process::signal_all(&escaped, Signal::TERM);
+                process::signal_all(&escaped, signal(self.plan.stop_signal));
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
@@ -228,30 +225,13 @@ impl Life {
     }
 }
 
-/// What becomes readable when a process that is nobody's child here ends (pidfd_open(2)).
-#[cfg(target_os = "linux")]
-fn watch(pid: u32) -> Option<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
-    let pid = process::pid(pid)?;
-    let fd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK).ok()?;
-    // SAFETY: the descriptor is owned, moves in, and is closed by nobody else.
-    #[expect(unsafe_code, reason = "the safe constructor is deprecated for not asking this")]
-    unsafe { tokio::io::unix::AsyncFd::register_with_interest(fd, tokio::io::Interest::READABLE) }.ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn watch(_: u32) -> Option<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
-    None
-}
-
-/// Until it may have ended: told by the kernel where it tells, looked for where it does not.
-async fn ending(end: Option<&tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>>) {
-    match end {
-        Some(end) => {
-            // The guard keeps it readable: an ended process stays ended.
-            if end.readable().await.is_err() {
-                tokio::time::sleep(LOOK_FOR).await;
-            }
-        }
-        None => tokio::time::sleep(LOOK_FOR).await,
+const fn signal(signal: StopSignal) -> Signal {
+    match signal {
+        StopSignal::Term => Signal::TERM,
+        StopSignal::Int => Signal::INT,
+        StopSignal::Quit => Signal::QUIT,
+        StopSignal::Hup => Signal::HUP,
+        StopSignal::Usr1 => Signal::USR1,
+        StopSignal::Usr2 => Signal::USR2,
     }
 }

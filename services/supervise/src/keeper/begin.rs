@@ -1,0 +1,162 @@
+//! How a supervisor begins: from what is declared, what is remembered, and what still runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sanctum_kernel::inventory::Kind;
+use sanctum_kernel::service::Shared;
+use sanctum_kernel::{Failure, House, Status};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::{Agenda, BEFORE, Face, Keeper, Ours, SURVIVOR_GRACE, Wishes};
+use crate::board::Board;
+use crate::child::Cradle;
+use crate::engine::{Bond, Engine, Member, Past, Rules};
+use crate::failures::Failures;
+use crate::jobs::Jobs;
+use crate::locks::Locks;
+use crate::log::Logs;
+use crate::pids::Identity;
+use crate::process::Leaders;
+use crate::{Config, Plan, order, pids, plan};
+
+/// A plan as the engine sees it.
+pub(super) fn member(plan: &Plan, bonds: Vec<(usize, Bond)>) -> Member {
+    Member {
+        bonds,
+        kind: plan.kind,
+        grace: plan.grace,
+        start_within: plan.start_within,
+        limit: plan.schedule.as_ref().and_then(|schedule| Some(schedule.timeout?.0)),
+    }
+}
+
+impl Keeper {
+    pub(crate) fn new(
+        ours: Ours,
+        config: Config,
+        house: Arc<House>,
+        shared: Shared,
+        board: Board,
+    ) -> Result<(Self, Wishes), Failure> {
+        let plans = super::shape::declared(&ours, &config, &house)?;
+        let bonds = order::resolve(plans.iter())?;
+        let mut aside = Vec::new();
+        let locks = Locks::load(&shared.paths, &mut aside)?;
+        let failures = Failures::load(&shared.paths.state(), &mut aside)?;
+        let jobs = Jobs::load(&shared.paths, &mut aside)?;
+        if !aside.is_empty() {
+            let detail = format!("what it remembered made no sense and was put aside: {}", aside.join(", "));
+            shared.well.set_hint(
+                "memory",
+                Status::Degraded,
+                detail,
+                "what was locked before may run again; look at the files, then restart the house",
+            );
+        }
+        let past = |plan: &Plan| Past {
+            locked: locks.get(&plan.name).is_some(),
+            done: jobs.is_done(&plan.name, &plan.signature()),
+            ..failures.past(&plan.name)
+        };
+        let members =
+            plans.iter().zip(bonds).map(|(plan, bonds)| (member(plan, bonds), past(plan))).collect();
+        let seed = u64::from_le_bytes(sanctum_kernel::trace::random());
+        let engine = Engine::new(members, Rules::from(&config), seed, BEFORE);
+        let (wishes, messages) = mpsc::unbounded_channel();
+        let cradle = Cradle {
+            logs: Logs::open(&shared.paths, &config.log, &shared.clock)?,
+            paths: shared.paths.clone(),
+            environment: std::sync::Mutex::new(config.environment.clone()),
+            leaders: Leaders::default(),
+            messages: wishes.clone(),
+        };
+        let now = shared.clock.now();
+        let face = |plan: &Plan| Face::new(now, locks.get(&plan.name).cloned());
+        let keeper = Self {
+            faces: plans.iter().map(face).collect(),
+            plans: plans.into_iter().map(Arc::new).collect(),
+            ours,
+            config,
+            house,
+            shared,
+            engine,
+            locks,
+            jobs,
+            board,
+            cradle: Arc::new(cradle),
+            messages,
+            agenda: Agenda::default(),
+            work: JoinSet::new(),
+            notices: JoinSet::new(),
+            found: Vec::new(),
+            counted: false,
+            saving: false,
+            own_file: plan::this_program().ok().and_then(|file| plan::stamp(&file)),
+            own_stale: false,
+            began: Instant::now(),
+            looked: None,
+            since: now,
+            leaving: false,
+            yielding: false,
+        };
+        keeper.show();
+        Ok((keeper, wishes))
+    }
+
+    /// Looks for what an earlier supervisor left. What runs as its plan says is kept; the rest is ended first.
+    pub(super) async fn find(&mut self) -> Result<(), Failure> {
+        spare_the_disk();
+        let plans: BTreeMap<&str, &Arc<Plan>> =
+            self.plans.iter().map(|plan| (plan.name.as_str(), plan)).collect();
+        let runs_as_planned = |process: &Identity| {
+            let plan = plans.get(process.name.as_str());
+            plan.is_some_and(|plan| plan.signature() == process.plan)
+                && sanctum_kernel::process::born(process.pid).as_ref() == Some(&process.born)
+        };
+        let survivors = pids::survivors(&self.shared.paths);
+        let (mut found, mut strange): (Vec<_>, Vec<_>) = survivors.into_iter().partition(runs_as_planned);
+        // Who ran on without what it requires had nothing of it.
+        loop {
+            let bereft = |process: &Identity| {
+                let requires =
+                    plans.get(process.name.as_str()).map(|plan| plan.requires.as_slice()).unwrap_or_default();
+                requires.iter().any(|name| {
+                    let job = plans.get(name.as_str()).is_some_and(|plan| plan.kind != Kind::Continuous);
+                    !job && !found.iter().any(|found| found.name == *name)
+                })
+            };
+            let Some(at) = found.iter().position(bereft) else { break };
+            strange.push(found.swap_remove(at));
+        }
+        // What a service that is kept has itself started in a session of its own is its own affair.
+        strange.retain(|process| {
+            !process.plan.is_empty() || !found.iter().any(|found| found.name == process.name)
+        });
+        for process in &found {
+            tracing::info!(
+                service = process.name,
+                pid = process.pid,
+                "a process of an earlier supervisor is kept"
+            );
+        }
+        self.found = found;
+        match pids::end(&self.shared.paths, strange, SURVIVOR_GRACE).await.first() {
+            None => Ok(()),
+            Some(left) => Err(format!(
+                "`{}` of an earlier house still runs as process {} and cannot be ended",
+                left.name, left.pid
+            )
+            .into()),
+        }
+    }
+}
+
+/// No child dumps its memory onto the disk unless its limits say so; what it may at most is left to them.
+fn spare_the_disk() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let most = getrlimit(Resource::Core).maximum;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: most }).ok();
+}

@@ -1,0 +1,207 @@
+//! What the engine's commands mean.
+
+use std::sync::Arc;
+
+use sanctum_api::Moment;
+use sanctum_api::supervise::{Locked, Phase};
+use sanctum_kernel::{Chain, Status, Trace};
+use tokio::sync::mpsc;
+
+use super::{Keeper, Message};
+use crate::child::{Life, Order};
+use crate::engine::{Command, Event};
+use crate::failures::{self, Failures};
+use crate::plan::Check;
+use crate::probe::Seen;
+use crate::{kept, probe, tell};
+
+impl Keeper {
+    /// What an event means for the faces, before the engine decides.
+    pub(super) fn note(&mut self, event: &Event) {
+        let now = self.shared.clock.now();
+        match event {
+            Event::Ready { unit, run } if self.is_current(*unit, *run) => {
+                let starting = self.engine.unit(*unit).is_some_and(|unit| unit.phase == Phase::Starting);
+                let Some(face) = self.faces.get_mut(*unit).filter(|_| starting) else { return };
+                face.ready_ms =
+                    face.born.map(|born| u64::try_from(born.elapsed().as_millis()).unwrap_or(u64::MAX));
+                face.seen = Seen { live: true, ready: true, ..face.seen.clone() };
+                face.stop_probing();
+                if std::mem::take(&mut face.was_locked) {
+                    self.tell_back(*unit);
+                }
+            }
+            Event::Exited { unit, run, exit } if self.is_current(*unit, *run) => {
+                if let (Some(plan), false) = (self.plans.get(*unit), self.leaving) {
+                    tracing::info!(service = plan.name, %exit, "a service ended");
+                }
+                let Some(face) = self.faces.get_mut(*unit) else { return };
+                face.gone(now);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn obey(&mut self, commands: Vec<Command>) {
+        for command in commands {
+            self.one(command);
+        }
+        self.show();
+    }
+
+    fn one(&mut self, command: Command) {
+        match command {
+            Command::Spawn { unit, run } => self.spawn(unit, run),
+            Command::Terminate { unit, .. } => self.order(unit, Order::Terminate),
+            Command::Kill { unit, .. } => {
+                if let Some(plan) = self.plans.get(unit) {
+                    tracing::warn!(service = plan.name, "a service did not end in its time: it is killed");
+                }
+                self.order(unit, Order::Kill);
+            }
+            Command::After { unit, run, timer, delay } => {
+                self.agenda.add(delay, Event::Timer { unit, run, timer });
+            }
+            Command::Lock { unit, reason } => self.lock(unit, reason),
+            Command::Unlocked { unit } => self.unlock(unit),
+            Command::Finished { unit, well } => self.finished(unit, well),
+            Command::Counted { .. } => {
+                self.counted = true;
+                self.save();
+            }
+            Command::Changed { unit } => {
+                let now = self.shared.clock.now();
+                if let Some(face) = self.faces.get_mut(unit) {
+                    face.since = now;
+                }
+                // Whoever has just become ready is asked at once how it is.
+                self.ask(unit);
+            }
+        }
+    }
+
+    fn order(&self, unit: usize, order: Order) {
+        if let Some(orders) = self.faces.get(unit).and_then(|face| face.orders.as_ref()) {
+            orders.send(order).ok();
+        }
+    }
+
+    fn spawn(&mut self, unit: usize, run: u64) {
+        let now = self.shared.clock.now();
+        let (Some(plan), Some(face)) = (self.plans.get(unit), self.faces.get_mut(unit)) else { return };
+        let (orders, taken) = mpsc::unbounded_channel();
+        let tail = Arc::default();
+        face.begin(orders, Arc::clone(&tail), now);
+        let found = self.found.iter().position(|found| found.name == plan.name);
+        let found = found.map(|at| self.found.swap_remove(at));
+        let life = Life { plan: Arc::clone(plan), unit, run, tail, orders: taken, found };
+        self.work.spawn(life.live(Arc::clone(&self.cradle)));
+    }
+
+    /// The process is there: from now on it may be ready.
+    pub(super) fn born(&mut self, unit: usize, run: u64, pid: u32, file: Option<String>, ready: bool) {
+        let (Some(plan), Some(face)) = (self.plans.get(unit).cloned(), self.faces.get_mut(unit)) else {
+            return;
+        };
+        face.pid = Some(pid);
+        face.file = file;
+        face.stale = false;
+        let told = ready && plan.ready == Check::Told;
+        let messages = self.cradle.messages.clone();
+        let shared = self.shared.clone();
+        let probing = self.work.spawn(async move {
+            if !told {
+                probe::until_ready(&plan, &shared).await;
+            }
+            messages.send(Message::Event(Event::Ready { unit, run })).ok();
+        });
+        face.probing = Some(probing);
+    }
+
+    /// Asks one service for its health.
+    pub(super) fn ask(&mut self, unit: usize) {
+        let Some(state) = self.engine.unit(unit).filter(|state| state.phase == Phase::Ready) else { return };
+        let (run, Some(plan)) = (state.run, self.plans.get(unit).cloned()) else { return };
+        let (messages, shared) = (self.cradle.messages.clone(), self.shared.clone());
+        self.work.spawn(async move {
+            let seen = probe::look(&plan.health, &plan.name, &shared).await;
+            messages.send(Message::Seen { unit, run, seen }).ok();
+        });
+    }
+
+    fn lock(&mut self, unit: usize, reason: String) {
+        let (Some(plan), Some(face)) = (self.plans.get(unit).cloned(), self.faces.get_mut(unit)) else {
+            return;
+        };
+        let locked = Locked { at: self.shared.clock.now(), reason, last_lines: face.last_lines() };
+        tracing::error!(service = plan.name, reason = locked.reason, "a service is locked");
+        face.locked = Some(locked.clone());
+        face.was_locked = false;
+        let written = self.locks.lock(&plan.name, locked.clone());
+        self.written(written);
+        self.tell(&plan.name, "locked", tell::locked(&plan.name, &plan.house_name, &locked));
+    }
+
+    fn unlock(&mut self, unit: usize) {
+        let (Some(plan), Some(face)) = (self.plans.get(unit), self.faces.get_mut(unit)) else { return };
+        tracing::info!(service = plan.name, "a service is unlocked");
+        face.locked = None;
+        face.was_locked = true;
+        let written = self.locks.unlock(&plan.name);
+        if let Err(error) = &written {
+            tracing::error!(error = %Chain(error), "that a service is unlocked could not be written down");
+        }
+        self.written(written);
+    }
+
+    /// Writes down what the breakers have counted, beside everything else: nobody waits for the disk.
+    fn save(&mut self) {
+        if self.saving || !std::mem::take(&mut self.counted) {
+            return;
+        }
+        self.saving = true;
+        let now = self.now();
+        let pasts = self
+            .plans
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| self.engine.unit(*at).is_some_and(|unit| !unit.gone));
+        let failures = Failures::of(pasts.map(|(at, plan)| (plan.name.as_str(), self.engine.past(at, now))));
+        let (path, messages) = (failures::path(&self.shared.paths.state()), self.cradle.messages.clone());
+        self.work.spawn_blocking(move || {
+            let trouble = kept::save(&path, &failures).err().map(|error| Chain(&error).to_string());
+            messages.send(Message::Saved { trouble }).ok();
+        });
+    }
+
+    pub(super) fn saved(&mut self, trouble: Option<String>) {
+        self.saving = false;
+        match trouble {
+            None => self.shared.well.clear("failures"),
+            Some(trouble) => {
+                let detail = format!("what the breakers have counted could not be written: {trouble}");
+                self.shared.well.set_hint("failures", Status::Degraded, detail, "make room on the disk");
+            }
+        }
+        self.save();
+    }
+
+    fn tell_back(&mut self, unit: usize) {
+        if let Some(plan) = self.plans.get(unit).cloned() {
+            self.tell(&plan.name, "back", tell::back(&plan.name, &plan.house_name));
+        }
+    }
+
+    pub(super) fn tell(&mut self, name: &str, what: &str, notice: sanctum_api::notify::Notice) {
+        let trace = Trace::start();
+        let detail = format!("{name}: {}", notice.title);
+        let (at, service) = (self.shared.clock.now(), "supervise".to_owned());
+        self.board.remember(Moment { at, service, what: what.to_owned(), detail, trace_id: trace.id() });
+        let hub = self.plans.iter().position(|plan| plan.name == "notify");
+        // A hub that nobody supervises here may still be there.
+        let hub_is_up =
+            hub.is_none_or(|hub| self.engine.unit(hub).is_some_and(|hub| hub.phase == Phase::Ready));
+        let shared = self.shared.clone();
+        self.notices.spawn(async move { trace.scope(sanctum_http::tell(&shared, notice, hub_is_up)).await });
+    }
+}
