@@ -5,7 +5,7 @@ pub mod engine;
 mod heal;
 mod sentinel;
 mod service;
-mod sweep;
+pub mod sweep;
 
 pub use config::{Blindness, Cadence, Config, Confirm, Healed};
 pub use service::{SPEC, Watch};
