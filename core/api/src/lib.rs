@@ -1,6 +1,7 @@
 //! What crosses between services: types, and a typed client for each. No input or output happens here; a client
 //! speaks through a [`Transport`] that `http` implements.
 
+pub mod deadman;
 pub mod firewall;
 pub mod notify;
 pub mod problem;

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod discipline;
 pub mod exit;
 pub mod files;
+pub mod heart;
 pub mod house;
 pub mod inventory;
 pub mod kinds;

@@ -28,6 +28,8 @@ pub struct Spec {
     pub reads_house: bool,
     /// Whether it reads the declarations of foreign services, `[service.NAME]`, so that a change of them rebuilds it.
     pub reads_services: bool,
+    /// Whether it has a [heart](crate::heart) that the watch outside of the house must hear of.
+    pub beats: bool,
     /// How much the house suffers while it is down.
     pub tier: Tier,
     /// Whether its unit belongs to the machine or to a logged-in user.
@@ -52,6 +54,7 @@ impl Spec {
         calls: &[],
         reads_house: true,
         reads_services: false,
+        beats: false,
         tier: Tier::Ordinary,
         domain: Domain::System,
         grace: Duration::from_secs(10),

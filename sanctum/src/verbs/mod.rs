@@ -69,6 +69,8 @@ verbs! {
     logs => Logs,
     /// Let a service start again that its breaker has locked
     unlock => Unlock,
+    /// The switch that watches the supervisor: its state, a drill, on and off
+    deadman => Deadman,
     /// Unit files for launchd or systemd
     units => Units,
     /// Completions for your shell

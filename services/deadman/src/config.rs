@@ -17,12 +17,21 @@ pub struct Config {
     pub start_within: Period,
     /// After so many failures in a row it is left alone until somebody says `sanctum up` (safe mode).
     pub give_up_after: u32,
+    /// In safe mode a person is told again so often, until the switch is disarmed or the supervisor is back.
+    pub remind_every: Period,
+    /// A machine that has just started has so long to bring up its supervisor by its own means.
+    pub boot_grace: Period,
     /// Where a person is told: the URL of an ntfy topic, or of anything that takes a plain text by POST.
     pub url: Option<String>,
     /// What that asks for as `Authorization: Bearer`.
     pub token: Option<SecretRef>,
     /// A program that tells: it gets the title and the text as its last two arguments, such as `["wall"]`.
     pub command: Vec<String>,
+    /// How often these ways are tried, silently; a drill that fails or was missed is told by all others.
+    pub drill_every: Period,
+    /// The door of another switch, such as `http://10.0.0.2:2190`: of another machine of this house, or of a friend's. Each
+    /// watches the other; for this its `[listen] deadman` must reach beyond loopback.
+    pub peer: Option<String>,
 }
 
 impl Default for Config {
@@ -31,9 +40,13 @@ impl Default for Config {
             patience: Period(Duration::from_mins(1)),
             start_within: Period(Duration::from_secs(20)),
             give_up_after: 3,
+            remind_every: Period::mins(30),
+            boot_grace: Period::mins(3),
             url: None,
             token: None,
             command: Vec::new(),
+            drill_every: Period::hours(7 * 24),
+            peer: None,
         }
     }
 }
@@ -49,10 +62,18 @@ impl Config {
         if self.give_up_after == 0 {
             complaints.push(Complaint::new(&["give-up-after"], "it would never try").hint("at least 1"));
         }
-        let url = self.url.as_deref().unwrap_or("https://");
-        if !url.starts_with("https://") && !url.starts_with("http://") {
-            let message = format!("`{url}` is no URL that can be posted to");
-            complaints.push(Complaint::new(&["url"], message).hint("it begins with https:// or http://"));
+        for (key, period) in [("remind-every", self.remind_every), ("drill-every", self.drill_every)] {
+            if period.0 < Duration::from_secs(1) {
+                let message = format!("`{period}` would never leave anybody in peace");
+                complaints.push(Complaint::new(&[key], message).hint("30m and 7d are usual"));
+            }
+        }
+        for (key, url) in [("url", &self.url), ("peer", &self.peer)] {
+            let url = url.as_deref().unwrap_or("https://");
+            if !url.starts_with("https://") && !url.starts_with("http://") {
+                let message = format!("`{url}` is no URL");
+                complaints.push(Complaint::new(&[key], message).hint("it begins with https:// or http://"));
+            }
         }
         complaints
     }

@@ -1,10 +1,12 @@
-//! A watch outside the house hears from the hub for as long as it is well, hears of its trouble, and notices its silence.
+//! A watch outside the house hears from the hub for as long as it is well and every heart of the house beats, hears of
+//! trouble, and notices silence. The call is earned: a part that froze is not masked by a hub that is cheerful.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use sanctum_http::{Outbound, OutboundError, Outgoing};
+use sanctum_kernel::heart::Hearts;
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::{Failure, Status, Stop};
 use sanctum_store::params;
@@ -59,10 +61,13 @@ impl Watcher {
     pub(crate) async fn run(self, hub: Arc<Hub>, stop: Stop) -> Result<(), Failure> {
         let mut next = hub.now();
         let mut told = None;
+        let (mut hearts, began) = (Hearts::default(), tokio::time::Instant::now());
         loop {
             let now = hub.now();
-            if now >= next || told != Some(trouble(&hub).is_some()) {
-                let trouble = match trouble(&hub) {
+            // At every look and not only before a call: whoever fell silent did so at one of them.
+            let found = trouble(&hub, hearts.look(&hub.shared.paths, began.elapsed()));
+            if now >= next || told != Some(found.is_some()) {
+                let trouble = match found {
                     Some(trouble) => Some(trouble),
                     None => stop.or(prove(&hub)).await.flatten(),
                 };
@@ -106,11 +111,12 @@ fn fail(url: &str) -> String {
     format!("{}/fail{query}", path.trim_end_matches('/'))
 }
 
-/// What is not well, in words.
-fn trouble(hub: &Hub) -> Option<String> {
+/// What is not well here, and what does not beat, in words.
+fn trouble(hub: &Hub, late: Vec<String>) -> Option<String> {
     let (_, parts) = hub.shared.well.look();
     let bad = parts.iter().filter(|(part, condition)| **part != PART && condition.status != Status::Well);
-    let lines: Vec<String> = bad.map(|(part, condition)| format!("{part}: {}", condition.detail)).collect();
+    let mut lines: Vec<String> = bad.map(|(part, condition)| format!("{part}: {}", condition.detail)).collect();
+    lines.extend(late);
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 

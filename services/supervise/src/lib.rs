@@ -1,6 +1,5 @@
 //! Castellan: starts the house in the order of its needs, keeps it up, and ends it.
 
-mod beat;
 mod board;
 mod child;
 mod config;
@@ -56,6 +55,7 @@ pub const SPEC: Spec = Spec {
     // A new device must not restart every process.
     reads_house: false,
     reads_services: true,
+    beats: true,
     tier: Tier::Critical,
     // Longer than the longest chain of services that each take their whole grace to end.
     grace: Duration::from_mins(1),
@@ -122,9 +122,10 @@ impl Supervise {
 
     fn keeping(mut cx: Context<Config>, ours: Ours) -> Result<Self, Failure> {
         let listener = cx.listener("http")?;
-        let Context { config, house, shared, latch, spec, .. } = cx;
+        let Context { config, house, shared, latch, spec, catalogue, .. } = cx;
         let board = Board::new(Feed::new(&shared.clock));
-        let (keeper, wishes) = Keeper::new(ours, config, house, shared.clone(), board.clone())?;
+        let (mut keeper, wishes) = Keeper::new(ours, config, house, shared.clone(), board.clone())?;
+        keeper.answer_for(catalogue);
         let connections = stop::channel();
         let surface = Arc::new(Surface { board, wishes, stop: connections.1.clone() });
         let app = surface::routes(spec, &shared, surface);

@@ -101,6 +101,7 @@ impl Keeper {
             since: now,
             leaving: false,
             yielding: false,
+            beating: Vec::new(),
         };
         keeper.show();
         Ok((keeper, wishes))

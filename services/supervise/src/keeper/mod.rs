@@ -4,6 +4,7 @@ mod agenda;
 mod begin;
 mod face;
 mod obey;
+mod pulse;
 mod revise;
 mod schedule;
 mod shape;
@@ -20,7 +21,6 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::beat::Beat;
 use crate::board::Board;
 use crate::child::Cradle;
 use crate::engine::{Engine, Event};
@@ -31,6 +31,7 @@ use crate::probe::Seen;
 use crate::{Config, Plan, pids, process};
 use agenda::Agenda;
 use face::Face;
+use pulse::Pulse;
 
 /// How long a survivor of an earlier house may take to end.
 const SURVIVOR_GRACE: Duration = Duration::from_secs(10);
@@ -134,6 +135,8 @@ pub(crate) struct Keeper {
     since: Timestamp,
     leaving: bool,
     yielding: bool,
+    /// Services of the catalogue that have hearts of their own.
+    beating: Vec<&'static str>,
 }
 
 impl Keeper {
@@ -141,7 +144,7 @@ impl Keeper {
     pub(crate) async fn run(mut self, stop: Stop) -> Result<Over, Failure> {
         process::adopt_orphans();
         self.find().await?;
-        let mut heart = Beat::begin(&self.shared.paths);
+        let mut heart = Pulse::begin(&self.shared.paths);
         let mut deaths = signal(SignalKind::child())?;
         let mut rounds = revise::rounds(&self.config);
         let mut revisions = self.shared.revised.follow();
@@ -164,13 +167,15 @@ impl Keeper {
                 Some(_) = self.notices.join_next(), if !self.notices.is_empty() => {}
                 (config, house) = revisions.next_in_house::<Config>() => rounds = self.revise(&config, house),
                 _ = rounds.tick(), if !self.leaving => self.round(),
-                () = heart.due() => heart.beat(),
+                // Here and nowhere else: a loop that hangs must not look alive.
+                () = heart.due() => heart.beat(self.answers_for()),
             }
         }
         if self.yielding {
             self.cradle.logs.flush(Duration::from_secs(1)).await;
             return Ok(Over::Yielded);
         }
+        heart.end();
         // What was kept but never came to its turn, because what it needs did not.
         pids::end(&self.shared.paths, std::mem::take(&mut self.found), SURVIVOR_GRACE).await;
         self.jobs.forget_done();

@@ -1,17 +1,14 @@
 //! Bringing the supervisor back: what hangs is killed, another one is started, and only its heartbeat proves it.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
-use sanctum_kernel::process::born;
+use sanctum_kernel::heart::{self, Beat, Sight};
 use sanctum_kernel::{Paths, files};
-use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::watch::Seen;
+use crate::watch::Look;
 
 /// Between two looks while something is expected within seconds.
 const LOOK: Duration = Duration::from_millis(50);
@@ -38,13 +35,6 @@ pub(crate) struct Revived {
     pub(crate) pid: u32,
 }
 
-/// Who beats, as it wrote it.
-#[derive(Debug, Deserialize)]
-struct Beating {
-    pid: u32,
-    born: Option<String>,
-}
-
 /// The supervisor, seen from outside: a file, a process, a command to start it.
 #[derive(Debug)]
 pub(crate) struct Keeper {
@@ -59,27 +49,33 @@ impl Keeper {
     }
 
     /// The heartbeat as it is now; also buries a supervisor that was started from here and has ended.
-    pub(crate) fn beat(&mut self) -> Option<Seen> {
+    pub(crate) fn look(&mut self) -> Look {
         if let Some(child) = &mut self.child
             && !matches!(child.try_wait(), Ok(None))
         {
             self.child = None;
         }
-        let path = self.paths.run().join("supervise.beat");
-        let stat = fs::metadata(&path).ok()?;
-        let beating: Beating = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-        Some(Seen { pid: beating.pid, mark: (stat.mtime(), stat.mtime_nsec()) })
+        match heart::look(&self.paths, "supervise") {
+            Sight::Nothing | Sight::Garbled => Look::Nothing,
+            Sight::Over => Look::Over,
+            Sight::Beats { mark, .. } => Look::Beat(mark),
+        }
     }
 
     /// The one that beats, if its process still runs.
     fn living(&self) -> Option<u32> {
-        let text = fs::read(self.paths.run().join("supervise.beat")).ok()?;
-        let beating: Beating = serde_json::from_slice(&text).ok()?;
-        (born(beating.pid).is_some() && born(beating.pid) == beating.born).then_some(beating.pid)
+        match heart::look(&self.paths, "supervise") {
+            Sight::Beats { beat, .. } if Beat::lives(&beat) => Some(beat.pid),
+            _ => None,
+        }
     }
 
-    /// Ends what hangs and starts another; its heartbeat within `patience` is the proof.
-    pub(crate) async fn revive(&mut self, patience: Duration) -> Result<Revived, ActError> {
+    /// Ends what hangs and starts another; its heartbeat within `patience` is the proof. `tick` is called meanwhile.
+    pub(crate) async fn revive(
+        &mut self,
+        patience: Duration,
+        mut tick: impl FnMut(),
+    ) -> Result<Revived, ActError> {
         let was = match self.living() {
             None => "was gone",
             Some(pid) => {
@@ -87,15 +83,21 @@ impl Keeper {
                 "hung"
             }
         };
-        let before = self.beat();
+        // One that was started from here and never came to its first beat.
+        if let Some(mut child) = self.child.take() {
+            child.kill().ok();
+            child.try_wait().ok();
+        }
+        let before = self.look();
         self.child = Some(self.start().map_err(ActError::Start)?);
         let began = Instant::now();
         while began.elapsed() < patience {
-            if let Some(seen) = self.beat()
-                && Some(&seen) != before.as_ref()
-                && self.living() == Some(seen.pid)
+            tick();
+            if let Look::Beat(mark) = self.look()
+                && Look::Beat(mark.clone()) != before
+                && self.living() == Some(mark.pid)
             {
-                return Ok(Revived { was, pid: seen.pid });
+                return Ok(Revived { was, pid: mark.pid });
             }
             if let Some(child) = &mut self.child
                 && let Ok(Some(status)) = child.try_wait()
@@ -125,7 +127,9 @@ impl Keeper {
     }
 
     fn start(&self) -> std::io::Result<Child> {
-        let log = files::append(&self.paths.logs().join("supervise.log")).map_err(std::io::Error::other)?;
+        // A disk that has no room for a log has room for a supervisor.
+        let log = files::append(&self.paths.logs().join("supervise.log"))
+            .map_or_else(|_| Stdio::null(), Into::into);
         Command::new(this_program()?)
             .arg("--home")
             .arg(self.paths.home())
