@@ -6,7 +6,9 @@ use std::process::{Command, Output, Stdio};
 /// A home with a binary to run in it.
 #[derive(Debug)]
 pub(crate) struct Program {
-    home: tempfile::TempDir,
+    home: std::path::PathBuf,
+    /// Gone with this, unless the home is somebody else's.
+    _own: Option<tempfile::TempDir>,
 }
 
 /// What came of a run.
@@ -19,21 +21,33 @@ pub(crate) struct Ran {
 
 impl Program {
     pub(crate) fn new() -> Self {
-        Self { home: tempfile::tempdir().unwrap() }
+        let own = tempfile::tempdir().unwrap();
+        Self { home: own.path().to_owned(), _own: Some(own) }
     }
 
     /// A home with a configuration on free ports and a simulated router.
     pub(crate) fn with_house() -> Self {
         let program = Self::new();
-        program.write(&format!(
-            "{}\n[house]\ntimezone = \"Europe/Paris\"\n\n[firewall]\nbackend = \"simulated\"\n",
-            listen()
-        ));
+        program.furnish("");
         program
     }
 
+    /// The same in a place that is there already, with more in its file.
+    pub(crate) fn at(place: &Path, more: &str) -> Self {
+        let program = Self { home: place.to_owned(), _own: None };
+        program.furnish(more);
+        program
+    }
+
+    fn furnish(&self, more: &str) {
+        self.write(&format!(
+            "{}\n[house]\ntimezone = \"Europe/Paris\"\n\n[firewall]\nbackend = \"simulated\"\n{more}",
+            listen()
+        ));
+    }
+
     pub(crate) fn home(&self) -> &Path {
-        self.home.path()
+        &self.home
     }
 
     pub(crate) fn write(&self, config: &str) {

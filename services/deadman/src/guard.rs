@@ -27,6 +27,8 @@ const HUB: Duration = Duration::from_secs(3);
 const WITHIN: Duration = Duration::from_secs(30);
 /// What nobody took is offered again so often.
 const OFFER: Duration = Duration::from_secs(30);
+/// The other switch is not asked more often.
+const LEAST: Duration = Duration::from_millis(500);
 /// The parts of the board.
 const KEEPER: &str = "supervisor";
 const WAYS: &str = "ways";
@@ -70,7 +72,7 @@ impl Guard {
         }
         let peer = config.peer.clone().map(|url| {
             let sight = Sight::new(config.patience.0, book.state.peer_lost);
-            let seen = look_at(&shared, url.clone(), config.look_every().max(Duration::from_millis(500)));
+            let seen = look_at(&shared, url.clone(), &config);
             (url, sight, seen)
         });
         let keeper = Keeper::new(&shared.paths);
@@ -343,12 +345,13 @@ fn grace(whole: Duration) -> Duration {
 }
 
 /// Asks the other switch all the time, beside everything else.
-fn look_at(shared: &Shared, url: String, every: Duration) -> mpsc::Receiver<Result<(), String>> {
+fn look_at(shared: &Shared, url: String, config: &Config) -> mpsc::Receiver<Result<(), String>> {
     let (say, seen) = mpsc::channel(1);
+    let (every, timeout) = (config.look_every().max(LEAST), peer::timeout(config.patience.0));
     shared.tasks.spawn("peer", sanctum_kernel::OnError::Log, |stop| async move {
         let outbound = Outbound::default();
         loop {
-            let Some(answer) = stop.or(peer::ask(&outbound, &url)).await else { return Ok(()) };
+            let Some(answer) = stop.or(peer::ask(&outbound, &url, timeout)).await else { return Ok(()) };
             if say.send(answer).await.is_err() || stop.or(tokio::time::sleep(every)).await.is_none() {
                 return Ok(());
             }

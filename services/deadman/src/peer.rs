@@ -6,8 +6,13 @@ use std::time::Duration;
 use sanctum_api::Health;
 use sanctum_http::{Outbound, Outgoing};
 
-/// One that takes longer to answer is not to be seen.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// One that takes longer to answer is not to be seen; with little patience, even sooner.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// How long one question may take: several fit into the patience.
+pub(crate) fn timeout(patience: Duration) -> Duration {
+    LONGEST.min(patience / 4)
+}
 
 /// What there is to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +64,9 @@ impl Sight {
 }
 
 /// Asks the other how it is; what is wrong, in words. That it is unwell is its own house's business: it answers.
-pub(crate) async fn ask(outbound: &Outbound, peer: &str) -> Result<(), String> {
+pub(crate) async fn ask(outbound: &Outbound, peer: &str, timeout: Duration) -> Result<(), String> {
     let url = format!("{}/health", peer.trim_end_matches('/'));
-    let outgoing = Outgoing { method: "GET", url, headers: Vec::new(), body: Vec::new(), timeout: TIMEOUT };
+    let outgoing = Outgoing { method: "GET", url, headers: Vec::new(), body: Vec::new(), timeout };
     let answer = outbound.send(outgoing).await.map_err(|error| error.to_string())?;
     match serde_json::from_slice::<Health>(&answer.body) {
         Ok(health) if health.service == "deadman" => Ok(()),

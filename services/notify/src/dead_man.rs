@@ -115,7 +115,8 @@ fn fail(url: &str) -> String {
 fn trouble(hub: &Hub, late: Vec<String>) -> Option<String> {
     let (_, parts) = hub.shared.well.look();
     let bad = parts.iter().filter(|(part, condition)| **part != PART && condition.status != Status::Well);
-    let mut lines: Vec<String> = bad.map(|(part, condition)| format!("{part}: {}", condition.detail)).collect();
+    let mut lines: Vec<String> =
+        bad.map(|(part, condition)| format!("{part}: {}", condition.detail)).collect();
     lines.extend(late);
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
