@@ -62,13 +62,24 @@ impl Heart {
     ///
     /// # Errors
     /// The file can neither be made nor written over.
-    pub fn begin(paths: &Paths, name: &str, within: Duration, keeps: Vec<String>) -> io::Result<Self> {
+    pub fn begin(paths: &Paths, name: &str, within: Duration) -> io::Result<Self> {
         let pid = std::process::id();
+        let born = born(pid);
+        // A program that replaces itself goes on counting.
+        let last = match look(paths, name) {
+            Sight::Beats { beat, .. } if beat.pid == pid && beat.born == born => beat.sequence,
+            _ => 0,
+        };
         let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
-        let beat = Beat { pid, born: born(pid), sequence: 1, within_ms, over: false, keeps };
+        let beat = Beat { pid, born, sequence: last + 1, within_ms, over: false, keeps: Vec::new() };
         let path = path(paths, name);
         let file = beat.place(&path)?;
         Ok(Self { file, path, beat })
+    }
+
+    /// From the next beat on it answers for these as well.
+    pub fn keep(&mut self, keeps: Vec<String>) {
+        self.beat.keeps = keeps;
     }
 
     /// One more. A disk that takes nothing at all is no reason to look dead: then only the file's time moves.
@@ -273,13 +284,20 @@ mod tests {
         let paths = Paths::new(home.path());
         paths.prepare().unwrap();
         assert_eq!(look(&paths, "x"), Sight::Nothing);
-        let mut heart = Heart::begin(&paths, "x", at(2), vec!["y".to_owned()]).unwrap();
+        let mut heart = Heart::begin(&paths, "x", at(2)).unwrap();
+        heart.keep(vec!["y".to_owned()]);
+        heart.beat();
         let Sight::Beats { beat, mark } = look(&paths, "x") else { panic!("no beat") };
         assert!(beat.lives() && beat.keeps == ["y"]);
         heart.beat();
         let Sight::Beats { mark: next, .. } = look(&paths, "x") else { panic!("no beat") };
         assert_eq!(next.sequence, mark.sequence + 1);
         assert_eq!(std::fs::metadata(path(&paths, "x")).unwrap().len(), u64::try_from(ROOM).unwrap());
+        // A program that replaced itself goes on counting.
+        drop(heart);
+        let heart = Heart::begin(&paths, "x", at(2)).unwrap();
+        let Sight::Beats { mark: more, .. } = look(&paths, "x") else { panic!("no beat") };
+        assert_eq!(more.sequence, next.sequence + 1);
         heart.end();
         assert_eq!(look(&paths, "x"), Sight::Over);
     }

@@ -66,7 +66,7 @@ impl Guard {
             blind: config.look_every() * 3 + Duration::from_secs(1),
         };
         let watch = Watch::new(rules, book.state.armed, book.state.failures, grace(config.boot_grace.0));
-        let heart = Heart::begin(&shared.paths, "deadman", WITHIN, Vec::new());
+        let heart = Heart::begin(&shared.paths, "deadman", WITHIN);
         if let Err(error) = &heart {
             tracing::warn!(error = %Chain(error), "there is no heartbeat: nobody outside can see that the switch works");
         }

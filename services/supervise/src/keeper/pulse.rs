@@ -59,13 +59,19 @@ impl Pulse {
 impl Keeper {
     /// Of those it keeps, the ones that have hearts must beat as long as its own does.
     pub(crate) fn answer_for(&mut self, catalogue: &Catalogue) {
-        self.beating = catalogue.iter().map(|entry| entry.spec).filter(|spec| spec.beats).map(|spec| spec.name).collect();
+        self.beating = catalogue
+            .iter()
+            .map(|entry| entry.spec)
+            .filter(|spec| spec.beats)
+            .map(|spec| spec.name)
+            .collect();
     }
 
     /// Those of them that nobody has stopped.
     pub(super) fn answers_for(&self) -> Vec<String> {
         let runs = |at: usize| self.engine.unit(at).is_some_and(|unit| unit.phase != Phase::Stopped);
-        let plans = self.plans.iter().enumerate().filter(|(at, _)| runs(*at)).map(|(_, plan)| plan.name.as_str());
+        let plans =
+            self.plans.iter().enumerate().filter(|(at, _)| runs(*at)).map(|(_, plan)| plan.name.as_str());
         plans.filter(|name| self.beating.contains(name)).map(str::to_owned).collect()
     }
 }
