@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sanctum_kernel::inventory::Kind;
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::{Failure, House, Status};
+use sanctum_probe::Prober;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -76,6 +77,7 @@ impl Keeper {
         let now = shared.clock.now();
         let face = |plan: &Plan| Face::new(now, locks.get(&plan.name).cloned());
         let keeper = Self {
+            prober: Prober::new(&shared),
             faces: plans.iter().map(face).collect(),
             plans: plans.into_iter().map(Arc::new).collect(),
             ours,

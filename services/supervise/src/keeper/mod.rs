@@ -16,6 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::{Failure, House, Stop};
+use sanctum_probe::Prober;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -116,6 +117,7 @@ pub(crate) struct Keeper {
     jobs: Jobs,
     board: Board,
     cradle: Arc<Cradle>,
+    prober: Prober,
     messages: mpsc::UnboundedReceiver<Message>,
     agenda: Agenda,
     /// Processes and questions; notices go on after the last process has ended.

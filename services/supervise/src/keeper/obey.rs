@@ -108,10 +108,10 @@ impl Keeper {
         face.stale = false;
         let told = ready && plan.ready == Check::Told;
         let messages = self.cradle.messages.clone();
-        let shared = self.shared.clone();
+        let prober = self.prober.clone();
         let probing = self.work.spawn(async move {
             if !told {
-                probe::until_ready(&plan, &shared).await;
+                probe::until_ready(&plan, &prober).await;
             }
             messages.send(Message::Event(Event::Ready { unit, run })).ok();
         });
@@ -122,9 +122,9 @@ impl Keeper {
     pub(super) fn ask(&mut self, unit: usize) {
         let Some(state) = self.engine.unit(unit).filter(|state| state.phase == Phase::Ready) else { return };
         let (run, Some(plan)) = (state.run, self.plans.get(unit).cloned()) else { return };
-        let (messages, shared) = (self.cradle.messages.clone(), self.shared.clone());
+        let (messages, prober) = (self.cradle.messages.clone(), self.prober.clone());
         self.work.spawn(async move {
-            let seen = probe::look(&plan.health, &plan.name, &shared).await;
+            let seen = probe::look(&plan.health, &plan.name, &prober).await;
             messages.send(Message::Seen { unit, run, seen }).ok();
         });
     }

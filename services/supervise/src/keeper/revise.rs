@@ -60,10 +60,10 @@ impl Keeper {
                 continue;
             };
             let (run, plan, messages) = (state.run, Arc::clone(plan), self.cradle.messages.clone());
-            let shared = self.shared.clone();
+            let prober = self.prober.clone();
             questions.spawn(async move {
                 let asked =
-                    tokio::time::timeout(AT_MOST, probe::look(&plan.health, &plan.name, &shared)).await;
+                    tokio::time::timeout(AT_MOST, probe::look(&plan.health, &plan.name, &prober)).await;
                 let seen = asked.unwrap_or_else(|_| Seen::silent("it did not answer within a second"));
                 messages.send(Message::Seen { unit, run, seen }).ok();
             });

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sanctum_api::Health;
 use sanctum_kernel::Status;
-use sanctum_kernel::service::Shared;
+use sanctum_probe::Prober;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -47,24 +47,24 @@ impl Seen {
 }
 
 /// Returns once the plan's check says yes.
-pub(crate) async fn until_ready(plan: &Plan, shared: &Shared) {
+pub(crate) async fn until_ready(plan: &Plan, prober: &Prober) {
     if plan.ready == Check::Told {
         return std::future::pending().await;
     }
     let begun = Instant::now();
     // Who says itself when it is ready is asked only to be on the safe side.
     let least = if plan.notify { PATIENT } else { declared::least(&plan.ready) };
-    while !look(&plan.ready, &plan.name, shared).await.ready {
+    while !look(&plan.ready, &plan.name, prober).await.ready {
         let wait = (begun.elapsed() / 20).clamp(EAGER, PATIENT).max(least);
         tokio::time::sleep(wait).await;
     }
 }
 
 /// Asks once.
-pub(crate) async fn look(check: &Check, name: &str, shared: &Shared) -> Seen {
+pub(crate) async fn look(check: &Check, name: &str, prober: &Prober) -> Seen {
     match check {
         Check::Process | Check::Told => Seen { well: Some(Status::Well), ..Seen::process() },
-        Check::Declared(check) => declared::look(check, name, shared).await,
+        Check::Declared(check) => declared::look(check, prober).await,
         Check::Http { addr, path, expect } => match get(*addr, path).await {
             Ok((200, body)) if body.contains(expect) => Seen { well: Some(Status::Well), ..Seen::process() },
             Ok((200, _)) => {

@@ -125,6 +125,34 @@ pub(crate) fn client(house: &House) -> Client {
     Client::new(house.transport("supervise"))
 }
 
+/// A section `[service.NAME]` for the child with these sins; `more` are further lines of it.
+pub(crate) fn declared(name: &str, sins: &[&str], more: &str) -> String {
+    let me = [env!("CARGO_BIN_EXE_misbehave")].into_iter().chain(sins.iter().copied());
+    let words: Vec<String> = me.map(|word| format!("{word:?}")).collect();
+    format!("[service.{name}]\nrun.command = [{}]\n{more}\n", words.join(", "))
+}
+
+/// The same for a script of the shell.
+pub(crate) fn script(name: &str, script: &str, more: &str) -> String {
+    format!("[service.{name}]\nrun.command = [\"/bin/sh\", \"-c\", '''{script}''']\n{more}\n")
+}
+
+/// A house of what the file declares.
+pub(crate) async fn of(services: &[String]) -> House {
+    new(Vec::new()).config(&file(services)).start().await
+}
+
+pub(crate) fn file(services: &[String]) -> String {
+    format!("{QUICK}\n{}", services.concat())
+}
+
+/// Where a line of the supervisor's own stands in a log: when it was written.
+pub(crate) fn stamps(paths: &Paths, name: &str, what: &str) -> Vec<String> {
+    let log = log(paths, name);
+    let lines = log.lines().filter(|line| line.contains(what));
+    lines.filter_map(|line| Some(line.split_once(' ')?.0.to_owned())).collect()
+}
+
 /// The state of a service once it is as wanted.
 pub(crate) async fn when(
     house: &House,

@@ -28,6 +28,8 @@ struct Sins {
     listen: Option<String>,
     ready_after: u64,
     never_ready: bool,
+    /// Says that it is ready, after this many milliseconds (sd_notify(3)).
+    notify: Option<u64>,
     /// Says this when it begins.
     say: Option<String>,
 }
@@ -49,6 +51,7 @@ impl Sins {
                 "--listen" => sins.listen = Some(value()),
                 "--ready-after" => sins.ready_after = value().parse().unwrap_or(0),
                 "--never-ready" => sins.never_ready = true,
+                "--notify" => sins.notify = value().parse().ok(),
                 "--say" => sins.say = Some(value()),
                 _ => {}
             }
@@ -77,6 +80,12 @@ async fn live(sins: Sins) -> ExitCode {
     }
     if let Some(addr) = sins.listen.clone() {
         std::thread::spawn(move || answer(&addr, Duration::from_millis(sins.ready_after), sins.never_ready));
+    }
+    if let Some(after) = sins.notify {
+        std::thread::spawn(move || {
+            std::thread::park_timeout(Duration::from_millis(after));
+            sanctum_kernel::announce("STATUS=warm\nREADY=1");
+        });
     }
     for line in 0..sins.flood {
         writeln!(out, "line {line} of a flood that nobody asked for").ok();
