@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 mod cli;
+mod known;
 mod paint;
 mod run;
 mod trouble;

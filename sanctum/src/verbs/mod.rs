@@ -67,6 +67,16 @@ verbs! {
     demo => Demo,
     /// What services wrote
     logs => Logs,
+    /// Start services that were stopped, or jobs now
+    start => Start,
+    /// Stop services until somebody starts them again
+    stop => Stop,
+    /// Stop services and start them again
+    restart => Restart,
+    /// Start again what runs from an older file
+    reload => Reload,
+    /// In which order the house starts
+    plan => Plan,
     /// Let a service start again that its breaker has locked
     unlock => Unlock,
     /// The switch that watches the supervisor: its state, a drill, on and off

@@ -53,7 +53,7 @@ pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
     if url {
         return link(cli);
     }
-    let names = names.iter().map(|word| super::run::service(word)).collect::<Result<Vec<_>, _>>()?;
+    let names = names.iter().map(|word| cli.service(word)).collect::<Result<Vec<_>, _>>()?;
     let mut house = House { up: false, supervisor: holder(&cli.paths), trouble: None, services: Vec::new(), unsupervised: Vec::new() };
     if house.supervisor.is_some() {
         let asked = cli.transport("supervise").and_then(|way| cli.call(async move { Client::new(way).services().await }));
@@ -65,7 +65,7 @@ pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
     if house.supervisor.is_none() {
         house.unsupervised = answering(cli);
     }
-    house.services.retain(|state| names.is_empty() || names.contains(&state.name.as_str()));
+    house.services.retain(|state| names.is_empty() || names.contains(&state.name));
     let well = house.up && house.services.iter().all(is_well);
     let wall = cli.wall();
     cli.show(&house, |out, paint| draw(out, paint, &house, &wall))?;
@@ -83,7 +83,7 @@ fn link(cli: &Cli) -> Outcome {
 
 /// A service that someone stopped on purpose is not unwell.
 fn is_well(state: &ServiceState) -> bool {
-    state.is_fine() && (state.phase == Phase::Stopped || state.well.is_none_or(|well| well == Status::Well))
+    state.is_fine() && (state.phase != Phase::Ready || state.well.is_none_or(|well| well == Status::Well))
 }
 
 fn draw(out: &mut dyn Write, paint: Paint, house: &House, wall: &Wall) -> io::Result<()> {
@@ -114,6 +114,20 @@ fn draw(out: &mut dyn Write, paint: Paint, house: &House, wall: &Wall) -> io::Re
             locked.last_lines.iter().rev().take(5).rev().try_for_each(|line| writeln!(out, "    {}", paint.dim(line)))?;
             writeln!(out, "    {}", paint.cyan(format!("sanctum unlock {}", state.name)))?;
         }
+    }
+    let jobs = house.services.iter().filter_map(|state| Some((state, state.next_run?)));
+    let mut jobs: Vec<_> = jobs.collect();
+    jobs.sort_by_key(|(_, next)| *next);
+    for (state, next) in jobs {
+        let last = match &state.last_run {
+            Some(last) if last.well => format!("; ran well {}", wall.at(last.began)),
+            Some(last) => format!("; failed {}: {}", wall.at(last.began), last.exit),
+            None => String::new(),
+        };
+        writeln!(out, "{}", paint.dim(format!("{} runs {}{last}", state.name, wall.at(next))))?;
+    }
+    for state in house.services.iter().filter(|state| state.stale) {
+        writeln!(out, "{} {} runs from an older file: {}", paint.yellow("→"), paint.bold(&state.name), paint.cyan("sanctum reload"))?;
     }
     let (all, well) = (house.services.len(), house.services.iter().filter(|state| is_well(state)).count());
     let are = if all == 1 { "is" } else { "are" };
@@ -147,10 +161,16 @@ fn colour(column: usize, cell: &str, state: &ServiceState, paint: Paint) -> Stri
     match (column, cell.trim_end()) {
         (0, _) => paint.bold(cell),
         (2..=5, "yes" | "well" | "ready") => paint.green(cell),
-        (2..=5, "no" | "unwell" | "locked") if state.phase != Phase::Stopped => paint.red(cell),
+        (2..=5, "done" | "running" | "scheduled") => paint.green(cell),
+        (2..=5, "no" | "unwell" | "locked" | "failed") if !rests(state) => paint.red(cell),
         (2..=5, "degraded" | "backing off" | "starting" | "waiting") => paint.yellow(cell),
         _ => cell.to_owned(),
     }
+}
+
+/// Nothing runs of it, as it should be.
+const fn rests(state: &ServiceState) -> bool {
+    matches!(state.phase, Phase::Stopped | Phase::Done | Phase::Scheduled | Phase::Running)
 }
 
 /// How long something has been so, roughly: `12 s`, `3 min`, `5 h`, `2 d`.

@@ -10,7 +10,7 @@ use crate::verbs::deadman::answer;
 /// Start a service again that its breaker has locked.
 ///
 /// A service that failed five times within ten minutes, or whose configuration is wrong, is not started again by
-/// itself, also not after a reboot. Look at `sanctum logs NAME` first.
+/// itself, also not after a reboot. Look at `sanctum logs NAME` first. It gets one try: if that fails it is locked again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sanctum unlock notify\n  sanctum unlock force-flow     the same, by its house name\n  sanctum unlock supervise      the dead-man's switch has given up: it tries again\n\nExit code 1 if it is not locked.")]
 pub(crate) struct Args {
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
     let Args { name } = args;
-    let name = super::run::service(&name)?;
+    let name = cli.service(&name)?;
     // Nobody locks the supervisor but the switch, in its safe mode.
     if name == "supervise" {
         let way = cli.transport("deadman")?;
@@ -29,9 +29,10 @@ pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
         return answer(cli, &state);
     }
     let way = cli.transport("supervise")?;
-    let state = cli.call(async move { Client::new(way).act(name, "unlock").await })?;
+    let wanted = name.clone();
+    let state = cli.call(async move { Client::new(way).act(&wanted, "unlock").await })?;
     cli.show(&state, |out, paint| {
-        writeln!(out, "{} {} is unlocked and {}. `sanctum status {name}` tells how it does.", paint.green("●"), paint.bold(name), state.phase.word())
+        writeln!(out, "{} {} is unlocked and {}. `sanctum status {name}` tells how it does.", paint.green("●"), paint.bold(&name), state.phase.word())
     })?;
     Ok(exit::OK)
 }

@@ -126,7 +126,7 @@ async fn settle(cli: &Cli, begun: Instant, mut child: Option<&mut Child>, mut te
             Ok(way) => Client::new(way).services().await.unwrap_or_default(),
             Err(_) => Vec::new(),
         };
-        for state in states.iter().filter(|state| matches!(state.phase, Phase::Ready | Phase::Locked)) {
+        for state in states.iter().filter(|state| matches!(state.phase, Phase::Ready | Phase::Locked | Phase::Done | Phase::Failed)) {
             if !told.contains(&state.name) {
                 told.push(state.name.clone());
                 tell(state);
@@ -152,14 +152,19 @@ fn is_settled(states: &[ServiceState]) -> bool {
         let before = blocked.len();
         for state in states.iter().filter(|state| !blocked.contains(&state.name.as_str())).collect::<Vec<_>>() {
             let held = state.phase == Phase::Waiting && state.needs.iter().any(|need| blocked.contains(&need.as_str()));
-            if held || matches!(state.phase, Phase::Locked | Phase::Stopped) {
+            if held || matches!(state.phase, Phase::Locked | Phase::Stopped | Phase::Failed) {
                 blocked.push(&state.name);
             }
         }
         if blocked.len() == before {
-            return states.iter().all(|state| state.phase == Phase::Ready || blocked.contains(&state.name.as_str()));
+            return states.iter().all(|state| stands(state) || blocked.contains(&state.name.as_str()));
         }
     }
+}
+
+/// It does what it is there for; jobs do when they wait for their time, too.
+const fn stands(state: &ServiceState) -> bool {
+    matches!(state.phase, Phase::Ready | Phase::Running | Phase::Done | Phase::Scheduled)
 }
 
 /// Shows every change until the house ends.
@@ -182,8 +187,9 @@ async fn follow(cli: &Cli, mut before: Vec<ServiceState>, paint: Paint) {
 /// One service on one line.
 fn line(state: &ServiceState, paint: Paint) -> String {
     let mark = match state.phase {
-        Phase::Ready => paint.green("●"),
-        Phase::Locked => paint.red("●"),
+        Phase::Ready | Phase::Running | Phase::Done => paint.green("●"),
+        Phase::Locked | Phase::Failed => paint.red("●"),
+        Phase::Scheduled => paint.dim("◷"),
         Phase::Stopped | Phase::Stopping => paint.dim("○"),
         _ => paint.yellow("◌"),
     };
@@ -199,14 +205,14 @@ fn line(state: &ServiceState, paint: Paint) -> String {
 
 fn summary(cli: &Cli, states: &[ServiceState], begun: Instant, paint: Paint) -> String {
     let mut lines = Vec::new();
-    let ready = states.iter().filter(|state| state.phase == Phase::Ready).count();
+    let ready = states.iter().filter(|state| stands(state)).count();
     let seconds = begun.elapsed().as_secs_f32();
     if ready == states.len() && !states.is_empty() {
         lines.push(format!("{} {ready} services are ready, {seconds:.2} s after you asked.", paint.green("The house is up:")));
     } else {
         lines.push(format!("{} {ready} of {} services are ready.", paint.yellow("The house is not all up:"), states.len()));
     }
-    for state in states.iter().filter(|state| state.phase != Phase::Ready) {
+    for state in states.iter().filter(|state| !stands(state)) {
         lines.push(line(state, paint));
         if state.phase == Phase::Locked {
             let way = format!("sanctum logs {0}  says why; sanctum unlock {0}  starts it again", state.name);

@@ -9,7 +9,7 @@ use crate::paint::Paint;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Line {
     pub(super) at: String,
-    pub(super) service: &'static str,
+    pub(super) service: String,
     pub(super) text: String,
 }
 
@@ -18,12 +18,12 @@ const HIDDEN: &[&str] = &["timestamp", "level", "message", "span", "spans", "tar
 
 impl Line {
     /// The supervisor stamps what it captures; its own log begins each line with JSON that holds the time.
-    pub(super) fn read(service: &'static str, line: &str) -> Self {
+    pub(super) fn read(service: &str, line: &str) -> Self {
         let (at, text) = match line.split_once(' ') {
             Some((at, text)) if at.parse::<jiff::Timestamp>().is_ok() => (at.to_owned(), text.to_owned()),
             _ => (time_of(line).unwrap_or_default(), line.to_owned()),
         };
-        Self { at, service, text }
+        Self { at, service: service.to_owned(), text }
     }
 
     /// For people: local time, level, message, fields.

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use sanctum_kernel::{Failure, exit};
 
-use crate::CATALOGUE;
 use crate::cli::{Cli, Outcome};
 use crate::paint::Paint;
 use line::Line;
@@ -41,11 +40,11 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
     let Args { names, follow: go_on, lines: count, raw } = args;
     let names = if names.is_empty() {
-        CATALOGUE.iter().map(|entry| entry.spec.name).collect()
+        cli.logged()
     } else {
-        names.iter().map(|word| super::run::service(word)).collect::<Result<Vec<_>, _>>()?
+        names.iter().map(|word| cli.service(word)).collect::<Result<Vec<_>, _>>()?
     };
-    let mut tails: Vec<Tail> = names.iter().map(|&name| Tail::new(name, cli.paths.logs().join(format!("{name}.log")))).collect();
+    let mut tails: Vec<Tail> = names.iter().map(|name| Tail::new(name, cli.paths.logs().join(format!("{name}.log")))).collect();
     let printer = Printer { json: cli.json, raw, named: tails.len() > 1, paint: Paint::stdout() };
     let mut lines: Vec<Line> = tails.iter_mut().flat_map(|tail| tail.last(count)).collect();
     lines.sort_by(|one, other| one.at.cmp(&other.at));

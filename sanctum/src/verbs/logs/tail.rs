@@ -13,7 +13,7 @@ const END: u64 = 1024 * 1024;
 /// One followed file.
 #[derive(Debug)]
 pub(super) struct Tail {
-    service: &'static str,
+    service: String,
     path: PathBuf,
     open: Option<Open>,
     partial: String,
@@ -26,8 +26,8 @@ struct Open {
 }
 
 impl Tail {
-    pub(super) const fn new(service: &'static str, path: PathBuf) -> Self {
-        Self { service, path, open: None, partial: String::new() }
+    pub(super) fn new(service: &str, path: PathBuf) -> Self {
+        Self { service: service.to_owned(), path, open: None, partial: String::new() }
     }
 
     /// The last lines; the file before is looked at where this one is too young.
@@ -47,7 +47,7 @@ impl Tail {
             lines = older;
         }
         let first = lines.len().saturating_sub(count);
-        lines.iter().skip(first).map(|line| Line::read(self.service, line)).collect()
+        lines.iter().skip(first).map(|line| Line::read(&self.service, line)).collect()
     }
 
     /// What came since the last look.
@@ -73,7 +73,7 @@ impl Tail {
         let Some(end) = self.partial.rfind('\n') else { return Vec::new() };
         let rest = self.partial.split_off(end + 1);
         let whole = std::mem::replace(&mut self.partial, rest);
-        whole.lines().map(|line| Line::read(self.service, line)).collect()
+        whole.lines().map(|line| Line::read(&self.service, line)).collect()
     }
 }
 

@@ -25,14 +25,19 @@ pub(super) fn unit(spec: &Spec, place: &Place<'_>) -> String {
         // It has a breaker of its own; systemd's would keep it down without a word.
         "StartLimitIntervalSec=0\n".to_owned(),
         "[Service]".to_owned(),
-        "Type=exec".to_owned(),
+        format!("Type={}", if keeps_all { "notify" } else { "exec" }),
         format!("ExecStart={binary} {}", words(spec).join(" ")),
         format!("Environment={}", quote(&format!("SANCTUM_HOME={home}"))),
         format!("WorkingDirectory={}", escape(&home)),
         format!("Restart={}", if keeps_all { "always" } else { "on-failure" }),
+    ]);
+    // Its one loop says that it turns; a process that hangs is killed and started again, and finds its children.
+    lines.extend(keeps_all.then(|| "NotifyAccess=main\nWatchdogSec=30".to_owned()));
+    lines.extend([
         "RestartSec=1".to_owned(),
         format!("RestartPreventExitStatus={} {} {}", exit::USAGE, exit::NO_INPUT, exit::CONFIG),
-        "KillMode=mixed".to_owned(),
+        // Its children outlive it: the next one keeps them.
+        format!("KillMode={}", if keeps_all { "process" } else { "mixed" }),
         format!("TimeoutStopSec={}", spec.grace.as_secs() + MARGIN),
         "UMask=0077\n".to_owned(),
         format!("ReadWritePaths={}", quote(&home)),
@@ -73,12 +78,12 @@ const OTHERS: &[&str] = &[
 ];
 
 /// `%` begins a specifier everywhere in a unit file.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('%', "%%")
 }
 
 /// One word, whatever is in it.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     let escaped = escape(text).replace('\\', "\\\\").replace('"', "\\\"").replace('$', "$$");
     if escaped.contains(char::is_whitespace) { format!("\"{escaped}\"") } else { escaped }
 }
