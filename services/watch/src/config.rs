@@ -24,6 +24,8 @@ pub struct Config {
     pub blindness: Blindness,
     /// What people hear of a trouble that was healed before anybody was asked.
     pub healed: Healed,
+    /// What may be done about a trouble without asking.
+    pub heal: crate::heal::Config,
     /// Where a notification leads; the dashboard if absent.
     pub url: Option<String>,
     /// How long incidents and the log of transitions are kept.
@@ -39,6 +41,7 @@ impl Default for Config {
             start_within: Period::mins(1),
             blindness: Blindness::default(),
             healed: Healed::default(),
+            heal: crate::heal::Config::default(),
             url: None,
             keep: Period::hours(24 * 365),
         }

@@ -2,7 +2,7 @@
 
 mod config;
 pub mod engine;
-mod heal;
+pub mod heal;
 mod sentinel;
 mod service;
 pub mod sweep;
