@@ -267,6 +267,27 @@ pub struct Entry {
     pub detail: String,
 }
 
+/// A line of the log of transitions, which is only ever appended to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Transition {
+    pub id: i64,
+    #[schemars(schema_with = "time::instant")]
+    pub at: Timestamp,
+    pub service: String,
+    pub from: State,
+    pub to: State,
+    /// What was seen, for people.
+    pub why: String,
+}
+
+/// `GET /incidents/{id}/post-mortem`: a page to be written on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PostMortem {
+    pub incident: i64,
+    /// Markdown.
+    pub text: String,
+}
+
 /// `GET /why/{service}`: from the symptom to the root, with the evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Why {
@@ -419,6 +440,21 @@ impl Client {
     /// With its timeline.
     pub async fn incident(&self, id: i64) -> Result<Incident, CallError> {
         transport::get(&*self.0, format!("/incidents/{id}")).await
+    }
+
+    pub async fn post_mortem(&self, id: i64) -> Result<PostMortem, CallError> {
+        transport::get(&*self.0, format!("/incidents/{id}/post-mortem")).await
+    }
+
+    /// Somebody did something about it: the ladder of what may be tried begins anew.
+    pub async fn again(&self, id: i64) -> Result<Incident, CallError> {
+        transport::act(&*self.0, Method::Post, format!("/incidents/{id}/again"), &()).await
+    }
+
+    /// Every turn of every service, the oldest first; of one service, if it is named.
+    pub async fn transitions(&self, days: u32, service: Option<&str>) -> Result<Vec<Transition>, CallError> {
+        let of = service.map(|service| format!("&service={}", escape(service))).unwrap_or_default();
+        transport::get(&*self.0, format!("/transitions?days={days}{of}")).await
     }
 
     pub async fn why(&self, service: &str) -> Result<Why, CallError> {

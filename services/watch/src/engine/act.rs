@@ -13,7 +13,7 @@ use super::{Acted, Action, Command, Engine, Instant, Turn};
 /// So many that are over are kept for whoever asks.
 const KEPT: usize = 64;
 /// A step that was only rehearsed or refused is followed by the next after this.
-const SOON: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_millis(200);
 
 impl Engine {
     /// Every open incident, requirements first.
