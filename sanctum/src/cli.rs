@@ -47,6 +47,12 @@ pub(crate) fn home(given: Option<PathBuf>) -> PathBuf {
 pub(crate) struct Wall(TimeZone);
 
 impl Wall {
+    /// A clock of another zone than the house's.
+    #[cfg(test)]
+    pub(crate) const fn in_zone(zone: TimeZone) -> Self {
+        Self(zone)
+    }
+
     /// `Sat 21:30` within six days of now, `2026-11-21 21:30` beyond.
     pub(crate) fn at(&self, at: Timestamp) -> String {
         let near = at.duration_since(Clock::system().now()).unsigned_abs() < Duration::from_hours(6 * 24);

@@ -7,6 +7,7 @@ mod paint;
 mod run;
 mod trouble;
 mod verbs;
+mod watching;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

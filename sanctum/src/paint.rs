@@ -12,6 +12,12 @@ pub(crate) struct Paint {
 }
 
 impl Paint {
+    /// No colours, wherever it goes.
+    #[cfg(test)]
+    pub(crate) const fn plain() -> Self {
+        Self { on: false }
+    }
+
     pub(crate) fn stdout() -> Self {
         Self { on: std::io::stdout().is_terminal() && wanted() }
     }

@@ -482,6 +482,11 @@ impl Client {
         transport::act(&*self.0, Method::Put, "/attention", request).await
     }
 
+    /// Nothing needs to be heeded any more.
+    pub async fn relax(&self) -> Result<(), CallError> {
+        transport::act(&*self.0, Method::Delete, "/attention", &()).await
+    }
+
     pub async fn recipes(&self) -> Result<Vec<Recipe>, CallError> {
         transport::get(&*self.0, "/recipes").await
     }

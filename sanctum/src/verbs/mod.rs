@@ -39,6 +39,24 @@ verbs! {
     run => Run,
     /// How the house is
     status => Status,
+    /// Why a service is as it is: from the symptom to the root
+    why => Why,
+    /// Troubles, open and over, with what was tried
+    incidents => Incidents,
+    /// Leave a service alone for a while: it is looked at, and nothing is done or said
+    hold => Hold,
+    /// Ask every check of a service now
+    check => Check,
+    /// What healing may do, did, and can undo
+    heal => Heal,
+    /// How tense the house is
+    posture => Posture,
+    /// Tell the house what to heed: recording, asleep
+    attention => Attention,
+    /// The small looks at what surrounds the services
+    sentinels => Sentinels,
+    /// Everything the house depends on: what is wrong with the declarations, and the drawing
+    catalogue => Catalogue,
     /// The port register
     ports => Ports,
     /// Check, explain or show the configuration

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sanctum_api::{CallError, firewall, notify, proxy, screen, supervise};
+use sanctum_api::{CallError, firewall, notify, proxy, screen, supervise, watch};
 use sanctum_http::{Outbound, Outgoing, connect};
 use sanctum_kernel::{Chain, Peers};
 
@@ -17,6 +17,7 @@ pub(crate) struct Calls {
     pub(crate) screen: Result<screen::Client, String>,
     pub(crate) supervise: Result<supervise::Client, String>,
     pub(crate) proxy: Result<proxy::Client, String>,
+    pub(crate) watch: Result<watch::Client, String>,
     outbound: Outbound,
     patience: Duration,
 }
@@ -30,6 +31,7 @@ impl Calls {
             screen: to("screen").map(screen::Client::new),
             supervise: to("supervise").map(supervise::Client::new),
             proxy: to("proxy").map(proxy::Client::new),
+            watch: to("watch").map(watch::Client::new),
             outbound: Outbound::default(),
             patience,
         }

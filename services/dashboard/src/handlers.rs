@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::access::{self, Actor, Visitor};
 use crate::app::App;
-use crate::{Overview, Story, gather, live, money, pages, story};
+use crate::{Asked, Overview, Story, body as watched, gather, live, money, pages, story};
 
 pub(crate) async fn page(State(app): State<App>, _: Visitor) -> Response {
     let overview = gather::overview(&app).await;
@@ -40,6 +40,26 @@ pub(crate) async fn models(State(app): State<App>, _: Visitor) -> Response {
 pub(crate) async fn models_events(State(app): State<App>, _: Visitor) -> Response {
     let stop = app.shared.tasks.stop();
     sanctum_http::events(money::follow(app), stop)
+}
+
+pub(crate) async fn body(State(app): State<App>, _: Visitor) -> Response {
+    let body = watched::gather(&app).await;
+    pages::html(pages::body::page(&pages::Cx::new(&app.house, app.shared.clock.now()), &body)).into_response()
+}
+
+pub(crate) async fn body_events(State(app): State<App>, _: Visitor) -> Response {
+    let stop = app.shared.tasks.stop();
+    sanctum_http::events(watched::follow(app), stop)
+}
+
+pub(crate) async fn incident_page(State(app): State<App>, _: Visitor, Path(id): Path<i64>) -> Response {
+    let (incident, written) = watched::incident(&app, id).await;
+    let cx = pages::Cx::new(&app.house, app.shared.clock.now());
+    let status = match incident {
+        Asked::Known(_) => StatusCode::OK,
+        Asked::Unknown(_) => StatusCode::BAD_GATEWAY,
+    };
+    (status, pages::html(pages::body::incident::page(&cx, id, &incident, &written))).into_response()
 }
 
 #[derive(Debug, Deserialize)]

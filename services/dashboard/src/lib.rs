@@ -3,6 +3,7 @@
 mod access;
 mod app;
 mod asked;
+mod body;
 mod calls;
 mod config;
 mod gather;

@@ -53,6 +53,7 @@ impl Service for Dashboard {
             Call { to: "screen", right: Right::Act },
             Call { to: "supervise", right: Right::Act },
             Call { to: "proxy", right: Right::Read },
+            Call { to: "watch", right: Right::Read },
         ],
         tier: Tier::Important,
         ..Spec::DEFAULT
@@ -133,6 +134,18 @@ fn routes(app: &App) -> Router {
         .on(
             open(Op::get("/models/events", "The page of the models, anew as it changes").stream()),
             handlers::models_events,
+        )
+        .on(
+            open(Op::get("/body", "What stands on what, how each part is, and the root of a trouble")),
+            handlers::body,
+        )
+        .on(
+            open(Op::get("/body/events", "The page of the body, anew as it changes").stream()),
+            handlers::body_events,
+        )
+        .on(
+            open(Op::get("/incidents/{id}", "One trouble, minute by minute, as a page")),
+            handlers::incident_page,
         )
         .on(open(Op::get("/story/{trace}", "The story behind a trace id, as a page")), handlers::story_page)
         .on(

@@ -36,6 +36,8 @@ pub struct Config {
     pub url: Option<String>,
     /// How long incidents and the log of transitions are kept.
     pub keep: Period,
+    /// The sentinels: small looks at what surrounds the services. Only a red one pages.
+    pub sentinel: crate::sentinel::Config,
 }
 
 impl Default for Config {
@@ -52,6 +54,7 @@ impl Default for Config {
             heal: crate::heal::Config::default(),
             url: None,
             keep: Period::hours(24 * 365),
+            sentinel: crate::sentinel::Config::default(),
         }
     }
 }
@@ -253,7 +256,7 @@ impl Config {
     }
 
     pub(crate) fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
+        let mut complaints = self.sentinel.complaints();
         let mut least = |path: &[&str], period: Period, least: Period| {
             if period < least {
                 complaints.push(Complaint::new(path, format!("`{period}` is too short: at least `{least}`")));

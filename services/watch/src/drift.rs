@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sanctum_api::supervise::{Phase, ServiceState};
-use sanctum_kernel::inventory::{Kind, Plane};
-use sanctum_kernel::{Inventory, Item};
+use sanctum_kernel::Inventory;
+use sanctum_kernel::inventory::{Item, Kind, Plane};
 
 use crate::sentinel::{Listener, holder, listeners};
 
@@ -17,7 +17,8 @@ pub fn look(inventory: &Inventory, services: Option<&[ServiceState]>) -> Option<
 /// declared and does not run.
 fn compare(inventory: &Inventory, services: Option<&[ServiceState]>, all: &[Listener]) -> Vec<String> {
     let open: BTreeSet<u16> = all.iter().map(|listener| listener.port).collect();
-    let states: BTreeMap<&str, &ServiceState> = services.unwrap_or_default().iter().map(|state| (state.name.as_str(), state)).collect();
+    let states: BTreeMap<&str, &ServiceState> =
+        services.unwrap_or_default().iter().map(|state| (state.name.as_str(), state)).collect();
     let mut drift = Vec::new();
     let here = inventory.0.iter().filter(|item| item.plane == Plane::Host && item.kind == Kind::Continuous);
     for item in here {
@@ -31,7 +32,13 @@ fn compare(inventory: &Inventory, services: Option<&[ServiceState]>, all: &[List
     drift
 }
 
-fn of_item(item: &Item, state: Option<&ServiceState>, asked: bool, open: &BTreeSet<u16>, all: &[Listener]) -> Option<String> {
+fn of_item(
+    item: &Item,
+    state: Option<&ServiceState>,
+    asked: bool,
+    open: &BTreeSet<u16>,
+    all: &[Listener],
+) -> Option<String> {
     let name = &item.name;
     if item.supervised && asked && state.is_none() {
         return Some(format!("missing: `{name}` is declared and the supervisor does not know it"));
@@ -47,7 +54,9 @@ fn of_item(item: &Item, state: Option<&ServiceState>, asked: bool, open: &BTreeS
             let who = who.map(|who| format!(", it is {who}")).unwrap_or_default();
             Some(format!("orphan: `{name}` does not run and something listens on its port {port}{who}"))
         }
-        None if !item.supervised && !listening => Some(format!("missing: nothing listens on port {port} of `{name}`")),
+        None if !item.supervised && !listening => {
+            Some(format!("missing: nothing listens on port {port} of `{name}`"))
+        }
         _ => None,
     }
 }
@@ -61,7 +70,8 @@ mod tests {
         serde_json::from_value(serde_json::json!({
             "name": name, "house_name": name, "phase": phase, "live": true, "ready": true, "pid": pid,
             "since": "2026-11-22T00:00:00Z", "restarts": 0, "summary": "", "needs": []
-        })).unwrap()
+        }))
+        .unwrap()
     }
 
     #[test]
@@ -72,7 +82,14 @@ mod tests {
         let free = spare.local_addr().unwrap().port();
         drop(spare);
         let alone = |name: &str, port| Item { supervised: false, ..item(name, port) };
-        let inventory = Inventory(vec![item("well", taken), item("squatted", taken), item("ghost", free), item("unknown", 1), alone("there", taken), alone("gone", free)]);
+        let inventory = Inventory(vec![
+            item("well", taken),
+            item("squatted", taken),
+            item("ghost", free),
+            item("unknown", 1),
+            alone("there", taken),
+            alone("gone", free),
+        ]);
         let services = [
             state("well", Phase::Ready, Some(1)),
             state("squatted", Phase::Stopped, None),
@@ -82,8 +99,16 @@ mod tests {
         let said = look(&inventory, Some(&services)).unwrap();
         let own = std::process::id();
         assert_eq!(said.len(), 5, "{said:?}");
-        assert!(said[0].starts_with(&format!("orphan: `squatted` does not run and something listens on its port {taken}, it is ")) && said[0].contains(&own.to_string()), "{said:?}");
-        assert_eq!(said[1], format!("ghost: `ghost` is said to be ready and nothing listens on its port {free}"));
+        assert!(
+            said[0].starts_with(&format!(
+                "orphan: `squatted` does not run and something listens on its port {taken}, it is "
+            )) && said[0].contains(&own.to_string()),
+            "{said:?}"
+        );
+        assert_eq!(
+            said[1],
+            format!("ghost: `ghost` is said to be ready and nothing listens on its port {free}")
+        );
         assert_eq!(said[2], "missing: `unknown` is declared and the supervisor does not know it");
         assert_eq!(said[3], format!("missing: nothing listens on port {free} of `gone`"));
         assert_eq!(said[4], "orphan: `old` runs and is not declared");

@@ -1,8 +1,10 @@
 //! The Living Force: looks at every service, finds the root of a trouble, heals what it may, and asks a person for the rest.
 
+pub mod anomaly;
 mod api;
 mod brain;
 mod config;
+pub mod drift;
 pub mod engine;
 mod gauges;
 pub mod heal;
@@ -13,7 +15,7 @@ mod notices;
 mod post_mortem;
 mod pulse;
 mod senses;
-mod sentinel;
+pub mod sentinel;
 mod service;
 mod shell;
 mod store;

@@ -3,6 +3,7 @@
 mod asked;
 pub mod check;
 pub mod declared;
+pub mod layout;
 pub mod lint;
 mod rules;
 
@@ -100,6 +101,16 @@ impl Inventory {
             heal: declared.heal.clone(),
         });
         Self(ours.chain(foreign).collect())
+    }
+
+    /// As [`layout::Layout`] wants them: what each stands on, and whether it must.
+    pub fn spots(&self) -> Vec<layout::Spot> {
+        let spot = |item: &Item| {
+            let must = item.requires.iter().map(|name| (name.clone(), true));
+            let may = item.wants.iter().chain(&item.after).map(|name| (name.clone(), false));
+            layout::Spot { name: item.name.clone(), on: must.chain(may).collect() }
+        };
+        self.0.iter().map(spot).collect()
     }
 
     pub fn get(&self, name: &str) -> Option<&Item> {

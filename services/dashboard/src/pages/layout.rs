@@ -15,7 +15,8 @@ pub(crate) struct Frame<'a> {
 }
 
 /// The pages that have a place of their own: the script's name, the path, the word.
-const PAGES: [(&str, &str, &str); 2] = [("home", "/", "House"), ("models", "/models", "Models")];
+const PAGES: [(&str, &str, &str); 3] =
+    [("home", "/", "House"), ("body", "/body", "Body"), ("models", "/models", "Models")];
 
 pub(crate) fn page(frame: &Frame<'_>, main: &Markup) -> Markup {
     let version = version();

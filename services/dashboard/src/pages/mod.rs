@@ -2,6 +2,7 @@
 
 pub(crate) mod assets;
 pub(crate) mod banners;
+pub(crate) mod body;
 pub(crate) mod devices;
 pub(crate) mod door;
 pub(crate) mod home;

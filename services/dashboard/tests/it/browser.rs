@@ -109,7 +109,7 @@ async fn everything_can_be_done_by_keyboard() {
     let browser = visit(&night, Screen::DESKTOP).await;
     // Tab goes the way the page reads, and each stop shows where it is.
     let mut stops = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..9 {
         browser.press("\u{e004}").await;
         let stop = browser
             .eval("(document.activeElement.id || document.activeElement.className) + ' ' + getComputedStyle(document.activeElement).outlineStyle")
@@ -120,6 +120,7 @@ async fn everything_can_be_done_by_keyboard() {
         "skip solid",
         "brand solid",
         "to-home solid",
+        "to-body solid",
         "to-models solid",
         "banner-7-story solid",
         "banner-7-ack solid",

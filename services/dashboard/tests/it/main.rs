@@ -4,6 +4,7 @@
 
 mod access;
 mod banners;
+mod body;
 mod browser;
 mod house;
 mod models;

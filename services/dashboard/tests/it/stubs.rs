@@ -23,6 +23,7 @@ pub(crate) static CATALOGUE: Catalogue = const {
                 Entry::of::<Screen>(),
                 Entry::of::<Supervise>(),
                 Entry::of::<Proxy>(),
+                Entry::of::<Watch>(),
                 Entry::of::<sanctum_dashboard::Dashboard>(),
             ]
         },
@@ -171,3 +172,15 @@ stub!(
     [Op::get("/services", "Services"), Op::post("/services/{name}/{verb}", "Act"),]
 );
 stub!(Proxy, "proxy", "Sanctum Proxy", 4040, "/events", [Op::get("/stats", "Stats")]);
+stub!(
+    Watch,
+    "watch",
+    "Living Force",
+    2187,
+    "/events",
+    [
+        Op::get("/body", "Body"),
+        Op::get("/incidents/{id}", "Incident"),
+        Op::get("/incidents/{id}/post-mortem", "Post-mortem"),
+    ]
+);

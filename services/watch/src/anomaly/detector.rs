@@ -87,6 +87,12 @@ struct Picture {
     found: u32,
     missed: u32,
     said: Option<String>,
+    /// When it was said first, hours.
+    said_at: Option<f64>,
+    /// Growth an hour, as the last whole hour showed it.
+    daily: Option<f64>,
+    /// A whole hour has come since.
+    stale: bool,
 }
 
 /// All series of the house.
@@ -123,7 +129,12 @@ impl Detector {
         self.pictures.retain(|(name, measure), picture| {
             let gone = name == service && measure.is_of_process();
             if gone && picture.said.is_some() {
-                over.push(Anomaly { service: name.clone(), measure: *measure, text: String::new(), over: true });
+                over.push(Anomaly {
+                    service: name.clone(),
+                    measure: *measure,
+                    text: String::new(),
+                    over: true,
+                });
             }
             !gone
         });
@@ -164,6 +175,7 @@ impl Picture {
                 }
                 self.hour.clear();
                 self.hour_from = Some(from);
+                self.stale = true;
             }
             self.hour.push(middle);
         }
@@ -176,11 +188,20 @@ impl Picture {
         median(&mut last).unwrap_or_default()
     }
 
-    fn leak(&self, measure: Measure, limit: f64) -> Option<String> {
+    fn leak(&mut self, measure: Measure, limit: f64) -> Option<String> {
         let now = self.last();
-        let rate = self.fast(now, limit).or_else(|| self.slow(now, limit))?;
+        if std::mem::replace(&mut self.stale, false) {
+            self.daily = self.slow(now, limit);
+        }
+        let rate = self.fast(now, limit).or(self.daily)?;
         let left = ((limit - now) / rate).max(0.0);
-        Some(format!("{} grows by {}: its limit of {} is reached in {}", measure.word(), amount(measure, rate, "/h"), amount(measure, limit, ""), hours(left)))
+        Some(format!(
+            "{} grows by {}: its limit of {} is reached in {}",
+            measure.word(),
+            amount(measure, rate, "/h"),
+            amount(measure, limit, ""),
+            hours(left)
+        ))
     }
 
     /// What bites before a day's worth of history could tell.
@@ -189,33 +210,49 @@ impl Picture {
             return None;
         }
         let points: Vec<(f64, f64)> = self.fine.iter().copied().collect();
-        let ramp = fit::ramp(&points, false)?;
         let length = points.last()?.0 - points.first()?.0;
+        let day_seen = self.hours.len() >= 26;
+        let horizon = if day_seen { HORIZON / 4.0 } else { SOON };
+        // Where it has been before without harm, it may be again.
+        let older = self.hours.iter().rev().skip(3).map(|(_, value)| *value).fold(0.0, f64::max);
+        let fresh = !day_seen || now > older + 0.02 * limit;
+        if !fresh || !might(&points, now, limit, horizon) {
+            return None;
+        }
+        let ramp = fit::ramp(&points, false)?;
+        let grown = ramp.rate * length;
+        if now + ramp.rate * horizon < limit || grown < 6.0 * ramp.noise || grown < 0.005 * limit {
+            return None;
+        }
         // Both halves must grow: whatever has jumped, or has stopped growing, does not.
         let (early, late) = points.split_at(points.len() / 2);
         let half = |half: &[(f64, f64)]| super::robust::slope(half).unwrap_or_default();
         let steady = half(early) > 0.4 * ramp.rate && half(late) > 0.6 * ramp.rate;
-        let clear = ramp.rate * length > 6.0 * ramp.noise && ramp.rate * length > 0.005 * limit && ramp.against_step < CLEARLY;
-        let day_seen = self.hours.len() >= 26;
-        // Where it has been before without harm, it may be again.
-        let older = self.hours.iter().rev().skip(3).map(|(_, value)| *value).fold(0.0, f64::max);
-        let fresh = !day_seen || now > older + 0.02 * limit;
-        let horizon = if day_seen { HORIZON / 4.0 } else { SOON };
-        (steady && clear && fresh && now + ramp.rate * horizon >= limit).then_some(ramp.rate)
+        (steady && fit::against_step(&points, false, &ramp)? < CLEARLY).then_some(ramp.rate)
     }
 
     /// What grows from day to day.
     fn slow(&self, now: f64, limit: f64) -> Option<f64> {
-        SLOW.iter().filter(|length| self.hours.len() >= **length || (**length == SLOW[0] && self.hours.len() >= 26)).find_map(|length| {
-            let points: Vec<(f64, f64)> = self.hours.iter().skip(self.hours.len().saturating_sub(*length)).copied().collect();
-            let ramp = fit::ramp(&points, true)?;
-            let span = points.last()?.0 - points.first()?.0;
-            let (early, late) = points.split_at(points.len() / 2);
-            let middle = |half: &[(f64, f64)]| median(&mut half.iter().map(|(_, value)| *value).collect::<Vec<_>>()).unwrap_or_default();
-            let clear = ramp.rate * span > 5.0 * ramp.noise && ramp.rate * span > 0.01 * limit && ramp.against_step < CLEARLY;
-            let grown = middle(late) - middle(early) > 0.2 * ramp.rate * span;
-            (clear && grown && now + ramp.rate * HORIZON >= limit).then_some(ramp.rate)
-        })
+        SLOW.iter()
+            .filter(|length| self.hours.len() >= **length || (**length == SLOW[0] && self.hours.len() >= 26))
+            .find_map(|length| {
+                let points: Vec<(f64, f64)> =
+                    self.hours.iter().skip(self.hours.len().saturating_sub(*length)).copied().collect();
+                if !might(&points, now, limit, HORIZON) {
+                    return None;
+                }
+                let ramp = fit::ramp(&points, true)?;
+                let grown = ramp.rate * (points.last()?.0 - points.first()?.0);
+                if now + ramp.rate * HORIZON < limit || grown < 5.0 * ramp.noise || grown < 0.01 * limit {
+                    return None;
+                }
+                let (early, late) = points.split_at(points.len() / 2);
+                let middle = |half: &[(f64, f64)]| {
+                    median(&mut half.iter().map(|(_, value)| *value).collect::<Vec<_>>()).unwrap_or_default()
+                };
+                let risen = middle(late) - middle(early) > 0.2 * grown;
+                (risen && fit::against_step(&points, true, &ramp)? < CLEARLY).then_some(ramp.rate)
+            })
     }
 
     /// Far above what it was in the last week, for a quarter of an hour.
@@ -223,11 +260,16 @@ impl Picture {
         if self.hours.len() < 6 {
             return None;
         }
-        let known: Vec<f64> = self.hours.iter().map(|(_, value)| *value).collect();
+        // What is slow now is not what it is compared with, for a day: then it is how things are.
+        let now_at = self.fine.back().map_or(0.0, |(at, _)| *at);
+        let before = self.said_at.filter(|at| now_at - at < 24.0).map_or(f64::INFINITY, |at| at - 0.5);
+        let known: Vec<f64> =
+            self.hours.iter().filter(|(at, _)| *at < before).map(|(_, value)| *value).collect();
         let (middle, spread) = (median(&mut known.clone()).unwrap_or_default(), spread(&known));
         let worst = known.iter().copied().fold(0.0, f64::max);
         let now = self.last();
-        let far = now > middle + 8.0 * spread && now > 2.5 * middle && now > 1.5 * worst && now > middle + 20.0;
+        let far =
+            now > middle + 8.0 * spread && now > 2.5 * middle && now > 1.5 * worst && now > middle + 20.0;
         far.then(|| format!("answers take {now:.0} ms, {middle:.0} ms is usual"))
     }
 
@@ -241,11 +283,18 @@ impl Picture {
 
     /// Found twice in a row begins it, missed for an hour ends it; what is only a little different is no news.
     fn news(&mut self, series: &Series, found: Option<String>) -> Option<Anomaly> {
-        let say = |text: String, over| Some(Anomaly { service: series.service.clone(), measure: series.measure, text, over });
+        let say = |text: String, over| {
+            Some(Anomaly { service: series.service.clone(), measure: series.measure, text, over })
+        };
         let Some(text) = found else {
             self.found = 0;
             self.missed += 1;
-            return if self.missed >= 12 { self.said.take().and_then(|_| say(String::new(), true)) } else { None };
+            return if self.missed >= 12 {
+                self.said_at = None;
+                self.said.take().and_then(|_| say(String::new(), true))
+            } else {
+                None
+            };
         };
         self.found += 1;
         self.missed = 0;
@@ -255,15 +304,33 @@ impl Picture {
         if !(first || clearer) {
             return None;
         }
+        self.said_at = self.said_at.or_else(|| self.fine.back().map(|(at, _)| *at));
         self.said = Some(text.clone());
         say(text, false)
     }
 }
 
+/// Whether a closer look is worth its while: the later half is higher, and generously carried on that reaches the limit.
+fn might(points: &[(f64, f64)], now: f64, limit: f64, horizon: f64) -> bool {
+    let (early, late) = points.split_at(points.len() / 2);
+    let middle = |half: &[(f64, f64)]| median(&mut half.iter().map(|(_, value)| *value).collect::<Vec<_>>());
+    let (Some(early), Some(late), Some(first), Some(last)) =
+        (middle(early), middle(late), points.first(), points.last())
+    else {
+        return false;
+    };
+    let rate = 2.0 * (late - early) / (last.0 - first.0);
+    rate > 0.0 && now + 3.0 * rate * horizon >= limit
+}
+
 fn amount(measure: Measure, value: f64, per: &str) -> String {
     match measure {
-        Measure::Memory | Measure::Disk if value >= f64::from(1 << 30) => format!("{:.1} GiB{per}", value / f64::from(1 << 30)),
-        Measure::Memory | Measure::Disk if value >= f64::from(1 << 20) => format!("{:.0} MiB{per}", value / f64::from(1 << 20)),
+        Measure::Memory | Measure::Disk if value >= f64::from(1 << 30) => {
+            format!("{:.1} GiB{per}", value / f64::from(1 << 30))
+        }
+        Measure::Memory | Measure::Disk if value >= f64::from(1 << 20) => {
+            format!("{:.0} MiB{per}", value / f64::from(1 << 20))
+        }
         Measure::Memory | Measure::Disk => format!("{:.0} KiB{per}", value / 1024.0),
         _ => format!("{value:.0}{per}"),
     }

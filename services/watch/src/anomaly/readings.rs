@@ -18,7 +18,12 @@ pub struct Readings {
 
 impl Readings {
     /// One round over what the supervisor says; what is new because of it. Elsewhere than on Linux only restarts are counted.
-    pub fn round(&mut self, detector: &mut Detector, services: &[ServiceState], now: Timestamp) -> Vec<Anomaly> {
+    pub fn round(
+        &mut self,
+        detector: &mut Detector,
+        services: &[ServiceState],
+        now: Timestamp,
+    ) -> Vec<Anomaly> {
         let machine = memory_of_machine();
         let mut news = Vec::new();
         for state in services {
@@ -36,7 +41,13 @@ impl Readings {
     }
 }
 
-fn of_process(detector: &mut Detector, state: &ServiceState, machine: Option<f64>, restarts: Option<f64>, now: Timestamp) -> Vec<Anomaly> {
+fn of_process(
+    detector: &mut Detector,
+    state: &ServiceState,
+    machine: Option<f64>,
+    restarts: Option<f64>,
+    now: Timestamp,
+) -> Vec<Anomaly> {
     let mut news = Vec::new();
     {
         let mut feed = |measure, limit, value: Option<f64>| {

@@ -5,7 +5,11 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let at = values.len() / 2;
     let upper = values.get(at).copied()?;
-    Some(if values.len().is_multiple_of(2) { f64::midpoint(upper, values.get(at.wrapping_sub(1)).copied().unwrap_or(upper)) } else { upper })
+    Some(if values.len().is_multiple_of(2) {
+        f64::midpoint(upper, values.get(at.wrapping_sub(1)).copied().unwrap_or(upper))
+    } else {
+        upper
+    })
 }
 
 /// The median distance from the median, scaled to the standard deviation of a normal distribution (Rousseeuw and Croux 1993).

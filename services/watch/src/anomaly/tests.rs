@@ -9,7 +9,8 @@ const LIMIT: f64 = 1000.0;
 
 /// Deterministic noise in [-1, 1].
 fn noise(seed: u64, at: u64) -> f64 {
-    let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(at.wrapping_mul(0xbf58_476d_1ce4_e5b9)) | 1;
+    let mut x =
+        seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(at.wrapping_mul(0xbf58_476d_1ce4_e5b9)) | 1;
     x ^= x >> 30;
     x = x.wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x ^= x >> 27;
@@ -47,12 +48,42 @@ fn daily(hours: f64) -> f64 {
 fn thirty_healthy_days_are_silent() {
     let cases: [(&str, Box<dyn Fn(f64, u64) -> Option<f64>>); 7] = [
         ("noise", Box::new(|_, tick| Some(400.0 + 40.0 * noise(1, tick)))),
-        ("a day's rise and fall", Box::new(|hours, tick| Some(500.0 + 250.0 * daily(hours) + 15.0 * noise(2, tick)))),
-        ("a day that reaches nearly the limit", Box::new(|hours, tick| Some(550.0 + 380.0 * daily(hours) + 5.0 * noise(3, tick)))),
-        ("a restart every third day", Box::new(|hours, tick| (hours % 72.0 > 0.05).then(|| 300.0 + 200.0 * (1.0 - (-(hours % 72.0) / 3.0).exp()) + 10.0 * noise(4, tick)))),
-        ("steps to another level", Box::new(|hours, tick| Some(300.0 + if hours > 200.0 { 250.0 } else { 0.0 } + if hours > 500.0 { 200.0 } else { 0.0 } + 10.0 * noise(5, tick)))),
-        ("a saw of garbage collection", Box::new(|hours, tick| Some(300.0 + 300.0 * (hours % 7.0) / 7.0 + 5.0 * noise(6, tick)))),
-        ("wild single values", Box::new(|_, tick| Some(if tick.is_multiple_of(97) { 990.0 } else { 300.0 + 5.0 * noise(7, tick) }))),
+        (
+            "a day's rise and fall",
+            Box::new(|hours, tick| Some(500.0 + 250.0 * daily(hours) + 15.0 * noise(2, tick))),
+        ),
+        (
+            "a day that reaches nearly the limit",
+            Box::new(|hours, tick| Some(550.0 + 380.0 * daily(hours) + 5.0 * noise(3, tick))),
+        ),
+        (
+            "a restart every third day",
+            Box::new(|hours, tick| {
+                (hours % 72.0 > 0.05)
+                    .then(|| 300.0 + 200.0 * (1.0 - (-(hours % 72.0) / 3.0).exp()) + 10.0 * noise(4, tick))
+            }),
+        ),
+        (
+            "steps to another level",
+            Box::new(|hours, tick| {
+                Some(
+                    300.0
+                        + if hours > 200.0 { 250.0 } else { 0.0 }
+                        + if hours > 500.0 { 200.0 } else { 0.0 }
+                        + 10.0 * noise(5, tick),
+                )
+            }),
+        ),
+        (
+            "a saw of garbage collection",
+            Box::new(|hours, tick| Some(300.0 + 300.0 * (hours % 7.0) / 7.0 + 5.0 * noise(6, tick))),
+        ),
+        (
+            "wild single values",
+            Box::new(|_, tick| {
+                Some(if tick.is_multiple_of(97) { 990.0 } else { 300.0 + 5.0 * noise(7, tick) })
+            }),
+        ),
     ];
     for (name, value) in cases {
         let said = run(30, value);
@@ -68,14 +99,20 @@ fn leaks_of_every_speed_are_announced_before_they_bite() {
         let (at, anomaly) = said.first().unwrap_or_else(|| panic!("a leak of {days} days was not announced"));
         let left = bites - at;
         assert!((0.5..=60.0).contains(&left), "{days} days: {left} h before, {anomaly:?}");
-        assert!(anomaly.text.starts_with("memory grows by ") && anomaly.text.contains("is reached in"), "{}", anomaly.text);
+        assert!(
+            anomaly.text.starts_with("memory grows by ") && anomaly.text.contains("is reached in"),
+            "{}",
+            anomaly.text
+        );
     }
 }
 
 #[test]
 fn a_leak_under_a_days_rise_and_fall_is_seen() {
     let bites = 12.0 * 24.0;
-    let said = run(30, |hours, tick| Some(200.0 + 100.0 * daily(hours) + 700.0 * hours / bites + 10.0 * noise(12, tick)));
+    let said = run(30, |hours, tick| {
+        Some(200.0 + 100.0 * daily(hours) + 700.0 * hours / bites + 10.0 * noise(12, tick))
+    });
     let (at, _) = said.first().expect("it was not announced");
     assert!((10.0..=96.0).contains(&(bites - at)), "{} h before", bites - at);
 }
@@ -100,14 +137,20 @@ fn feed(measure: Measure, hours: u32, value: impl Fn(f64) -> f64) -> Vec<(f64, A
     let start: Timestamp = "2026-10-20T00:00:00Z".parse().unwrap();
     let fed = (0..hours * 60).filter_map(|minute| {
         let hours = f64::from(minute) / 60.0;
-        detector.feed(&series, start + SignedDuration::from_mins(minute.into()), value(hours)).map(|anomaly| (hours, anomaly))
+        detector
+            .feed(&series, start + SignedDuration::from_mins(minute.into()), value(hours))
+            .map(|anomaly| (hours, anomaly))
     });
     fed.collect()
 }
 
 #[test]
 fn answers_that_become_slow_are_said_and_taken_back() {
-    let said = feed(Measure::Latency, 96, |hours| 40.0 + 15.0 * daily(hours) + if (60.0..64.0).contains(&hours) { 400.0 } else { 0.0 } + 10.0 * noise(3, (hours * 60.0) as u64));
+    let said = feed(Measure::Latency, 96, |hours| {
+        40.0 + 15.0 * daily(hours)
+            + if (60.0..64.0).contains(&hours) { 400.0 } else { 0.0 }
+            + 10.0 * noise(3, (hours * 60.0) as u64)
+    });
     assert_eq!(said.iter().map(|(_, anomaly)| anomaly.over).collect::<Vec<_>>(), [false, true], "{said:?}");
     assert!((60.0..60.6).contains(&said[0].0) && (64.0..65.6).contains(&said[1].0), "{said:?}");
     assert!(said[0].1.text.starts_with("answers take 4"), "{said:?}");
@@ -117,7 +160,10 @@ fn answers_that_become_slow_are_said_and_taken_back() {
 fn three_restarts_within_an_hour_are_unusual_and_one_a_day_is_not() {
     assert_eq!(feed(Measure::Restarts, 240, |hours| (hours / 24.0).floor()), []);
     let said = feed(Measure::Restarts, 30, |hours| ((hours - 20.0) * 6.0).clamp(0.0, 6.0).floor());
-    assert!(said.first().is_some_and(|(at, anomaly)| *at < 21.0 && anomaly.text.contains("times within an hour")), "{said:?}");
+    assert!(
+        said.first().is_some_and(|(at, anomaly)| *at < 21.0 && anomaly.text.contains("times within an hour")),
+        "{said:?}"
+    );
 }
 
 proptest! {

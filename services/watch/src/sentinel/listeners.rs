@@ -29,7 +29,11 @@ impl Listener {
 pub fn listeners() -> Option<Vec<Listener>> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| std::fs::read_to_string(table).ok());
     let mut all: Vec<Listener> = if tables.iter().any(Option::is_some) {
-        tables.into_iter().flatten().flat_map(|table| table.lines().skip(1).filter_map(line).collect::<Vec<_>>()).collect()
+        tables
+            .into_iter()
+            .flatten()
+            .flat_map(|table| table.lines().skip(1).filter_map(line).collect::<Vec<_>>())
+            .collect()
     } else {
         let output = Command::new("netstat").args(["-an", "-p", "tcp"]).output().ok()?;
         String::from_utf8_lossy(&output.stdout).lines().filter_map(bsd).collect()
@@ -83,7 +87,9 @@ pub fn holder(listener: &Listener) -> Option<String> {
     for process in std::fs::read_dir("/proc").ok()?.flatten() {
         let number = process.file_name().to_string_lossy().into_owned();
         let Ok(fds) = std::fs::read_dir(process.path().join("fd")) else { continue };
-        let holds = fds.flatten().any(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == socket.as_str()));
+        let holds = fds
+            .flatten()
+            .any(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == socket.as_str()));
         if holds && number.bytes().all(|byte| byte.is_ascii_digit()) {
             let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
             return Some(format!("{} (process {number})", name.trim()));
@@ -106,7 +112,10 @@ mod tests {
         assert_eq!((mac.port, mac.is_exposed()), (8123, true));
         let mac = bsd("tcp4       0      0  127.0.0.1.4077         *.*                    LISTEN").unwrap();
         assert_eq!((mac.port, mac.is_exposed()), (4077, false));
-        assert_eq!(bsd("tcp4       0      0  127.0.0.1.4077         127.0.0.1.5000         ESTABLISHED"), None);
+        assert_eq!(
+            bsd("tcp4       0      0  127.0.0.1.4077         127.0.0.1.5000         ESTABLISHED"),
+            None
+        );
     }
 
     #[test]

@@ -176,8 +176,16 @@ async fn judge(post: &Post, eyes: &Eyes, said: &Mutex<BTreeMap<String, Verdict>>
     let seen = tokio::time::timeout(PATIENCE, (post.look)(eyes.clone())).await.unwrap_or_else(|_| late());
     let at = eyes.clock.now();
     let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-    let since = said.get(post.name).filter(|before| before.light == seen.light).map_or(at, |before| before.since);
-    let verdict = Verdict { sentinel: post.name.to_owned(), light: seen.light, detail: seen.detail, hint: seen.hint, at, since };
+    let since =
+        said.get(post.name).filter(|before| before.light == seen.light).map_or(at, |before| before.since);
+    let verdict = Verdict {
+        sentinel: post.name.to_owned(),
+        light: seen.light,
+        detail: seen.detail,
+        hint: seen.hint,
+        at,
+        since,
+    };
     said.insert(post.name.to_owned(), verdict.clone());
     verdict
 }

@@ -41,7 +41,8 @@ impl Seen {
 
     /// Of many, the worst light with all that is said at it; `good` is said where nothing is.
     pub fn worst(all: Vec<Self>, good: impl Into<String>) -> Self {
-        let Some(light) = all.iter().map(|seen| seen.light).max().filter(|light| *light != Light::Green) else {
+        let Some(light) = all.iter().map(|seen| seen.light).max().filter(|light| *light != Light::Green)
+        else {
             return Self::green(good);
         };
         let bad: Vec<Self> = all.into_iter().filter(|seen| seen.light == light).collect();

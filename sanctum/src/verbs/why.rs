@@ -1,0 +1,64 @@
+//! `sanctum why`: from a symptom to its root, with the evidence.
+
+use std::io::{self, Write};
+
+use sanctum_api::watch::{State, Why};
+use sanctum_kernel::exit;
+
+use super::incidents;
+use crate::cli::{Cli, Outcome, Wall};
+use crate::paint::Paint;
+use crate::watching::{client, named, state};
+
+/// Why a service is as it is: one sentence, then the chain from the symptom to the root with what was seen of each, then what was
+/// tried.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  sanctum why dashboard\n  sanctum why home-assistant --json | jq -r '.chain[-1].service'     the root\n\nExit code 0 if it is healthy, 1 if it is not.")]
+pub(crate) struct Args {
+    /// The service, by name or house name; a declared one by its short name
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
+    let name = named(cli, &args.name)?;
+    let client = client(cli)?;
+    let why = cli.call(client.why(&name))?;
+    let wall = cli.wall();
+    cli.show(&why, |out, paint| draw(out, paint, &why, &wall))?;
+    Ok(if why.state == State::Healthy { exit::OK } else { exit::NO })
+}
+
+fn draw(out: &mut dyn Write, paint: Paint, why: &Why, wall: &Wall) -> io::Result<()> {
+    writeln!(out, "{}", paint.bold(&why.sentence))?;
+    let last = why.chain.len().saturating_sub(1);
+    for (at, link) in why.chain.iter().enumerate() {
+        let arrow = if at == 0 { "  " } else { "└ " };
+        let root = if at == last && at > 0 { paint.dim("  the root") } else { String::new() };
+        let indent = "  ".repeat(at);
+        let since = paint.dim(format!("since {}", wall.at(link.since)));
+        writeln!(out, "\n{indent}{arrow}{}  {}  {since}{root}", paint.bold(&link.service), state(paint, link.state, 0))?;
+        for line in &link.evidence {
+            writeln!(out, "{indent}    {line}")?;
+        }
+    }
+    match &why.incident {
+        Some(incident) => {
+            writeln!(out)?;
+            incidents::brief(out, paint, incident, wall)
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verbs::incidents::fixtures;
+
+    #[test]
+    fn the_sentence_is_first_and_the_root_is_last() {
+        let drawn = fixtures::drawn(|out, paint, wall| draw(out, paint, &fixtures::why(), wall));
+        insta::assert_snapshot!(drawn);
+    }
+}
