@@ -66,7 +66,8 @@ fn huber(error: f64) -> f64 {
 }
 
 fn residuals(points: &[(f64, f64)], solved: &[f64], rows: &[Vec<f64>]) -> Vec<f64> {
-    let said = rows.iter().map(|row| row.iter().zip(solved).map(|(column, factor)| column * factor).sum::<f64>());
+    let said =
+        rows.iter().map(|row| row.iter().zip(solved).map(|(column, factor)| column * factor).sum::<f64>());
     points.iter().zip(said).map(|((_, value), said)| value - said).collect()
 }
 

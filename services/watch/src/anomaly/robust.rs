@@ -13,7 +13,7 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
 }
 
 /// The median distance from the median, scaled to the standard deviation of a normal distribution (Rousseeuw and Croux 1993).
-pub fn spread(values: &[f64]) -> f64 {
+pub(super) fn spread(values: &[f64]) -> f64 {
     let middle = median(&mut values.to_vec()).unwrap_or_default();
     let mut away: Vec<f64> = values.iter().map(|value| (value - middle).abs()).collect();
     median(&mut away).unwrap_or_default() * 1.4826
