@@ -21,6 +21,9 @@ CREATE TRIGGER heal_audit_stays BEFORE UPDATE ON heal_audit
     BEGIN SELECT RAISE(ABORT, 'the audit is only appended to'); END;
 CREATE TRIGGER heal_audit_is_kept BEFORE DELETE ON heal_audit
     BEGIN SELECT RAISE(ABORT, 'the audit is only appended to'); END;
+CREATE TRIGGER heal_audit_is_not_replaced BEFORE INSERT ON heal_audit
+    WHEN EXISTS (SELECT 1 FROM heal_audit WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'the audit is only appended to'); END;
 CREATE TABLE heal_pace (
     recipe TEXT NOT NULL,
     service TEXT NOT NULL,

@@ -9,11 +9,15 @@ use crate::heal::case::{Case, Found};
 use crate::heal::hands::process::{self, Process};
 use crate::heal::step::Step;
 
+const SUPERVISOR: &str = "supervise";
+
 /// Processes of this house that belong to nothing the supervisor runs now. The supervisor's word is needed: who does not know
 /// what should run may not end what does.
 fn strays(case: &Case<'_>, states: &[ServiceState], all: &[Process]) -> Vec<Process> {
     let line = process::ancestors(all);
-    let groups: BTreeSet<u32> = states.iter().filter_map(|state| state.pid).collect();
+    // The supervisor takes in every orphan: to be its child is not to belong to a service.
+    let services = states.iter().filter(|state| state.name != SUPERVISOR);
+    let groups: BTreeSet<u32> = services.filter_map(|state| state.pid).collect();
     let me = rustix::process::geteuid().as_raw();
     let of_a_live_one = |process: &Process| {
         // A group lives with its leader; one that left the group is known by its parents.

@@ -15,7 +15,7 @@ use sanctum_watch::engine::Acted;
 use super::ward::{SOON, checked, evidence, home, item, open, perl, refused};
 
 /// Answers every request on the socket of its argument with 200.
-const ENGINE: &str = "use IO::Socket::UNIX; unlink $ARGV[0]; \
+const ENGINE: &str = "use IO::Socket::UNIX; $SIG{PIPE} = 'IGNORE'; unlink $ARGV[0]; \
     my $s = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 5) or die; \
     while (my $c = $s->accept) { my $l = <$c>; print $c \"HTTP/1.0 200 OK\\r\\n\\r\\nOK\"; close $c }";
 
