@@ -33,6 +33,15 @@ fn id_of(action: &Action) -> &str {
     }
 }
 
+/// What is asked for, and when.
+struct Ask<'a> {
+    order: &'a Order,
+    id: &'a str,
+    service: &'a str,
+    recipe: Option<&'a Recipe>,
+    now: Moment,
+}
+
 /// Taken while a recipe is at work for a service.
 struct AtWork<'a> {
     healer: &'a Healer,
@@ -64,14 +73,15 @@ impl Healer {
         let mine = lock(&self.at_work).insert(key.clone());
         let _at_work = mine.then(|| AtWork { healer: self, key });
         let now = Moment::now(&self.hands.shared.clock);
-        let facts = self.facts(order, &id, &service, recipe, !mine, &now).await?;
+        let ask = Ask { order, id: &id, service: &service, recipe, now };
+        let facts = self.facts(&ask, !mine).await?;
         let decision = decide(&facts);
         let (recipe, rehearsal) = match (decision, recipe) {
             (Decision::Refuse(guard, why), _) => {
-                return self.refuse(order, &id, &service, format!("{}: {why}", guard.word())).await;
+                return self.refuse(&ask, format!("{}: {why}", guard.word())).await;
             }
             (_, None) => {
-                return self.refuse(order, &id, &service, "there is no such recipe".to_owned()).await;
+                return self.refuse(&ask, "there is no such recipe".to_owned()).await;
             }
             (Decision::Rehearse(why), Some(recipe)) => (recipe, Some(why)),
             (Decision::Act, Some(recipe)) => (recipe, None),
@@ -93,26 +103,17 @@ impl Healer {
             Err(why) => Found::Nothing(why),
         };
         match found {
-            Found::Nothing(why) => self.refuse(order, &id, &service, format!("nothing to mend: {why}")).await,
-            Found::Advice(what) => {
-                self.refuse(order, &id, &service, format!("a person's to mend: {what}")).await
-            }
+            Found::Nothing(why) => self.refuse(&ask, format!("nothing to mend: {why}")).await,
+            Found::Advice(what) => self.refuse(&ask, format!("a person's to mend: {what}")).await,
             Found::Plan(steps) => match rehearsal {
-                Some(why) => self.rehearse(order, recipe, &service, &steps, &why, &now).await,
-                None => self.perform(order, recipe, &service, &steps, &now).await,
+                Some(why) => self.rehearse(&ask, &steps, &why).await,
+                None => self.perform(&ask, recipe, &steps).await,
             },
         }
     }
 
-    async fn facts(
-        &self,
-        order: &Order,
-        id: &str,
-        service: &str,
-        recipe: Option<&Recipe>,
-        in_flight: bool,
-        now: &Moment,
-    ) -> Result<Facts, StoreError> {
+    async fn facts(&self, ask: &Ask<'_>, in_flight: bool) -> Result<Facts, StoreError> {
+        let Ask { order, id, service, recipe, now } = ask;
         let config = Arc::clone(&lock(&self.config));
         let fired = self.ledger.pace(id, service, "fired").await?;
         let seen = self.ledger.pace(id, service, "seen").await?;
@@ -125,7 +126,7 @@ impl Healer {
         let saving = *lock(&self.posture) == Posture::Conserving;
         Ok(Facts {
             killed: switch::words(&self.hands.shared.paths),
-            forbidden: self.forbidden(id, recipe),
+            forbidden: self.forbidden(id, *recipe),
             in_flight,
             fired: fired.map(|then| then.at_least(now)),
             seen: seen.and_then(|then| then.at_most(now)),
@@ -134,7 +135,7 @@ impl Healer {
                 cool_down: recipe.cool_down.0,
                 dry_run: recipe.dry_run,
                 severity,
-                off: config.off.iter().any(|off| off == id),
+                off: config.off.iter().any(|off| off == *id),
             }),
             fires: self.ledger.fires(severity, now).await?,
             budget: if saving { per_hour.div_ceil(2) } else { per_hour },
@@ -160,54 +161,43 @@ impl Healer {
         scripts.into_iter().find_map(|name| script::allowed(&self.hands.scripts(), name).err())
     }
 
-    fn line(order: &Order, id: &str, service: &str, outcome: &'static str, detail: String) -> Line {
-        let by = order.by.word();
-        let (recipe, service) = (id.to_owned(), service.to_owned());
-        Line { recipe, service, incident: order.incident, by, outcome, detail, undo: Vec::new(), about: None }
+    fn line(ask: &Ask<'_>, outcome: &'static str, detail: String) -> Line {
+        Line {
+            // What somebody wrote goes into the audit shortened: it may be anything.
+            recipe: ask.id.escape_debug().take(60).collect(),
+            service: ask.service.to_owned(),
+            incident: ask.order.incident,
+            by: ask.order.by.word(),
+            outcome,
+            detail,
+            undo: Vec::new(),
+            about: None,
+        }
     }
 
     async fn write(&self, line: Line) -> Result<i64, StoreError> {
         self.ledger.write(self.hands.shared.clock.now(), line).await
     }
 
-    async fn refuse(&self, order: &Order, id: &str, service: &str, why: String) -> Result<Acted, StoreError> {
-        // What somebody wrote goes into the audit shortened: it may be anything.
-        let id: String = id.escape_debug().take(60).collect();
-        self.write(Self::line(order, &id, service, "refused", why.clone())).await?;
+    async fn refuse(&self, ask: &Ask<'_>, why: String) -> Result<Acted, StoreError> {
+        self.write(Self::line(ask, "refused", why.clone())).await?;
         Ok(Acted::Refused(why))
     }
 
-    async fn rehearse(
-        &self,
-        order: &Order,
-        recipe: &Recipe,
-        service: &str,
-        steps: &[Step],
-        why: &str,
-        now: &Moment,
-    ) -> Result<Acted, StoreError> {
+    async fn rehearse(&self, ask: &Ask<'_>, steps: &[Step], why: &str) -> Result<Acted, StoreError> {
         let detail = format!("would {} ({why})", words(steps));
-        let mut line = Self::line(order, &recipe.id, service, "rehearsed", detail.clone());
-        line.detail.clone_from(&detail);
-        self.write(line).await?;
+        self.write(Self::line(ask, "rehearsed", detail.clone())).await?;
         // Only now it counts as seen: a rehearsal that nobody can read about is none.
-        self.ledger.note(&recipe.id, service, None, now).await?;
+        self.ledger.note(ask.id, ask.service, None, &ask.now).await?;
         Ok(Acted::Rehearsed(detail))
     }
 
-    async fn perform(
-        &self,
-        order: &Order,
-        recipe: &Recipe,
-        service: &str,
-        steps: &[Step],
-        now: &Moment,
-    ) -> Result<Acted, StoreError> {
+    async fn perform(&self, ask: &Ask<'_>, recipe: &Recipe, steps: &[Step]) -> Result<Acted, StoreError> {
         let undo: Vec<Undo> = steps.iter().rev().filter_map(Step::undo).collect();
-        let mut line = Self::line(order, &recipe.id, service, "began", words(steps));
+        let mut line = Self::line(ask, "began", words(steps));
         line.undo.clone_from(&undo);
         let begun = self.write(line).await?;
-        self.ledger.note(&recipe.id, service, Some(recipe.severity), now).await?;
+        self.ledger.note(ask.id, ask.service, Some(recipe.severity), &ask.now).await?;
         let mut seen = Vec::new();
         let mut failed = None;
         let mut done = 0;
@@ -223,10 +213,10 @@ impl Healer {
         }
         let said = seen.join("; ");
         let Some(why) = failed else {
-            let mut line = Self::line(order, &recipe.id, service, "acted", said.clone());
+            let mut line = Self::line(ask, "acted", said.clone());
             (line.undo, line.about) = (undo, Some(begun));
             self.write(line).await?;
-            self.escalate(order, recipe, service, &said).await;
+            self.escalate(ask, recipe, &said).await;
             return Ok(Acted::Done(said));
         };
         let back = self.roll_back(steps.get(..=done).unwrap_or(steps)).await;
@@ -238,10 +228,10 @@ impl Healer {
         if !words.is_empty() {
             detail = format!("{detail}; {words}");
         }
-        let mut line = Self::line(order, &recipe.id, service, "failed", detail.clone());
+        let mut line = Self::line(ask, "failed", detail.clone());
         (line.undo, line.about) = (left, Some(begun));
         self.write(line).await?;
-        self.escalate(order, recipe, service, &detail).await;
+        self.escalate(ask, recipe, &detail).await;
         Ok(Acted::Failed(detail))
     }
 
@@ -261,7 +251,8 @@ impl Healer {
     }
 
     /// Of what changes much a person hears at once; what belongs to an incident is told with it.
-    async fn escalate(&self, order: &Order, recipe: &Recipe, service: &str, what: &str) {
+    async fn escalate(&self, ask: &Ask<'_>, recipe: &Recipe, what: &str) {
+        let Ask { order, service, .. } = ask;
         if recipe.severity < Severity::High || order.incident.is_some() || matches!(order.by, By::Person(_)) {
             return;
         }

@@ -100,6 +100,11 @@ pub struct Healer {
     at_work: Mutex<BTreeSet<(String, String)>>,
 }
 
+/// The id of every recipe of this house, the owner's among them: what `recipe:ID` in `[service.NAME] heal` may name.
+pub fn ids(paths: &sanctum_kernel::Paths) -> Vec<String> {
+    recipe::load(&paths.home().join("recipes")).recipes.into_keys().collect()
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -223,10 +228,11 @@ impl Healer {
             let old = made.is_some_and(|made| {
                 now.saturating_sub(made) > i64::try_from(keep.as_secs()).unwrap_or(i64::MAX)
             });
-            if old && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                if let Err(error) = std::fs::remove_dir_all(entry.path()) {
-                    tracing::warn!(%error, "what was put aside could not be cleared");
-                }
+            if old
+                && entry.file_type().is_ok_and(|kind| kind.is_dir())
+                && let Err(error) = std::fs::remove_dir_all(entry.path())
+            {
+                tracing::warn!(%error, "what was put aside could not be cleared");
             }
         }
     }

@@ -55,7 +55,7 @@ pub(crate) enum Step {
     /// A file gets back the contents it had.
     Restore { path: PathBuf, contents: String, aside: Option<PathBuf> },
     /// A program steps the clock.
-    StepClock { command: Vec<String>, servers: Vec<String>, max: Duration },
+    Clock { command: Vec<String>, servers: Vec<String>, max: Duration },
     /// A socket must take connections afterwards.
     SocketAnswers { path: PathBuf, within: Duration },
     /// The program of a service must be the one whose file is there.
@@ -96,7 +96,7 @@ impl Step {
             Self::Reissue { path, .. } => format!("issue `{}` again", path.display()),
             Self::Route { route } => format!("set the route {}", route.words()),
             Self::Restore { path, .. } => format!("put `{}` back as it was", path.display()),
-            Self::StepClock { command, .. } => format!("step the clock by `{}`", command.join(" ")),
+            Self::Clock { command, .. } => format!("step the clock by `{}`", command.join(" ")),
             Self::SocketAnswers { path, .. } => format!("see that `{}` answers", path.display()),
             Self::ImageIsNew { service } => format!("see that `{service}` runs the program that is there"),
             Self::Script { file, arguments, .. } => {
@@ -117,10 +117,7 @@ impl Step {
             Self::Reindex { database, aside } => {
                 Some(Undo::PutBack { path: database.clone(), aside: aside.clone(), moved: false })
             }
-            Self::Reissue { path, aside, .. } => {
-                Some(Undo::PutBack { path: path.clone(), aside: aside.clone(), moved: false })
-            }
-            Self::Restore { path, aside: Some(aside), .. } => {
+            Self::Reissue { path, aside, .. } | Self::Restore { path, aside: Some(aside), .. } => {
                 Some(Undo::PutBack { path: path.clone(), aside: aside.clone(), moved: false })
             }
             Self::Restore { path, aside: None, .. } => Some(Undo::Remove { path: path.clone() }),
@@ -162,7 +159,7 @@ impl Step {
                 Ok(format!("the route {} is there", route.words()))
             }
             Self::Restore { path, contents, aside } => restore(path, contents, aside.as_deref()),
-            Self::StepClock { command, servers, max } => step_clock(hands, command, servers, *max).await,
+            Self::Clock { command, servers, max } => step_clock(hands, command, servers, *max).await,
             Self::SocketAnswers { path, within } => socket_answers(path, *within).await,
             Self::ImageIsNew { service } => {
                 let state = keeper::service(&hands.shared, service).await?;

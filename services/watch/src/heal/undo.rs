@@ -88,7 +88,7 @@ impl Undo {
                 Ok(format!("`{}` is gone", path.display()))
             }
             Self::Script { file, arguments } => {
-                let time = Duration::from_secs(60);
+                let time = Duration::from_mins(1);
                 run_script(hands, file, arguments, Bounds { time, ..Bounds::SMALL }).await
             }
         }

@@ -54,15 +54,16 @@ pub(crate) fn expect<'a>(input: &mut &'a [u8], tag: u8) -> Option<Element<'a>> {
 pub(crate) fn make(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut made = vec![tag];
-    match u8::try_from(length) {
-        Ok(short @ 0..0x80) => made.push(short),
-        _ => {
-            let bytes: Vec<u8> = length.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
-            made.push(0x80 | u8::try_from(bytes.len()).unwrap_or_default());
-            made.extend(bytes);
-        }
+    if let Ok(short @ 0..0x80) = u8::try_from(length) {
+        made.push(short);
+    } else {
+        let bytes: Vec<u8> = length.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
+        made.push(0x80 | u8::try_from(bytes.len()).unwrap_or_default());
+        made.extend(bytes);
     }
-    parts.iter().for_each(|part| made.extend_from_slice(part));
+    for part in parts {
+        made.extend_from_slice(part);
+    }
     made
 }
 

@@ -114,7 +114,9 @@ pub(crate) async fn end(them: &[Process]) -> Result<(), String> {
         }
         if !killed && started.elapsed() >= GRACE {
             killed = true;
-            left.iter().for_each(|process| signal(process, Signal::KILL));
+            for process in &left {
+                signal(process, Signal::KILL);
+            }
         }
         if started.elapsed() >= GRACE + BEYOND_REACH {
             let names: Vec<String> = left.iter().map(|process| process.shown()).collect();

@@ -15,5 +15,5 @@ pub(super) async fn look(case: &Case<'_>, parameters: &StepClock) -> Looked {
         return Err(Found::Nothing(format!("the clock is off by {:.3} s only", off.as_secs_f64())));
     }
     let StepClock { servers, max, command } = parameters.clone();
-    Ok(Found::Plan(vec![Step::StepClock { command, servers, max: max.0 }]))
+    Ok(Found::Plan(vec![Step::Clock { command, servers, max: max.0 }]))
 }

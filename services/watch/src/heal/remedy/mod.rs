@@ -22,8 +22,8 @@ impl Remedy {
     pub(crate) async fn look(&self, case: &Case<'_>) -> Found {
         let found = match self {
             Self::Restart(_) => restart::one(case).await,
-            Self::RestartRequirement(_) => restart::requirement(case).await,
-            Self::RestartSubtree(_) => restart::subtree(case).await,
+            Self::RestartRequirement(_) => restart::requirement(case),
+            Self::RestartSubtree(_) => restart::subtree(case),
             Self::Unlock(_) => restart::unlock(case).await,
             Self::ClearStaleFile(parameters) => stale::look(case, parameters).await,
             Self::FreeLogs(parameters) => logs::look(case, parameters),

@@ -46,7 +46,7 @@ fn locked(state: &ServiceState) -> String {
     format!("`{0}` is locked ({reason}): remove the cause, then `sanctum unlock {0}`", state.name)
 }
 
-pub(super) async fn requirement(case: &Case<'_>) -> Looked {
+pub(super) fn requirement(case: &Case<'_>) -> Looked {
     let item = case.item()?;
     let supervised = |name: &&String| case.inventory.get(name).is_some_and(|item| item.supervised);
     let names: Vec<&String> = item.requires.iter().filter(supervised).collect();
@@ -56,7 +56,7 @@ pub(super) async fn requirement(case: &Case<'_>) -> Looked {
     Ok(Found::Plan(names.into_iter().map(|name| Step::Renew { service: name.clone() }).collect()))
 }
 
-pub(super) async fn subtree(case: &Case<'_>) -> Looked {
+pub(super) fn subtree(case: &Case<'_>) -> Looked {
     let item = case.item()?;
     let mut order = Vec::new();
     below(case, &item.name, &mut BTreeSet::new(), &mut order);

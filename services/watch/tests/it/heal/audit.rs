@@ -1,5 +1,6 @@
 //! The guards in a running house, and what is written down.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use jiff::SignedDuration;
 use sanctum_api::supervise::Phase;
 use sanctum_api::watch::Posture;
 use sanctum_kernel::Clock;
+use sanctum_kernel::inventory::check::{Check, Sqlite};
 use sanctum_watch::engine::{Acted, Action};
 use sanctum_watch::heal::{By, Cause, Config, Order, PerHour, switch};
 
@@ -213,7 +215,6 @@ async fn what_was_torn_off_in_the_middle_is_said_and_can_be_undone() {
     let line = ward.newest("failed").await;
     assert!(line.detail.contains("in the middle of it") && line.undo.is_some(), "{line:?}");
     ward.healer.undo(line.id, "ava").await.unwrap();
-    use std::os::unix::fs::PermissionsExt;
     assert_eq!(std::fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o640);
     ward.house.stop().await;
 }
@@ -256,7 +257,6 @@ async fn a_full_disk_under_the_audit_stops_healing_and_not_the_other_way_round()
 
 #[tokio::test]
 async fn a_ladder_names_what_is_declared_first_and_then_what_fits() {
-    use sanctum_kernel::inventory::check::{Check, Sqlite};
     let check = Check { sqlite: Some(Sqlite { path: "/x.db".into() }), ..Check::default() };
     let mut app = super::ward::checked("app", &["base"], check);
     app.heal = vec!["recipe:count".to_owned(), "restart".to_owned()];

@@ -64,11 +64,11 @@ impl TimeServer {
             while !seen.load(Ordering::Relaxed) {
                 let Ok((48, from)) = socket.recv_from(&mut packet) else { continue };
                 let off: f64 = std::fs::read_to_string(&offset).unwrap().trim().parse().unwrap();
-                let now = sanctum_kernel::Clock::system().now().as_microsecond() as f64 / 1e6
-                    + off
-                    + 2_208_988_800.0;
-                let stamp =
-                    ((now.trunc() as u64) << 32 | (now.fract() * 4_294_967_296.0) as u64).to_be_bytes();
+                let off = jiff::SignedDuration::from_secs_f64(off);
+                let now = sanctum_kernel::Clock::system().now() + off;
+                let seconds = u64::try_from(now.as_second() + 2_208_988_800).unwrap();
+                let fraction = (u64::try_from(now.subsec_nanosecond()).unwrap() << 32) / 1_000_000_000;
+                let stamp = (seconds << 32 | fraction).to_be_bytes();
                 let mut answer = [0; 48];
                 answer[0] = 0x24;
                 answer[1] = 2;

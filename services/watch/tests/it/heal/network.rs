@@ -25,11 +25,11 @@ where
 {
     let healer = Arc::clone(healer);
     let thread = std::thread::spawn(move || {
-        // SAFETY: only the network of this one thread changes; no descriptor is shared anew or unshared by it.
         #[expect(
             unsafe_code,
             reason = "the call can also unshare descriptors, which is not asked of it here"
         )]
+        // SAFETY: only the network of this one thread changes; no descriptor is shared anew or unshared by it.
         let left = unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) };
         left.expect("this test needs root: it makes a network of its own");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

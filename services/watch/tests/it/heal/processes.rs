@@ -90,7 +90,7 @@ async fn a_locked_service_runs_again_once_its_cause_is_gone() {
     let ward = open(house, vec![sh("app", &script)], vec![item("app", &[])], "").await;
     ward.phase("app", Phase::Locked).await;
     std::fs::remove_file(&broken).unwrap();
-    let restart = ward.healer.act(super::ward::Ward::order(&ward, Some("app"), "restart", vec![])).await;
+    let restart = ward.healer.act(ward.order(Some("app"), "restart", vec![])).await;
     assert!(refused(restart).contains("sanctum unlock app"));
     ward.act_twice(Some("app"), "locked", vec![]).await;
     ward.phase("app", Phase::Ready).await;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use sanctum_api::supervise::Phase;
+use sanctum_api::watch::Light;
 use sanctum_kernel::inventory::check::{Certificate, Check, Sqlite};
 use sanctum_store::Connection;
 use sanctum_testkit::disk::Mount;
@@ -233,7 +234,6 @@ async fn secrets_that_others_can_read_are_closed_and_changed_ones_are_shown() {
         at: jiff::Timestamp::UNIX_EPOCH,
         since: jiff::Timestamp::UNIX_EPOCH,
     };
-    use sanctum_api::watch::Light;
     assert!(ward.healer.on_verdict(&verdict(Light::Green)).await.is_empty());
     let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();

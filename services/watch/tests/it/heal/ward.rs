@@ -242,6 +242,7 @@ impl Ward {
         TOLD.lock().unwrap().get(self.home()).cloned().unwrap_or_default()
     }
 
+    #[expect(clippy::unused_self, reason = "a test reads better for it")]
     pub(crate) fn order(&self, service: Option<&str>, recipe: &str, evidence: Vec<Evidence>) -> Order {
         Order {
             incident: Some(7),
