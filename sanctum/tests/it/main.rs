@@ -6,6 +6,7 @@ mod away;
 mod config;
 mod deadman;
 mod demo;
+mod foreign;
 mod house;
 mod program;
 mod trouble;

@@ -119,7 +119,10 @@ impl Keeper {
             plan.is_some_and(|plan| plan.signature() == process.plan)
                 && sanctum_kernel::process::born(process.pid).as_ref() == Some(&process.born)
         };
-        let survivors = pids::survivors(&self.shared.paths);
+        let mut survivors = pids::survivors(&self.shared.paths);
+        // Of a supervisor that has replaced itself those that ended meanwhile are still its own to wait for.
+        survivors.iter().for_each(|process| crate::process::reap_group(process.pid));
+        survivors.retain(Identity::lives);
         let (mut found, mut strange): (Vec<_>, Vec<_>) = survivors.into_iter().partition(runs_as_planned);
         // Who ran on without what it requires had nothing of it.
         loop {

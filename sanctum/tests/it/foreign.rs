@@ -1,0 +1,169 @@
+//! Services that the file declares, kept by the program as a person has it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::program::Program;
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// Waits until `look` finds something.
+fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < SOON, "waited for {what}");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+}
+
+/// Adds to the file of a house.
+fn declare(program: &Program, text: &str) {
+    let file = program.home().join("sanctum.toml");
+    let before = std::fs::read_to_string(file).unwrap();
+    program.write(&format!("{before}\n{text}"));
+}
+
+fn service(program: &Program, name: &str) -> Option<Value> {
+    let status = program.json(&["status"]);
+    status["services"].as_array()?.iter().find(|state| state["name"] == name).cloned()
+}
+
+const SERVICES: &str = r#"
+[service.broker]
+name = "Mosquito"
+summary = "passes messages on"
+port = 61883
+run = { command = ["/bin/sh", "-c", "echo broker begins; exec sleep 1000"] }
+
+[service.lights]
+requires = ["broker"]
+run = { command = ["/bin/sh", "-c", "echo lights begin; exec sleep 1000"] }
+
+[service.prepare]
+kind = "one-shot"
+run = { command = ["/bin/echo", "prepared"] }
+
+[service.backup]
+kind = "scheduled"
+after = ["prepare"]
+run = { command = ["/bin/echo", "saved"], schedule = { cron = "30 3 * * *" } }
+"#;
+
+#[test]
+fn foreign_services_are_kept_side_by_side_with_ours() {
+    let program = Program::with_house();
+    declare(&program, SERVICES);
+    let up = program.ok(&["up", "--detach"]);
+    assert!(up.contains("The house is up:") && up.contains("lights") && up.contains("prepare"), "{up}");
+    let table = program.ok(&["status"]);
+    assert!(table.contains("Mosquito") && table.contains("scheduled") && table.contains("done"), "{table}");
+    assert!(table.contains("backup runs "), "its next time is shown: {table}");
+
+    let plan = program.json(&["plan"]);
+    let layers = plan["layers"].as_array().unwrap();
+    let layer = |name: &str| {
+        layers.iter().position(|layer| layer.as_array().unwrap().iter().any(|step| step["name"] == name))
+    };
+    assert!(layer("broker") < layer("lights") && layer("broker").is_some(), "{plan}");
+    assert_eq!(plan["scheduled"], serde_json::json!(["backup"]));
+    assert!(!plan["critical"].as_array().unwrap().is_empty());
+    let ports = program.ok(&["ports"]);
+    assert!(ports.contains(":61883") && ports.contains("passes messages on"), "{ports}");
+    let logs = program.ok(&["logs", "broker", "lights"]);
+    assert!(logs.contains("broker begins") && logs.contains("lights begin"), "{logs}");
+
+    // By what people call it; what requires it goes and comes with it.
+    let first = service(&program, "lights").unwrap()["pid"].clone();
+    program.ok(&["restart", "mosquito"]);
+    wait("the lights to follow", || {
+        let lights = service(&program, "lights")?;
+        (lights["phase"] == "ready" && lights["pid"] != first).then_some(())
+    });
+    program.ok(&["start", "backup"]);
+    wait("a run of the backup", || {
+        service(&program, "backup")?["last_run"]["well"].as_bool().filter(|well| *well)
+    });
+    program.ok(&["stop", "lights"]);
+    wait("the lights to be out", || (service(&program, "lights")?["phase"] == "stopped").then_some(()));
+    let ran = program.run(&["restart", "nobody"]);
+    assert!(ran.code == 64 && ran.err.contains("broker"), "{}", ran.err);
+
+    // The file changes: what is not declared otherwise does not notice.
+    let broker = service(&program, "broker").unwrap()["pid"].clone();
+    declare(&program, "[service.radio]\nwants = [\"broker\"]\nrun.command = [\"/bin/sleep\", \"1000\"]\n");
+    program.ok(&["reload"]);
+    wait("the radio", || (service(&program, "radio")?["phase"] == "ready").then_some(()));
+    assert_eq!(service(&program, "broker").unwrap()["pid"], broker);
+    let units = program.ok(&["units", "systemd"]);
+    assert!(
+        units.contains("OnCalendar=*-*-* 03:30:00 Europe/Paris")
+            && units.contains("BindsTo=sanctum-broker.service"),
+        "{units}"
+    );
+
+    let second = program.run(&["up"]);
+    assert_eq!(second.code, 75, "one home has one supervisor: {}", second.err);
+    assert_eq!(service(&program, "broker").unwrap()["pid"], broker);
+    program.ok(&["down"]);
+    let pid = broker.as_u64().unwrap();
+    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+}
+
+/// Puts a copy of the program where an upgrade puts the newer one.
+fn install(home: &Path) -> std::path::PathBuf {
+    let (new, place) = (home.join("sanctum.new"), home.join("sanctum"));
+    std::fs::copy(env!("CARGO_BIN_EXE_sanctum"), &new).unwrap();
+    std::fs::rename(new, &place).unwrap();
+    place
+}
+
+#[test]
+fn after_an_upgrade_everything_is_reloaded_in_order_and_the_supervisor_succeeds_itself() {
+    let program = Program::with_house();
+    declare(&program, SERVICES);
+    let sanctum = install(program.home());
+    let words = |words: &[&str]| {
+        let output = program.called(&sanctum, words).output().unwrap();
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.code(), said)
+    };
+    let (code, said) = words(&["up", "--detach"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = words(&["reload"]);
+    assert!(code == Some(0) && said.contains("Nothing runs from an older file"), "{said}");
+    let before: Vec<Value> = program.json(&["status"])["services"].as_array().unwrap().clone();
+    install(program.home());
+    let (code, said) = words(&["reload"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("has made way for its newer self"), "{said}");
+    let after: Vec<Value> =
+        wait("a look at the house", || program.json(&["status"])["services"].as_array().cloned());
+    for old in &before {
+        let new = after.iter().find(|new| new["name"] == old["name"]).unwrap();
+        assert_eq!((&new["stale"], &new["phase"]), (&Value::Bool(false), &old["phase"]), "{new}");
+        let same = new["pid"] == old["pid"];
+        let ours = old["ours"] == true && old["name"] != "supervise";
+        assert!(
+            old["pid"].is_null() || same != ours,
+            "ours are new, foreign ones and the supervisor's process are not: {old} {new}"
+        );
+    }
+    // A job that was done is not done again.
+    let logs = program.ok(&["logs", "prepare", "-n", "100"]);
+    assert_eq!(logs.matches("--- started").count(), 1, "{logs}");
+
+    // A file that is no program is not given the house.
+    let broken = program.home().join("sanctum.new");
+    std::fs::copy("/bin/false", &broken).unwrap();
+    std::fs::rename(broken, &sanctum).unwrap();
+    let ran = program.run(&["reload", "supervise"]);
+    assert!(ran.code != 0 && ran.err.contains("cannot take over"), "{}", ran.err);
+    assert!(service(&program, "broker").is_some());
+    program.ok(&["down"]);
+}
