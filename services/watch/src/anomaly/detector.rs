@@ -66,7 +66,7 @@ const FAST: usize = 24;
 /// A leak is announced when it bites within this, hours.
 const HORIZON: f64 = 48.0;
 /// As long as a day has not been seen, a rise may be the day's: only what bites soon is announced.
-const SOON: f64 = 2.0;
+const SOON: f64 = 1.0;
 /// Hours that are kept: a week.
 const KEPT: usize = 168;
 /// The slow looks, hours each: the shortest sees one whole day and a quarter.
@@ -87,6 +87,8 @@ struct Picture {
     found: u32,
     missed: u32,
     said: Option<String>,
+    /// In how many hours it bites, as was said last.
+    left: f64,
     /// When it was said first, hours.
     said_at: Option<f64>,
     /// Growth an hour, as the last whole hour showed it.
@@ -188,20 +190,16 @@ impl Picture {
         median(&mut last).unwrap_or_default()
     }
 
-    fn leak(&mut self, measure: Measure, limit: f64) -> Option<String> {
+    fn leak(&mut self, measure: Measure, limit: f64) -> Option<(String, f64)> {
         let now = self.last();
         if std::mem::replace(&mut self.stale, false) {
             self.daily = self.slow(now, limit);
         }
         let rate = self.fast(now, limit).or(self.daily)?;
         let left = ((limit - now) / rate).max(0.0);
-        Some(format!(
-            "{} grows by {}: its limit of {} is reached in {}",
-            measure.word(),
-            amount(measure, rate, "/h"),
-            amount(measure, limit, ""),
-            hours(left)
-        ))
+        let (word, rate) = (measure.word(), amount(measure, rate, "/h"));
+        let (limit, when) = (amount(measure, limit, ""), hours(left));
+        Some((format!("{word} grows by {rate}: its limit of {limit} is reached in {when}"), left))
     }
 
     /// What bites before a day's worth of history could tell.
@@ -221,6 +219,9 @@ impl Picture {
         }
         let ramp = fit::ramp(&points, false)?;
         let grown = ramp.rate * length;
+        if day_seen && ramp.rate < 1.5 * self.usual_rise() {
+            return None;
+        }
         if now + ramp.rate * horizon < limit || grown < 6.0 * ramp.noise || grown < 0.005 * limit {
             return None;
         }
@@ -229,6 +230,15 @@ impl Picture {
         let half = |half: &[(f64, f64)]| super::robust::slope(half).unwrap_or_default();
         let steady = half(early) > 0.4 * ramp.rate && half(late) > 0.6 * ramp.rate;
         (steady && fit::against_step(&points, false, &ramp)? < CLEARLY).then_some(ramp.rate)
+    }
+
+    /// How fast it has risen before, an hour, without a jump or two: what the day does is no leak.
+    fn usual_rise(&self) -> f64 {
+        let older: Vec<f64> = self.hours.iter().rev().skip(3).map(|(_, value)| *value).collect();
+        let mut rises: Vec<f64> =
+            older.iter().zip(older.iter().skip(2)).map(|(late, early)| (late - early) / 2.0).collect();
+        rises.sort_by(|a, b| b.total_cmp(a));
+        rises.get(4).copied().unwrap_or(0.0)
     }
 
     /// What grows from day to day.
@@ -256,7 +266,7 @@ impl Picture {
     }
 
     /// Far above what it was in the last week, for a quarter of an hour.
-    fn slowness(&self) -> Option<String> {
+    fn slowness(&self) -> Option<(String, f64)> {
         if self.hours.len() < 6 {
             return None;
         }
@@ -270,23 +280,23 @@ impl Picture {
         let now = self.last();
         let far =
             now > middle + 8.0 * spread && now > 2.5 * middle && now > 1.5 * worst && now > middle + 20.0;
-        far.then(|| format!("answers take {now:.0} ms, {middle:.0} ms is usual"))
+        far.then(|| (format!("answers take {now:.0} ms, {middle:.0} ms is usual"), f64::INFINITY))
     }
 
     /// The count went up by three within an hour.
-    fn restarts(&self) -> Option<String> {
+    fn restarts(&self) -> Option<(String, f64)> {
         let (last_at, last) = self.fine.back().copied()?;
         let hour = self.fine.iter().find(|(at, _)| last_at - at <= 1.0).map_or(last, |(_, value)| *value);
         let grown = last - hour;
-        (grown >= 3.0).then(|| format!("restarted {grown:.0} times within an hour"))
+        (grown >= 3.0).then(|| (format!("restarted {grown:.0} times within an hour"), f64::INFINITY))
     }
 
     /// Found twice in a row begins it, missed for an hour ends it; what is only a little different is no news.
-    fn news(&mut self, series: &Series, found: Option<String>) -> Option<Anomaly> {
+    fn news(&mut self, series: &Series, found: Option<(String, f64)>) -> Option<Anomaly> {
         let say = |text: String, over| {
             Some(Anomaly { service: series.service.clone(), measure: series.measure, text, over })
         };
-        let Some(text) = found else {
+        let Some((text, left)) = found else {
             self.found = 0;
             self.missed += 1;
             return if self.missed >= 12 {
@@ -299,12 +309,13 @@ impl Picture {
         self.found += 1;
         self.missed = 0;
         let first = self.said.is_none() && self.found >= 2;
-        // Once an hour at most: it bites sooner, or later, than was said.
-        let clearer = self.said.as_ref().is_some_and(|said| *said != text) && self.found.is_multiple_of(12);
+        // It bites twice as soon as was said.
+        let clearer = self.said.is_some() && left < self.left / 2.0;
         if !(first || clearer) {
             return None;
         }
         self.said_at = self.said_at.or_else(|| self.fine.back().map(|(at, _)| *at));
+        self.left = left;
         self.said = Some(text.clone());
         say(text, false)
     }
