@@ -91,7 +91,14 @@ impl Shell {
         let wire = &record.wire;
         let at = self.hub.now();
         let (notice, told) = match (what, &record.told) {
-            (Turn::Escalated, None) => (style.escalated(wire, &about), true),
+            (Turn::Escalated, None) => {
+                let mut notice = style.escalated(wire, &about);
+                if self.is_locked(&wire.root) {
+                    // The supervisor's breaker has called people already: one trouble is one call.
+                    notice.force_channels = vec!["dashboard".to_owned()];
+                }
+                (notice, true)
+            }
             (Turn::Resolved, Some(_)) => (style.resolved(wire, &about, merged), false),
             (Turn::Resolved, None) => {
                 let mended = wire.tried.iter().any(|tried| tried.helped == Some(true) && !tried.rehearsal);
@@ -111,6 +118,11 @@ impl Shell {
             record.told = Some(Told { at, title: notice.title.clone(), message: notice.message.clone() });
         }
         Some(notice)
+    }
+
+    fn is_locked(&self, root: &str) -> bool {
+        let brain = self.hub.brain();
+        brain.find(root).and_then(|at| brain.engine.node(at)).is_some_and(|node| node.locked)
     }
 
     fn about(&self, root: &str) -> About {

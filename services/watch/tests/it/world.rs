@@ -259,7 +259,14 @@ async fn act(
         if let Some((target, _)) = kept.mends.get(&name).filter(|(_, at)| restarts >= *at as usize) {
             target.set(Mood::Well);
         }
-        kept.states.get(&name).and_then(|state| state["pid"].as_u64()).unwrap_or(100)
+        let state = kept.states.get(&name).cloned().unwrap_or_default();
+        if state["phase"] == "locked" && !kept.mends.contains_key(&name) {
+            // It falls again at once.
+            kept.states.get_mut(&name).unwrap()["locked"]["at"] = json!("2026-11-22T00:00:01Z");
+            drop(kept);
+            return one(State(book), Of(name)).await;
+        }
+        state["pid"].as_u64().unwrap_or(100)
     };
     change(&book.1, &name, json!({ "pid": pid + 1, "phase": "ready", "locked": null }));
     one(State(book), Of(name)).await
