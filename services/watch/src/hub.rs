@@ -12,6 +12,7 @@ use sanctum_kernel::{House, Nudge};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::anomaly::{Anomaly, Detector};
 use crate::brain::Brain;
 use crate::config::Config;
 use crate::engine::Acted;
@@ -55,6 +56,7 @@ pub(crate) enum Message {
     },
     Verdicts(Vec<Verdict>),
     Drift(Vec<String>),
+    Anomalies(Vec<Anomaly>),
 }
 
 /// Everything a part needs.
@@ -64,6 +66,9 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) feed: Feed,
     pub(crate) mail: mpsc::Sender<Message>,
+    /// Another list, or another section: what reads them begins anew.
+    pub(crate) revised: Nudge,
+    detector: Mutex<Detector>,
     /// Wakes the teller: a letter waits.
     pub(crate) teller: Nudge,
     pub(crate) gauges: Gauges,
@@ -90,6 +95,8 @@ impl Inner {
             shared,
             store,
             mail,
+            revised: Nudge::default(),
+            detector: Mutex::default(),
             teller: Nudge::default(),
             brain: Mutex::new(brain),
             rules: Mutex::new(rules),
@@ -99,6 +106,11 @@ impl Inner {
 
     pub(crate) fn brain(&self) -> MutexGuard<'_, Brain> {
         self.brain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is usual, series by series.
+    pub(crate) fn detector(&self) -> MutexGuard<'_, Detector> {
+        self.detector.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn config(&self) -> Arc<Config> {

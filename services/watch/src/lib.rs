@@ -15,6 +15,7 @@ mod notices;
 mod post_mortem;
 mod pulse;
 mod senses;
+mod sensors;
 pub mod sentinel;
 mod service;
 mod shell;

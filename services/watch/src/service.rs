@@ -22,7 +22,7 @@ use crate::heal::Healer;
 use crate::hub::{Hub, Inner, Message};
 use crate::shell::{self, Hands, Parts, Shell};
 use crate::store::{Kept, Store};
-use crate::{monitor, pulse, supervisor, teller, words};
+use crate::{monitor, pulse, sensors, supervisor, teller, words};
 
 /// Answers that wait for the shell.
 const MAIL: usize = 4096;
@@ -95,6 +95,8 @@ impl Service for Watch {
         tasks.spawn("shell", OnError::Stop, |stop| shell.run(first, latch, stop));
         tasks.spawn("teller", OnError::Stop, |stop| teller::tell(hub.clone(), stop));
         tasks.spawn("supervisor", OnError::Stop, |stop| supervisor::follow(hub.clone(), stop));
+        tasks.spawn("sentinels", OnError::Log, |stop| sensors::sentinels(hub.clone(), stop));
+        tasks.spawn("measures", OnError::Log, |stop| sensors::measures(hub.clone(), stop));
         tasks.spawn("monitor", OnError::Stop, |stop| monitor::run(hub.clone(), hands.clone(), stop));
         let healer = hands.0.clone();
         tasks.spawn("healer", OnError::Log, |stop| async move {

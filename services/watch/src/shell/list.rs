@@ -48,6 +48,7 @@ impl Shell {
             brain.engine.revise(members, config.rules())
         };
         self.ask_all();
+        self.hub.revised.nudge();
         self.obey(commands).await;
         self.recall().await;
     }

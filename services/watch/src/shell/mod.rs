@@ -8,6 +8,7 @@ mod list;
 mod obey;
 mod people;
 mod sight;
+mod unusual;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -140,6 +141,9 @@ impl Shell {
         while let Some(Answered { list, node, check, answer, heard }) = next.take() {
             self.hub.sign(true);
             self.hub.gauges.answers.inc();
+            if list == self.list {
+                self.time(node, check, &answer).await;
+            }
             if list == self.list
                 && let Some(answer) = self.believe(node, check, answer, heard)
             {
@@ -173,6 +177,7 @@ impl Shell {
             Message::Looked(sight) => self.looked(sight).await,
             Message::Verdicts(verdicts) => self.verdicts(verdicts).await,
             Message::Drift(drift) => self.hub.brain().drift = drift,
+            Message::Anomalies(news) => self.anomalies(news).await,
             message => self.person(message).await,
         }
     }

@@ -252,24 +252,29 @@ async fn act(
     State(book): State<Book>,
     Of((name, verb)): Of<(String, String)>,
 ) -> Result<Json<ServiceState>, Refusal> {
-    let pid = {
-        let mut kept = book.0.lock().unwrap();
-        kept.orders.push(format!("{verb} {name}"));
-        let restarts = kept.orders.iter().filter(|order| **order == format!("{verb} {name}")).count();
-        if let Some((target, _)) = kept.mends.get(&name).filter(|(_, at)| restarts >= *at as usize) {
-            target.set(Mood::Well);
-        }
-        let state = kept.states.get(&name).cloned().unwrap_or_default();
-        if state["phase"] == "locked" && !kept.mends.contains_key(&name) {
-            // It falls again at once.
-            kept.states.get_mut(&name).unwrap()["locked"]["at"] = json!("2026-11-22T00:00:01Z");
-            drop(kept);
-            return one(State(book), Of(name)).await;
-        }
-        state["pid"].as_u64().unwrap_or(100)
-    };
-    change(&book.1, &name, json!({ "pid": pid + 1, "phase": "ready", "locked": null }));
+    if let Some(pid) = ordered(&book, &name, &verb) {
+        change(&book.1, &name, json!({ "pid": pid + 1, "phase": "ready", "locked": null }));
+    }
     one(State(book), Of(name)).await
+}
+
+/// Writes it down and does it; the process there was before, unless the service falls again at once.
+fn ordered(book: &Book, name: &str, verb: &str) -> Option<u64> {
+    let mut kept = book.0.lock().unwrap();
+    let order = format!("{verb} {name}");
+    kept.orders.push(order.clone());
+    let times = kept.orders.iter().filter(|one| **one == order).count();
+    let mends = kept.mends.get(name).filter(|(_, at)| times >= *at as usize);
+    if let Some((target, _)) = mends {
+        target.set(Mood::Well);
+    }
+    let mends = mends.is_some();
+    let state = kept.states.get_mut(name)?;
+    if state["phase"] == "locked" && !mends {
+        state["locked"]["at"] = json!("2026-11-22T00:00:01Z");
+        return None;
+    }
+    Some(state["pid"].as_u64().unwrap_or(100))
 }
 
 async fn follow(State(book): State<Book>, LastEventId(last): LastEventId) -> Response {
@@ -302,6 +307,17 @@ backoff-max = \"200ms\"
 critical = \"500ms\"
 important = \"500ms\"
 ordinary = \"500ms\"
+[watch.sentinel]
+certificate-age.off = true
+backup-age.off = true
+clock-skew.off = true
+disk-health.off = true
+secret-drift.off = true
+listening-ports.off = true
+container-restarts.off = true
+log-growth.off = true
+wan.off = true
+power.off = true
 ";
 
 /// The section of one service that is watched at `url`.
