@@ -55,7 +55,7 @@ fn main() {
 
 fn serve(name: &str, ms: u64, fd: Option<i32>) {
     say("S", name, "");
-    std::thread::sleep(Duration::from_millis(ms));
+    std::thread::park_timeout(Duration::from_millis(ms));
     say("R", name, "");
     if let Some(fd) = fd.filter(|fd| *fd >= 0) {
         // SAFETY: whoever gave the number left the descriptor open for this; it stays open.
@@ -102,7 +102,7 @@ fn flood(name: &str, seconds: u64, rate: u64) {
             f64::from(u32::try_from(sent / 1000).unwrap_or(u32::MAX)) / (rate as f64 * 1000.0),
         );
         if let Some(early) = due.checked_sub(began.elapsed()) {
-            std::thread::sleep(early);
+            std::thread::park_timeout(early);
         }
     }
     let took = began.elapsed();
@@ -119,6 +119,6 @@ fn steady(name: &str, lines: u64) {
     let pause = Duration::from_secs(1) / u32::try_from(lines.max(1)).unwrap_or(1);
     for number in 0_u64.. {
         println!("steady {number}");
-        std::thread::sleep(pause);
+        std::thread::park_timeout(pause);
     }
 }

@@ -109,6 +109,52 @@ pub struct ServiceState {
     /// How a job ended last.
     #[serde(default)]
     pub last_run: Option<LastRun>,
+    /// What it takes, if it is loaded on demand.
+    #[serde(default)]
+    pub seat: Option<Seat>,
+}
+
+/// A service that takes much memory, and is loaded when somebody asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Seat {
+    /// Memory while it waits for work.
+    pub idle_bytes: u64,
+    /// Memory at its peak.
+    pub peak_bytes: u64,
+    /// It is stopped when nobody has asked for it for so long.
+    #[serde(default)]
+    pub unload_after_ms: Option<u64>,
+}
+
+/// The answer to `POST /ensure-loaded/{seat}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Loaded {
+    pub name: String,
+    #[serde(default)]
+    pub pid: Option<u32>,
+    #[serde(default)]
+    pub address: Option<String>,
+    /// From the start of its process until it was ready.
+    #[serde(default)]
+    pub ready_ms: Option<u64>,
+    /// It was loaded before anybody asked.
+    pub already: bool,
+}
+
+/// What a service takes of the machine: its process and all that is in its group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Usage {
+    pub name: String,
+    pub pid: u32,
+    pub processes: u32,
+    pub threads: u32,
+    /// Processor time since their start, in milliseconds.
+    pub cpu_ms: u64,
+    /// Resident memory; pages that are shared count for each.
+    pub memory_bytes: u64,
+    /// Open files; absent where they cannot be counted.
+    #[serde(default)]
+    pub files: Option<u32>,
 }
 
 /// One run of a job.
@@ -170,6 +216,16 @@ impl Client {
     /// Starts everything again that is stale, in order; returns the names.
     pub async fn reload(&self) -> Result<Vec<String>, CallError> {
         transport::act(&*self.0, Method::Post, "/reload", &()).await
+    }
+
+    /// Loads a seat if its peak fits, and waits until it is ready.
+    pub async fn ensure_loaded(&self, seat: &str) -> Result<Loaded, CallError> {
+        transport::act(&*self.0, Method::Post, format!("/ensure-loaded/{}", escape(seat)), &()).await
+    }
+
+    /// What every service takes of the machine now.
+    pub async fn usage(&self) -> Result<Vec<Usage>, CallError> {
+        transport::get(&*self.0, "/usage").await
     }
 
     /// Stops the whole house, dependants first.

@@ -37,13 +37,25 @@ pub struct Op {
     pub(crate) returns: Option<fn(&mut schemars::SchemaGenerator) -> schemars::Schema>,
     pub(crate) queries: &'static [(&'static str, &'static str)],
     stream: bool,
+    slow: bool,
     limit: usize,
 }
 
 impl Op {
     fn new(method: Method, path: &'static str, summary: &'static str, right: Right) -> Self {
         let (takes, returns, queries) = (None, None, &[] as &[_]);
-        Self { method, path, summary, right, takes, returns, queries, stream: false, limit: BODY_LIMIT }
+        Self {
+            method,
+            path,
+            summary,
+            right,
+            takes,
+            returns,
+            queries,
+            stream: false,
+            slow: false,
+            limit: BODY_LIMIT,
+        }
     }
 
     /// Reading needs the right to read, unless [`Op::right`] says otherwise; changing needs the right to act.
@@ -97,6 +109,13 @@ impl Op {
         self
     }
 
+    /// It answers when something is done that takes as long as it takes: no time-out.
+    #[must_use]
+    pub fn slow(mut self) -> Self {
+        self.slow = true;
+        self
+    }
+
     /// The largest body, in bytes.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
@@ -132,7 +151,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     #[must_use]
     pub fn on<H: Handler<T, S>, T: 'static>(mut self, op: Op, handler: H) -> Self {
         self.document.add(&op);
-        let timeout = (!op.is_stream()).then_some(TIMEOUT);
+        let timeout = (!op.is_stream() && !op.slow).then_some(TIMEOUT);
         let meter = Meter::new(Family::clone(&self.requests), op.path);
         let door = Door { peers: self.shared.peers.clone(), right: op.right, timeout, meter };
         let filter = MethodFilter::try_from(op.method.clone()).unwrap_or(MethodFilter::GET);

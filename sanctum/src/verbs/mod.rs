@@ -57,6 +57,8 @@ verbs! {
     sentinels => Sentinels,
     /// Everything the house depends on: what is wrong with the declarations, and the drawing
     catalogue => Catalogue,
+    /// What every service takes of the machine, live
+    top => Top,
     /// The port register
     ports => Ports,
     /// Check, explain or show the configuration

@@ -25,6 +25,8 @@ pub struct Config {
     pub breaker: Breaker,
     /// What services print.
     pub log: Log,
+    /// When services that are loaded on demand are admitted.
+    pub seats: Seats,
 }
 
 /// The waiting time doubles with every failure in a row: 0, 1, 2, 4, … seconds, each up to a quarter longer by
@@ -65,6 +67,23 @@ pub struct Log {
     pub patience: Period,
 }
 
+/// A seat is loaded where its peak fits into what is available, less what is promised to others that are being loaded.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Seats {
+    /// Memory that no seat is given.
+    pub keep_free: Size,
+    /// While something waits for memory for more than this share of the time, in percent, no seat is loaded (pressure stall
+    /// information; Linux).
+    pub max_pressure: u8,
+}
+
+impl Default for Seats {
+    fn default() -> Self {
+        Self { keep_free: Size(512 * 1024 * 1024), max_pressure: 40 }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -75,6 +94,7 @@ impl Default for Config {
             backoff: Backoff::default(),
             breaker: Breaker::default(),
             log: Log::default(),
+            seats: Seats::default(),
         }
     }
 }

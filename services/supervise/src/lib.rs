@@ -17,6 +17,7 @@ mod pipe;
 mod plan;
 mod probe;
 mod process;
+mod seats;
 mod succeed;
 mod surface;
 mod tell;
@@ -33,10 +34,14 @@ pub use plan::{Check, Plan};
 use sanctum_http::{Feed, axum::Router};
 use sanctum_kernel::service::{Complaint, Shared};
 use sanctum_kernel::stop::{self, Stopper};
-use sanctum_kernel::{Call, Context, Failure, House, Latch, Listen, Probe, Right, Service, Spec, Stop, Tier};
+use sanctum_kernel::{
+    Call, Context, Failure, House, Latch, Listen, OnError, Probe, Right, Service, Spec, Stop, Tier,
+};
+pub use seats::{Memory, Room};
 
 use board::Board;
 use keeper::{Keeper, Ours, Over};
+use seats::Seats;
 use surface::Surface;
 
 /// What the outside world knows of the supervisor; for others that keep plans of their own.
@@ -69,6 +74,7 @@ pub struct Supervise {
     latch: Latch,
     listener: TcpListener,
     app: Router,
+    surface: Arc<Surface>,
     connections: (Stopper, Stop),
 }
 
@@ -87,14 +93,20 @@ impl Service for Supervise {
 
     async fn build(cx: Context<Config>) -> Result<Self, Failure> {
         let (catalogue, peers) = (cx.catalogue, cx.shared.peers.clone());
-        Self::keeping(cx, Box::new(move |config| plan::of_catalogue(catalogue, &peers, &config.disabled)))
+        let ours = move |config: &Config| plan::of_catalogue(catalogue, &peers, &config.disabled);
+        Self::keeping(cx, Box::new(ours), Seats::system())
     }
 
     async fn run(self, stop: Stop) -> Result<(), Failure> {
-        let Self { keeper, shared, latch, listener, app, connections: (stopper, connections) } = self;
+        let Self { keeper, shared, latch, listener, app, surface, connections: (stopper, connections) } =
+            self;
         // Taken here and not while building: a reload builds the next one while this one still runs.
         let lock = lock::HouseLock::take(&shared.paths, &shared.clock).await?;
         latch.release();
+        shared.tasks.spawn("seats", OnError::Log, |stop| async move {
+            surface.unload_idle(stop).await;
+            Ok(())
+        });
         // Whoever asked for the end may watch it: connections outlast the services.
         let kept = async {
             let outcome = Box::pin(keeper.run(stop)).await;
@@ -117,18 +129,37 @@ impl Supervise {
     /// # Errors
     /// Names that are used twice or unknown, circles; a state that cannot be read.
     pub fn over(cx: Context<Config>, plans: Vec<Plan>) -> Result<Self, Failure> {
-        Self::keeping(cx, Box::new(move |_| Ok(plans.clone())))
+        Self::over_memory(cx, plans, Seats::system())
     }
 
-    fn keeping(mut cx: Context<Config>, ours: Ours) -> Result<Self, Failure> {
+    /// The same, where somebody else says how much memory there is.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn over_memory(
+        cx: Context<Config>,
+        plans: Vec<Plan>,
+        memory: Arc<dyn Memory>,
+    ) -> Result<Self, Failure> {
+        Self::keeping(cx, Box::new(move |_| Ok(plans.clone())), memory)
+    }
+
+    fn keeping(mut cx: Context<Config>, ours: Ours, memory: Arc<dyn Memory>) -> Result<Self, Failure> {
         let listener = cx.listener("http")?;
         let Context { config, house, shared, latch, spec, catalogue, .. } = cx;
+        let seats = Seats::new(&config.seats, memory);
         let board = Board::new(Feed::new(&shared.clock));
         let (mut keeper, wishes) = Keeper::new(ours, config, house, shared.clone(), board.clone())?;
         keeper.answer_for(catalogue);
         let connections = stop::channel();
-        let surface = Arc::new(Surface { board, wishes, stop: connections.1.clone() });
-        let app = surface::routes(spec, &shared, surface);
-        Ok(Self { keeper, shared, latch, listener, app, connections })
+        let surface = Arc::new(Surface {
+            board,
+            wishes,
+            stop: connections.1.clone(),
+            tasks: shared.tasks.clone(),
+            seats,
+        });
+        let app = surface::routes(spec, &shared, Arc::clone(&surface));
+        Ok(Self { keeper, shared, latch, listener, app, surface, connections })
     }
 }

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sanctum_api::supervise::{Phase, ServiceState};
+use sanctum_api::supervise::{Loaded, Phase, ServiceState, Usage};
 use sanctum_api::{Moment, Problem};
 use sanctum_http::axum::Router;
 use sanctum_http::{IntoResponse, Json, LastEventId, Op, Path, Refusal, Routes, State, StatusCode, events};
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::trace::TraceId;
-use sanctum_kernel::{Spec, Stop};
+use sanctum_kernel::{Spec, Stop, Tasks};
 use tokio::sync::oneshot;
 
 use crate::SPEC;
 use crate::board::Board;
 use crate::engine::Event;
 use crate::keeper::{Message, Wishes};
+use crate::process;
+use crate::seats::Seats;
 
 /// How long a look at everything may keep an answer waiting.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -27,6 +29,8 @@ pub(crate) struct Surface {
     pub(crate) wishes: Wishes,
     /// Of the connections, which outlast the services.
     pub(crate) stop: Stop,
+    pub(crate) tasks: Tasks,
+    pub(crate) seats: Seats,
 }
 
 type Shop = State<Arc<Surface>>;
@@ -84,6 +88,20 @@ pub(crate) fn routes(spec: &'static Spec, shared: &Shared, surface: Arc<Surface>
             async |State(surface): Shop| surface.reload().await,
         )
         .on(
+            Op::post("/services/{name}/touch", "Say that somebody works with a seat: it is not unloaded yet").returns::<ServiceState>(),
+            async |State(surface): Shop, Path(name)| surface.touch(name).map(Json),
+        )
+        .on(
+            Op::post("/ensure-loaded/{seat}", "Load a seat if its peak fits, and wait until it is ready; 503 at once where it does not")
+                .returns::<Loaded>()
+                .slow(),
+            async |State(surface): Shop, Path(seat)| surface.ensure_loaded(seat).await.map(Json),
+        )
+        .on(
+            Op::get("/usage", "What every service takes of the machine now").returns::<Vec<Usage>>(),
+            async |State(surface): Shop| Json(surface.usage().await),
+        )
+        .on(
             Op::post("/down", "Stop the whole house, dependants first; the supervisor ends with it"),
             async |State(surface): Shop| {
                 surface.wish(Event::Down).await.map(|()| (StatusCode::ACCEPTED, Json(())))
@@ -125,7 +143,7 @@ impl Surface {
         }
     }
 
-    fn find(&self, name: String) -> Result<(usize, ServiceState), Refusal> {
+    pub(crate) fn find(&self, name: String) -> Result<(usize, ServiceState), Refusal> {
         let states = self.board.states();
         let known = || states.iter().map(|state| state.name.clone()).collect::<Vec<_>>().join(", ");
         let found = states.iter().find(|state| state.name == name);
@@ -133,6 +151,13 @@ impl Surface {
         found.ok_or_else(|| {
             Refusal(Problem::not_found("service", name).hint(format!("services are: {}", known())))
         })
+    }
+
+    /// Read where it may take a moment: beside everything else.
+    async fn usage(&self) -> Vec<Usage> {
+        let states = self.board.states().into_iter();
+        let running: Vec<(String, u32)> = states.filter_map(|state| Some((state.name, state.pid?))).collect();
+        tokio::task::spawn_blocking(move || process::usage(&running)).await.unwrap_or_default()
     }
 
     async fn act(&self, name: String, verb: Verb) -> Result<Json<ServiceState>, Refusal> {
@@ -196,7 +221,7 @@ impl Surface {
     }
 
     /// Says what a person wants; returns when it has been taken note of.
-    async fn wish(&self, event: Event) -> Result<(), Refusal> {
+    pub(crate) async fn wish(&self, event: Event) -> Result<(), Refusal> {
         let (taken, answer) = oneshot::channel();
         let sent = self.wishes.send(Message::Wish { event, taken });
         if sent.is_err() || answer.await.is_err() {

@@ -1,7 +1,7 @@
 //! A child that prints as fast as a disk may not write, beside some that print a little: who waits, and what is lost.
 
 use std::fs;
-use std::thread::sleep;
+use std::thread::park_timeout as sleep;
 use std::time::Duration;
 
 use sanctum_kernel::Failure;

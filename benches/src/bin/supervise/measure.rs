@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Child, Stdio};
-use std::thread::sleep;
+use std::thread::park_timeout as sleep;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};

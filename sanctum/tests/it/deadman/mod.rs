@@ -14,6 +14,7 @@ use crate::program::Program;
 mod drill;
 mod outside;
 mod peer;
+mod storm;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 

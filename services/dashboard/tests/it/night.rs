@@ -237,6 +237,7 @@ pub(crate) fn services() -> Vec<ServiceState> {
         stale: false,
         next_run: None,
         last_run: None,
+        seat: None,
     };
     vec![
         state("firewall", "sanctum-firewalla", "the bridge to the router", &[]),

@@ -14,7 +14,14 @@ fn rules() -> Rules {
 type Needs = Vec<Vec<usize>>;
 
 fn member(bonds: Vec<(usize, Bond)>) -> Member {
-    Member { bonds, kind: Kind::Continuous, grace: secs(10), start_within: None, limit: None }
+    Member {
+        bonds,
+        kind: Kind::Continuous,
+        grace: secs(10),
+        start_within: None,
+        limit: None,
+        on_demand: false,
+    }
 }
 
 fn job(kind: Kind, bonds: Vec<(usize, Bond)>) -> Member {

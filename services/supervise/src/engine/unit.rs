@@ -63,10 +63,11 @@ impl Unit {
             (true, _) => Phase::Locked,
             (false, Kind::OneShot) if past.done => Phase::Done,
             (false, Kind::Scheduled) if !past.running => Phase::Scheduled,
+            (false, _) if member.on_demand && !past.running => Phase::Stopped,
             _ => Phase::Waiting,
         };
         Self {
-            wanted: member.kind != Kind::Scheduled || past.running,
+            wanted: (member.kind != Kind::Scheduled && !member.on_demand) || past.running,
             member,
             dependants: Vec::new(),
             phase,

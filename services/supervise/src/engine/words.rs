@@ -29,6 +29,8 @@ pub(crate) struct Member {
     pub(crate) start_within: Option<Duration>,
     /// How long a run of a job may take.
     pub(crate) limit: Option<Duration>,
+    /// It is started when somebody asks for it and not before.
+    pub(crate) on_demand: bool,
 }
 
 /// What is remembered of it from before this supervisor.
@@ -39,7 +41,7 @@ pub(crate) struct Past {
     pub(crate) trial: bool,
     /// A job that has run already.
     pub(crate) done: bool,
-    /// A job whose process was found.
+    /// A job, or one that is started on demand, whose process was found.
     pub(crate) running: bool,
     /// How long ago it failed, the oldest first.
     pub(crate) failures: Vec<Duration>,

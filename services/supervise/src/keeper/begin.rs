@@ -31,6 +31,7 @@ pub(super) fn member(plan: &Plan, bonds: Vec<(usize, Bond)>) -> Member {
         grace: plan.grace,
         start_within: plan.start_within,
         limit: plan.schedule.as_ref().and_then(|schedule| Some(schedule.timeout?.0)),
+        on_demand: plan.seat.is_some(),
     }
 }
 
@@ -57,7 +58,9 @@ impl Keeper {
                 "what was locked before may run again; look at the files, then restart the house",
             );
         }
+        let alive = pids::survivors(&shared.paths);
         let past = |plan: &Plan| Past {
+            running: plan.seat.is_some() && alive.iter().any(|process| process.name == plan.name),
             locked: locks.get(&plan.name).is_some(),
             done: jobs.is_done(&plan.name, &plan.signature()),
             ..failures.past(&plan.name)

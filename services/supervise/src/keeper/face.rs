@@ -136,6 +136,7 @@ impl Keeper {
             stale: self.own_stale,
             next_run: None,
             last_run: None,
+            seat: None,
         }
     }
 
@@ -173,6 +174,7 @@ impl Keeper {
             stale: face.stale,
             next_run: face.next_run.filter(|_| unit.phase != Phase::Stopped),
             last_run: self.jobs.last(&plan.name).filter(|_| plan.kind != Kind::Continuous).cloned(),
+            seat: plan.seat.as_ref().map(crate::seats::shown),
         })
     }
 

@@ -63,6 +63,7 @@ fn plan(name: &str, declared: &Declared, run: &Run) -> Plan {
         oom_score: run.oom_score,
         nice: run.nice,
         schedule: run.schedule.clone(),
+        seat: declared.seat.clone(),
         ..Plan::new(name, program)
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) use file::{program, stamp};
 pub(crate) use foreign::of_house;
 pub(crate) use ours::{of_catalogue, this_program};
-use sanctum_kernel::inventory::{Kind, Limits, Schedule, StopSignal, check};
+use sanctum_kernel::inventory::{Kind, Limits, Schedule, Seat, StopSignal, check};
 use sanctum_kernel::{Paths, SecretRef};
 
 /// One program to keep running, or to run.
@@ -66,6 +66,8 @@ pub struct Plan {
     pub oom_score: Option<i16>,
     pub nice: Option<i8>,
     pub schedule: Option<Schedule>,
+    /// What it takes, if it is loaded on demand.
+    pub seat: Option<Seat>,
 }
 
 /// A question put to a running program.
@@ -115,6 +117,7 @@ impl Plan {
             oom_score: None,
             nice: None,
             schedule: None,
+            seat: None,
         }
     }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use sanctum_api::supervise::Usage;
+
 /// The fields of `/proc/PID/stat` that matter here.
 struct Stat {
     dead: bool,
@@ -95,4 +97,61 @@ fn belongs(pid: u32, unit: &str, home: &Path) -> bool {
     let has = |wanted: &[u8]| environment.split(|byte| *byte == 0).any(|variable| variable == wanted);
     has(format!("SANCTUM_UNIT={unit}").as_bytes())
         && has(format!("SANCTUM_HOME={}", home.display()).as_bytes())
+}
+
+/// What these take, each with everything in the group that it leads; a leader that leads none, such as the supervisor
+/// itself, stands for itself.
+pub(crate) fn usage(running: &[(String, u32)]) -> Vec<Usage> {
+    let empty = |(name, pid): &(String, u32)| Usage {
+        name: name.clone(),
+        pid: *pid,
+        processes: 0,
+        threads: 0,
+        cpu_ms: 0,
+        memory_bytes: 0,
+        files: Some(0),
+    };
+    let mut all: Vec<Usage> = running.iter().map(empty).collect();
+    let Ok(entries) = fs::read_dir("/proc") else { return all };
+    let own = std::process::id();
+    for pid in entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()) {
+        let Some(taken) = taken(pid) else { continue };
+        let belongs =
+            |usage: &&mut Usage| if usage.pid == own { pid == own } else { taken.group == usage.pid };
+        if let Some(usage) = all.iter_mut().find(belongs) {
+            usage.processes += 1;
+            usage.threads += taken.threads;
+            usage.cpu_ms += taken.cpu_ms;
+            usage.memory_bytes += taken.memory_bytes;
+            let files = fs::read_dir(format!("/proc/{pid}/fd")).ok().map(Iterator::count);
+            let files = files.and_then(|files| u32::try_from(files).ok());
+            usage.files = usage.files.zip(files).map(|(sum, files)| sum + files);
+        }
+    }
+    all
+}
+
+struct Taken {
+    group: u32,
+    threads: u32,
+    cpu_ms: u64,
+    memory_bytes: u64,
+}
+
+fn taken(pid: u32) -> Option<Taken> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    let field = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
+    // Counted from the state, which is the third field of proc_pid_stat(5): group, utime, stime, threads.
+    let (group, utime, stime, threads) = (field(2)?, field(11)?, field(12)?, field(17)?);
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kb = resident.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    Some(Taken {
+        group: u32::try_from(group).ok()?,
+        threads: u32::try_from(threads).ok()?,
+        // Hundredths of a second on every Linux.
+        cpu_ms: (utime + stime).saturating_mul(10),
+        memory_bytes: kb.unwrap_or(0).saturating_mul(1024),
+    })
 }

@@ -10,9 +10,9 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{adopt_orphans, escaped, left_behind, orphans};
+pub(crate) use linux::{adopt_orphans, escaped, left_behind, orphans, usage};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use other::{adopt_orphans, escaped, left_behind, orphans};
+pub(crate) use other::{adopt_orphans, escaped, left_behind, orphans, usage};
 use rustix::process::{Pid, Signal, WaitOptions};
 
 /// The processes that were started here and not yet waited for: nobody else may reap them.

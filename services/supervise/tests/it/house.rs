@@ -33,7 +33,8 @@ impl Service for Keep {
 
     async fn build(cx: Context<Config>) -> Result<Self, Failure> {
         let plans = PLANS.lock().unwrap().get(cx.shared.paths.home()).cloned().unwrap_or_default();
-        Supervise::over(cx, plans).map(Self)
+        let memory = crate::seats::memory(cx.shared.paths.home());
+        Supervise::over_memory(cx, plans, memory).map(Self)
     }
 
     async fn run(self, stop: Stop) -> Result<(), Failure> {

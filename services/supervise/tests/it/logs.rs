@@ -99,3 +99,21 @@ async fn c7_a_full_disk_stops_nobody_and_the_loss_is_counted() {
     drop(disk);
     drop(stopped);
 }
+
+#[tokio::test]
+async fn c7_a_disk_that_hangs_holds_nobody_longer_than_allowed() {
+    let config = format!("{}[supervise.log]\npatience = \"100ms\"\n", crate::house::QUICK);
+    let stopped = new(vec![listener("app", &["--flood", "40000"], &[])]).config(&config);
+    let paths = stopped.paths();
+    paths.prepare().unwrap();
+    // Whoever opens this to write waits until somebody reads: for ever.
+    let log = paths.logs().join("app.log");
+    assert!(Command::new("mkfifo").arg(&log).status().is_ok_and(|status| status.success()));
+    let house = stopped.start().await;
+    // It prints more than any pipe holds before it is ready: it was not held.
+    let app = phase(&house, "app", Phase::Ready).await;
+    assert_eq!(app.restarts, 0);
+    let reader = std::thread::spawn(move || std::fs::File::open(log).map(drop));
+    house.stop().await;
+    reader.join().unwrap().unwrap();
+}

@@ -12,4 +12,6 @@ mod logs;
 mod order;
 mod processes;
 mod revise;
+
+mod seats;
 mod state;
