@@ -12,6 +12,5 @@ mod logs;
 mod order;
 mod processes;
 mod revise;
-
 mod seats;
 mod state;
