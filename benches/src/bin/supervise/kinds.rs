@@ -84,7 +84,8 @@ impl Kind {
         match self {
             Self::Floor => std::env::current_exe().unwrap_or_default(),
             Self::Ours => places.sanctum.clone(),
-            Self::S6 => peers.join("debian/usr/bin/s6-svscan"),
+            // Where its parts lie is built into it: it is installed or not there.
+            Self::S6 => PathBuf::from("/usr/bin/s6-svscan"),
             Self::Runit => peers.join("debian/usr/bin/runsvdir"),
             Self::Monit => peers.join("debian/usr/bin/monit"),
             Self::Pm2 => peers.join("pm2/node_modules/.bin/pm2-runtime"),
@@ -169,7 +170,7 @@ impl Kind {
             }
         }
         let debian = places.peers.join("debian");
-        if matches!(self, Self::S6 | Self::Runit | Self::Monit) {
+        if matches!(self, Self::Runit | Self::Monit) {
             let path = std::env::var("PATH").unwrap_or_default();
             command.env("PATH", format!("{}:{path}", debian.join("usr/bin").display()));
             let libs = [
