@@ -19,6 +19,7 @@ mod sensors;
 pub mod sentinel;
 mod service;
 mod shell;
+pub mod sim;
 mod store;
 mod supervisor;
 pub mod sweep;
