@@ -12,7 +12,7 @@ use super::{Acted, Action, Command, Engine, Instant, Turn};
 
 /// So many that are over are kept for whoever asks.
 const KEPT: usize = 64;
-/// A step that was only rehearsed or refused is followed by the next after this.
+/// A step that was refused is followed by the next after this; one that was rehearsed has to see the trouble once more.
 const SOON: Duration = Duration::from_millis(200);
 
 impl Engine {
@@ -166,7 +166,8 @@ impl Engine {
             Acted::Done(_) => self.verify(id, &on, restarts),
             Acted::Failed(_) => self.useless(id),
             Acted::Rehearsed(_) | Acted::Refused(_) => {
-                incident.phase = Phase::Ready { at: self.now + SOON };
+                let wait = if matches!(outcome, Acted::Refused(_)) { SOON } else { self.rules.backoff };
+                incident.phase = Phase::Ready { at: self.now + wait };
                 for at in on {
                     if let Some(node) = self.nodes.get_mut(at) {
                         node.spent.pop_back();

@@ -10,10 +10,12 @@ use super::{Instant, Question, Rules};
 
 /// Answers after which half of what was learned of a check's own losses is forgotten.
 const MEMORY: f64 = 2_000.0;
-/// Losses below which nothing is concluded.
-const LOSSES: f64 = 1.5;
+/// What is assumed of a check of which nothing is known: one answer in a hundred gets lost.
+const ASSUMED: (f64, f64) = (1.0, 100.0);
 /// So many more questions than declared, at most.
-const MORE: u32 = 4;
+const MORE: u32 = 2;
+/// Bad for this long, as many answers as declared are enough.
+const LONG: Duration = Duration::from_secs(5);
 /// While it starts, it is asked this often.
 const WHILE_STARTING: Duration = Duration::from_secs(2);
 
@@ -94,10 +96,10 @@ impl Check {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
     pub(super) fn needed(&self, question: &Question, rules: &Rules) -> u32 {
         let fails = question.fails.max(1);
-        if fails == 1 || self.lost < LOSSES {
+        if fails == 1 {
             return fails;
         }
-        let share = (self.lost / self.seen).clamp(0.000_1, 0.5);
+        let share = ((self.lost + ASSUMED.0) / (self.seen + ASSUMED.1)).clamp(0.000_1, 0.5);
         let needed = (rules.doubt.ln() / share.ln()).ceil() as u32;
         needed.clamp(fails, fails + MORE)
     }
@@ -105,6 +107,12 @@ impl Check {
     /// Answered since it was asked, and not in the middle of a confirmation.
     pub(super) fn is_decided(&self) -> bool {
         self.asked.is_none() && (self.bad == 0 || matches!(self.state, State::Failed | State::Drift))
+    }
+
+    /// In the middle of bad answers, or of good ones, of which there are not enough yet.
+    pub(super) const fn is_confirming(&self) -> bool {
+        let believed_bad = matches!(self.state, State::Failed | State::Drift);
+        (self.bad > 0 && !believed_bad) || (believed_bad && self.good > 0)
     }
 
     /// It is believed bad, but its last answer was good.
@@ -125,8 +133,11 @@ impl Check {
         self.took = answer.took;
         self.detail.clone_from(&answer.detail);
         let starts = self.starting.is_some_and(|until| now < until);
-        let needed = self.needed(question, rules);
+        let mut needed = self.needed(question, rules);
         let gap = rules.confirm / needed.saturating_sub(1).max(1);
+        if self.bad_since.is_some_and(|since| since + LONG <= now) {
+            needed = question.fails.max(1);
+        }
         let again = match answer.finding {
             Finding::Pass => self.pass(question, rules, now),
             Finding::Drift | Finding::Fail if starts => Some(WHILE_STARTING),

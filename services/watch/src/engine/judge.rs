@@ -9,7 +9,7 @@ use sanctum_probe::{Answer, Finding};
 use super::incident::Phase;
 use super::node::is_down;
 use super::posture::Strain;
-use super::{Check, Command, Engine, Instant, Timer};
+use super::{Check, Command, Engine, Instant, NodeView, Timer};
 
 /// A check that was asked out of turn and never answered is asked again after this.
 const FORGOTTEN: Duration = Duration::from_secs(60);
@@ -17,7 +17,8 @@ const FORGOTTEN: Duration = Duration::from_secs(60);
 const VERIFYING: Duration = Duration::from_secs(2);
 /// While what depended on something that has come back may still come back, it is asked this often.
 const RETURNING: Duration = Duration::from_secs(5);
-/// So many dependents at least, if something that cannot be asked is to be suspected; and if its own check passes.
+/// So many dependents at least, if something beyond the house that cannot be asked is to be suspected; one more, and all of them, inside
+/// the house, or if its own check passes.
 const BEHIND: usize = 2;
 const BEHIND_A_GOOD_ANSWER: usize = 3;
 /// An incident that is older than this is no sign of what its requirement does now.
@@ -38,13 +39,17 @@ impl Engine {
         let question = self.members.get(at).and_then(|member| member.checks.get(index));
         let (Some(node), Some(question)) = (self.nodes.get_mut(at), question) else { return false };
         let (pending, own) = (node.pending.is_some(), node.own);
-        let returning = node.is_spared(self.now) && is_down(node.state);
+        let spared = node.is_spared(self.now);
         let Some(check) = node.checks.get_mut(index) else { return false };
         let awaited = check.asked.is_some();
         let heard = check.hear(answer, question, &self.rules, self.now);
         let own_phase = own.and_then(|id| self.incidents.get(&id)).map(|incident| incident.phase);
         let verifying = matches!(own_phase, Some(Phase::Verifying { .. }));
-        let soon = if verifying { Some(VERIFYING) } else { returning.then_some(RETURNING) };
+        let soon = if verifying {
+            Some(VERIFYING)
+        } else {
+            (spared && check.state == State::Failed).then_some(RETURNING)
+        };
         let again = heard.again.or(soon.filter(|_| answer.finding != Finding::Pass));
         if let Some(after) = again {
             self.out.push(Command::Ask { node: at, check: index, after });
@@ -130,17 +135,35 @@ impl Engine {
         let behind = self.behind(at);
         let failing: Vec<Instant> = behind.iter().filter_map(|&by| self.first_bad(by)).collect();
         let count = failing.len();
+        if self.is_contradicted(&behind, &failing) {
+            return false;
+        }
         if node.suspect {
-            return count > 0 && count * 2 >= behind.len();
+            return count * 2 > behind.len();
+        }
+        if measured == State::Unknown && outside {
+            let most = count > BEHIND && count * 2 > behind.len();
+            return most || (count >= BEHIND && count == behind.len());
         }
         if measured == State::Unknown {
-            return count >= BEHIND && count * 4 >= behind.len() * 3;
+            return count > BEHIND && count == behind.len();
         }
         let spread =
             failing.iter().max().zip(failing.iter().min()).map(|(last, first)| last.saturating_sub(*first));
         count >= BEHIND_A_GOOD_ANSWER
             && count == behind.len()
             && spread.is_some_and(|spread| spread <= AT_ONCE)
+    }
+
+    /// One of them has come back for good while others have not: it is not what they have in common that fails.
+    fn is_contradicted(&self, behind: &[usize], failing: &[Instant]) -> bool {
+        let Some(&last) = failing.iter().max() else { return false };
+        let back = |node: &NodeView| {
+            node.state == State::Healthy
+                && node.since > last
+                && node.since + self.rules.recovery_grace <= self.now
+        };
+        behind.iter().filter_map(|&by| self.nodes.get(by)).any(back)
     }
 
     /// States as the evidence is; who went down, who came up.
@@ -266,7 +289,7 @@ impl Engine {
     }
 
     fn feel(&mut self) {
-        let uneasy = |node: &super::NodeView| {
+        let uneasy = |node: &NodeView| {
             node.flapping
                 || node.state == State::Drift
                 || is_down(node.state)
@@ -303,9 +326,10 @@ impl Engine {
         self.out.push(Command::After { delay: next.saturating_sub(now), timer });
     }
 
-    fn times(&self, node: &super::NodeView) -> Vec<Instant> {
+    fn times(&self, node: &NodeView) -> Vec<Instant> {
         let rules = &self.rules;
         let mut times: Vec<Instant> = node.hold.into_iter().chain(node.grace).collect();
+        times.push(node.since + rules.recovery_grace);
         if let Some(pending) = &node.pending {
             let within = [rules.settle, rules.look_within, rules.settle_max];
             times.extend(within.map(|within| pending.since + within));

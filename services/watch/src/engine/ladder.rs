@@ -13,9 +13,13 @@ use super::{Acted, Action, Engine, IncidentView};
 /// Nothing is done on evidence that is older than this.
 const FRESH: Duration = Duration::from_secs(6);
 /// So many failing dependents make a requirement that answers well suspicious.
-const SUSPICIOUS: usize = 2;
+const SUSPICIOUS: usize = 3;
 /// A recipe may rehearse this often in one incident.
 const REHEARSALS: usize = 1;
+
+/// What helps comes first, what seldom helps comes last; between them what touches others comes after what touches only the root, and
+/// what was rehearsed after what was not.
+type Rank = (u8, bool, usize, u32);
 
 /// What an incident does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,20 +81,21 @@ impl Engine {
         !busy.flat_map(touched).any(|other| mine.iter().any(|&at| self.graph.chained(at, other)))
     }
 
-    /// What is left, the best first: what has proved itself, then as declared, then what seldom helps, then what was rehearsed.
+    /// What is left, the best first.
     fn choices(&self, incident: &IncidentView) -> Vec<(Action, Vec<usize>)> {
         let root = incident.root;
         let (Some(member), Some(node)) = (self.members.get(root), self.nodes.get(root)) else {
             return Vec::new();
         };
         let pattern = incident.kind_of_trouble();
-        let mut ladder: Vec<((usize, u8, u32), &Action, Vec<usize>)> = Vec::new();
+        let mut ladder: Vec<(Rank, &Action, Vec<usize>)> = Vec::new();
         for action in &member.ladder {
             let Some(rehearsed) = rehearsals(incident, action) else { continue };
             let on = self.targets(root, action);
             if !on.is_empty() && !ladder.iter().any(|(_, known, _)| *known == action) {
                 let (class, order) = self.memory.rank(&node.name, &pattern, action);
-                ladder.push(((rehearsed, class, order), action, on));
+                let others = matches!(action, Action::RestartRequirement | Action::RestartSubtree);
+                ladder.push(((class, others, rehearsed, order), action, on));
             }
         }
         ladder.sort_by_key(|(rank, ..)| *rank);
@@ -130,14 +135,15 @@ impl Engine {
         declared && left && !node.locked && !self.is_held(at)
     }
 
-    /// A requirement that is not proven well, or behind which everything fails. One that works for others is left alone.
+    /// A requirement that is alive but wrong, or behind which everything fails by itself. One that works for others is left alone.
     fn is_suspicious(&self, at: usize) -> bool {
         let Some(node) = self.nodes.get(at) else { return false };
         let dependents = self.graph.dependents(at);
         let works =
             dependents.iter().filter_map(|&by| self.nodes.get(by)).any(|by| by.state == State::Healthy);
-        let all = dependents.len() >= SUSPICIOUS && dependents.iter().all(|&by| self.is_down(by));
-        !is_down(node.state) && !works && (node.state != State::Healthy || all) && self.causes(at).is_empty()
+        let alone = |by: usize| self.nodes.get(by).is_some_and(|node| node.roots == [by]);
+        let all = dependents.len() >= SUSPICIOUS && dependents.iter().all(|&by| alone(by));
+        !is_down(node.state) && !works && (node.state == State::Drift || all) && self.causes(at).is_empty()
     }
 
     /// A person records, and this would be heard.

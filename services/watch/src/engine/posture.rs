@@ -11,7 +11,7 @@ use super::{Instant, Rules};
 const CAUTIOUS: f64 = 0.25;
 const CONSERVING: f64 = 0.6;
 /// So many steps within so long are too much of healing.
-const DENSE: (usize, Duration) = (6, Duration::from_mins(5));
+const DENSE: (usize, Duration) = (10, Duration::from_mins(5));
 
 /// The posture, and what pulls at it.
 #[derive(Debug, Clone, Default)]
@@ -117,11 +117,11 @@ mod tests {
         assert_eq!(mood.feel(Strain::default(), at(0), &rules), None);
         assert_eq!(mood.feel(Strain::default(), at(30), &rules), Some(Posture::Conserving));
         mood.press(0.0);
-        for n in 0..6 {
+        for n in 0..10 {
             mood.step(at(30 + n));
         }
-        assert_eq!(mood.feel(Strain::default(), at(100), &rules), None, "six steps in five minutes");
-        assert_eq!(mood.feel(Strain::default(), at(331), &rules), None);
-        assert_eq!(mood.feel(Strain::default(), at(361), &rules), Some(Posture::Poised));
+        assert_eq!(mood.feel(Strain::default(), at(100), &rules), None, "ten steps in five minutes");
+        assert_eq!(mood.feel(Strain::default(), at(335), &rules), None);
+        assert_eq!(mood.feel(Strain::default(), at(365), &rules), Some(Posture::Poised));
     }
 }

@@ -12,8 +12,8 @@ pub struct Rules {
     pub confirm: Duration,
     /// Until a good answer after bad ones is asked for again.
     pub confirm_good: Duration,
-    /// How often a healthy service may be taken for a failed one, per question: checks that lose answers by themselves are asked
-    /// more often until it is this improbable.
+    /// How probable it may be that a healthy service is taken for a failed one, per question: checks that lose answers by
+    /// themselves are asked more often, within the same time.
     pub doubt: f64,
     /// What a start may take at least before bad answers count.
     pub start_grace: Duration,
@@ -64,10 +64,10 @@ impl Default for Rules {
         Self {
             confirm: Duration::from_millis(800),
             confirm_good: Duration::from_secs(1),
-            doubt: 1e-10,
+            doubt: 1e-8,
             start_grace: Duration::from_secs(5),
             settle: Duration::from_secs(2),
-            settle_max: Duration::from_secs(45),
+            settle_max: Duration::from_secs(60),
             look_within: Duration::from_secs(6),
             many: 3,
             recovery_grace: Duration::from_secs(30),

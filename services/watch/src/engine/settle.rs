@@ -7,10 +7,10 @@ use sanctum_kernel::inventory::Plane;
 
 use super::incident::{IncidentView, Phase};
 use super::node::{Pending, is_down};
-use super::{Check, Command, Engine, Instant, Turn, shape};
+use super::{Check, Command, Engine, Instant, NodeView, Turn, shape};
 
-/// An answer that is older than this is asked for again before an incident opens on it.
-const FRESH: Duration = Duration::from_secs(2);
+/// What was bad for this long is not asked once more before its incident opens.
+const LONG: Duration = Duration::from_secs(5);
 /// What began this much earlier still began at once.
 const SLACK: Duration = Duration::from_secs(1);
 /// A proof that the watch sees is good for so long.
@@ -32,6 +32,13 @@ impl Engine {
                 self.begin(at);
             }
         }
+        for &at in &wanted {
+            let since =
+                self.nodes.get(at).and_then(|node| node.pending.as_ref()).map(|pending| pending.since);
+            if since.is_some_and(|since| since + self.rules.settle / 2 < self.now) {
+                self.inquire(at, Duration::ZERO);
+            }
+        }
         let many = wanted.len() >= self.rules.many;
         for at in wanted {
             if self.wants_incident(at) && self.has_settled(at, many) {
@@ -50,35 +57,66 @@ impl Engine {
         (root || drifts) && node.own.is_none() && !self.is_held(at) && !node.is_spared(self.now)
     }
 
-    /// Asks everything whose failing would explain this one's, and what would tell whether something beyond is to blame.
+    /// Asks everything whose failing would explain this one's, and what would tell whether something beyond is to blame: not at once, as
+    /// what fails may show later than what fails because of it.
     fn begin(&mut self, at: usize) {
         let now = self.now;
-        let began = self.nodes.get(at).and_then(|node| node.began).unwrap_or(now);
-        let above = self.graph.above(at);
-        let mut asked = Vec::new();
-        for &on in &above {
-            let stale = |check: &Check| check.state != State::Failed && check.at.is_none_or(|at| at < began);
-            asked.extend(self.checks_of(on, stale));
+        let mut awaits = Vec::new();
+        let mut above = self.graph.above(at);
+        if self.nodes.get(at).is_some_and(|node| node.suspect) {
+            // What fails behind it may have another reason.
+            above.extend(self.graph.dependents(at).iter().flat_map(|&by| self.graph.above(by)));
+        }
+        for on in above {
+            awaits.extend(self.checks_of(on));
             if self.may_be_suspected(on) {
                 for &by in self.graph.dependents(on).iter().filter(|&&by| by != at) {
-                    asked.extend(self.checks_of(by, stale));
+                    awaits.extend(self.checks_of(by));
                 }
             }
         }
-        let stale = |check: &Check| check.at.is_none_or(|at| at + FRESH < now);
-        asked.extend(self.checks_of(at, stale));
-        asked.sort_unstable();
-        asked.dedup();
-        for &(node, check) in &asked {
-            self.ask(node, check, Duration::ZERO);
-        }
+        let recent = |time: Option<Instant>| time.is_some_and(|time| time + LONG > now);
+        let young = |check: &Check| recent(check.bad_since) || !recent(check.at);
+        let own = self.nodes.get(at).into_iter().flat_map(NodeView::troubled);
+        awaits.extend(own.filter(|(_, check)| young(check)).map(|(index, _)| (at, index)));
+        awaits.sort_unstable();
+        awaits.dedup();
         if let Some(node) = self.nodes.get_mut(at) {
-            node.pending = Some(Pending { since: now, awaits: asked });
+            node.pending = Some(Pending { since: now, awaits });
         }
+        self.inquire(at, self.rules.settle / 2);
         if self.looked.is_none_or(|looked| looked + SEEN <= now) {
             self.looked = Some(now);
             self.out.push(Command::LookAround);
         }
+    }
+
+    /// Puts the questions it waits for.
+    fn inquire(&mut self, at: usize, after: Duration) {
+        let Some(pending) = self.nodes.get(at).and_then(|node| node.pending.as_ref()) else { return };
+        let missing: Vec<(usize, usize)> = pending
+            .awaits
+            .iter()
+            .copied()
+            .filter(|&asked| !self.is_answered(at, asked, pending.since))
+            .collect();
+        for (node, index) in missing {
+            let check = self.nodes.get(node).and_then(|node| node.checks.get(index));
+            // One that is being confirmed is asked again anyway.
+            if check.is_some_and(|check| !check.is_confirming()) {
+                self.ask(node, index, after);
+            }
+        }
+    }
+
+    /// It has answered late enough to tell, or is known to fail.
+    fn is_answered(&self, at: usize, (node, check): (usize, usize), since: Instant) -> bool {
+        let Some(check) = self.nodes.get(node).and_then(|node| node.checks.get(check)) else { return true };
+        let late = check.at.is_some_and(|at| at >= since + self.rules.settle / 2);
+        if node == at {
+            return late && !check.is_passing();
+        }
+        check.state == State::Failed || (late && check.is_decided())
     }
 
     fn may_be_suspected(&self, at: usize) -> bool {
@@ -86,18 +124,15 @@ impl Engine {
         outside || self.nodes.get(at).is_some_and(|node| node.measured() == State::Unknown)
     }
 
-    fn checks_of(&self, at: usize, wanted: impl Fn(&Check) -> bool) -> Vec<(usize, usize)> {
-        let checks = self.nodes.get(at).into_iter().flat_map(|node| node.checks.iter().enumerate());
-        checks.filter(|(_, check)| wanted(check)).map(|(index, _)| (at, index)).collect()
+    fn checks_of(&self, at: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let count = self.nodes.get(at).map_or(0, |node| node.checks.len());
+        (0..count).map(move |index| (at, index))
     }
 
     fn has_settled(&self, at: usize, many: bool) -> bool {
         let Some(pending) = self.nodes.get(at).and_then(|node| node.pending.as_ref()) else { return false };
         let (now, since, rules) = (self.now, pending.since, &self.rules);
-        let decided = |&(node, check): &(usize, usize)| {
-            let check = self.nodes.get(node).and_then(|node| node.checks.get(check));
-            check.is_none_or(|check| check.is_decided())
-        };
+        let decided = |&asked: &(usize, usize)| self.is_answered(at, asked, since);
         let looked = !many
             || since + rules.look_within <= now
             || self

@@ -122,7 +122,8 @@ impl House {
                 continue;
             }
             let near = at.saturating_sub(12).max(clouds);
-            let mut requires: Vec<usize> = (0..chance.below(4)).map(|_| near + chance.below(at - near)).collect();
+            let mut requires: Vec<usize> =
+                (0..chance.below(4)).map(|_| near + chance.below(at - near)).collect();
             requires.retain(|&on| on < at && on >= clouds);
             // The first few behind each cloud, so that it is seen when everything behind it fails.
             if at < clouds * 4 {
@@ -177,7 +178,9 @@ impl House {
 
     /// What is wrong with it itself now.
     pub fn fault(&self, at: usize, now: Instant) -> Option<&Fault> {
-        let lasts = |fault: &&Fault| fault.at == at && fault.from <= now && fault.until.is_none_or(|until| until > now);
+        let lasts = |fault: &&Fault| {
+            fault.at == at && fault.from <= now && fault.until.is_none_or(|until| until > now)
+        };
         self.faults.iter().find(lasts)
     }
 
@@ -201,7 +204,9 @@ impl House {
             };
             let broken = !copes && requires.iter().any(bad);
             let delay = chance.time(Duration::ZERO, Duration::from_secs(if broken { 1 } else { 3 }));
-            let (Some(since), Some(back)) = (self.broken.get_mut(at), self.back.get_mut(at)) else { continue };
+            let (Some(since), Some(back)) = (self.broken.get_mut(at), self.back.get_mut(at)) else {
+                continue;
+            };
             match (broken, since.is_some()) {
                 (true, false) => *since = Some(now + delay),
                 (false, true) => {
@@ -216,13 +221,16 @@ impl House {
     /// What a check of it answers now, and when.
     pub(super) fn answer(&self, at: usize, check: usize, now: Instant, chance: &mut Chance) -> Answer {
         let quick = chance.time(Duration::from_millis(1), Duration::from_millis(20));
-        let answer = |finding, detail: &str, took| Answer { finding, detail: detail.to_owned(), took, value: None };
+        let answer =
+            |finding, detail: &str, took| Answer { finding, detail: detail.to_owned(), took, value: None };
         let web = check > 0;
         if self.up.get(at).is_some_and(|&up| up > now) {
             return answer(Finding::Fail, "connection refused", quick);
         }
         match self.fault(at, now).map(|fault| fault.trouble) {
-            Some(Trouble::Crash | Trouble::Flap) => return answer(Finding::Fail, "connection refused", quick),
+            Some(Trouble::Crash | Trouble::Flap) => {
+                return answer(Finding::Fail, "connection refused", quick);
+            }
             Some(Trouble::Hang) if web => return answer(Finding::Fail, "no answer within 10 s", TIMEOUT),
             Some(Trouble::Drift) if web => return answer(Finding::Drift, "answered after 4 s", quick),
             _ => {}
@@ -234,7 +242,9 @@ impl House {
     }
 
     pub(super) fn end(&mut self, index: usize, now: Instant) {
-        if let Some(fault) = self.faults.get_mut(index).filter(|fault| fault.until.is_none_or(|until| until > now)) {
+        if let Some(fault) =
+            self.faults.get_mut(index).filter(|fault| fault.until.is_none_or(|until| until > now))
+        {
             fault.until = Some(now);
         }
     }

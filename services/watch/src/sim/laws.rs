@@ -75,12 +75,15 @@ impl Laws {
         must(incident.root == node && engine.chain(node).len() <= 1, || {
             format!("W7: {} is touched while what it requires fails", view.name)
         })?;
-        must(on.iter().all(|&at| at == node || *action != Action::Restart), || "another is restarted".to_owned())?;
+        must(on.iter().all(|&at| at == node || *action != Action::Restart), || {
+            "another is restarted".to_owned()
+        })?;
         must(incident.tried.len() == step + 1, || "steps are not counted one by one".to_owned())?;
         let before = incident.tried.iter().take(step).filter(|tried| tried.action == *action);
         let useless = before.filter(|tried| !matches!(tried.outcome, Some(Acted::Rehearsed(_)))).count();
         must(useless == 0 || incident.told, || format!("W7: {action:?} of {} is repeated", view.name))?;
-        let counts = |outcome: &Option<Acted>| !matches!(outcome, Some(Acted::Rehearsed(_) | Acted::Refused(_)));
+        let counts =
+            |outcome: &Option<Acted>| !matches!(outcome, Some(Acted::Rehearsed(_) | Acted::Refused(_)));
         let tries = incident.tried.iter().filter(|tried| counts(&tried.outcome)).count();
         let most = usize::try_from(self.rules.tries).unwrap_or(usize::MAX);
         must(tries <= most || incident.told, || format!("W7: {tries} tries for {}", view.name))?;
@@ -93,17 +96,22 @@ impl Laws {
         if *action != Action::Restart {
             return Ok(());
         }
-        must(matches!(view.state, State::Failed | State::Blocked), || format!("{} works and is restarted", view.name))?;
+        must(matches!(view.state, State::Failed | State::Blocked), || {
+            format!("{} works and is restarted", view.name)
+        })?;
         let touched = self.touched.entry(node).or_default();
         touched.retain(|&at| at + self.rules.window > now);
         touched.push(now);
         let budget = usize::try_from(self.rules.budget).unwrap_or(usize::MAX);
-        must(touched.len() <= budget, || format!("W7: {} is restarted {} times in a window", view.name, touched.len()))
+        must(touched.len() <= budget, || {
+            format!("W7: {} is restarted {} times in a window", view.name, touched.len())
+        })
     }
 
     fn told(&mut self, engine: &Engine, id: u64, what: Turn) -> Broken {
         let incident = engine.incident(id).ok_or("an incident that is not there")?;
-        let held = engine.hold().is_some() || engine.node(incident.root).is_some_and(|root| root.hold.is_some());
+        let held =
+            engine.hold().is_some() || engine.node(incident.root).is_some_and(|root| root.hold.is_some());
         match what {
             Turn::Opened => {
                 must(self.opened.insert(id), || format!("incident {id} is opened twice"))?;
@@ -116,7 +124,9 @@ impl Laws {
             Turn::Escalated => {
                 must(self.told.insert(id), || format!("a person is asked twice: {}", incident.title))?;
                 must(!held, || "a person is asked while it is held".to_owned())?;
-                must(engine.chain(incident.root).len() <= 1, || format!("W5: a symptom is told: {}", incident.title))
+                must(engine.chain(incident.root).len() <= 1, || {
+                    format!("W5: a symptom is told: {}", incident.title)
+                })
             }
             Turn::Resolved => must(self.resolved.insert(id), || format!("incident {id} ends twice")),
             Turn::Changed => Ok(()),

@@ -114,7 +114,8 @@ fn judge(world: &World, broken: Option<String>) -> Verdict {
     let named: BTreeSet<usize> = roots.iter().filter(|(id, _)| !merged(id)).map(|(_, root)| *root).collect();
     verdict.repeated = roots.len().saturating_sub(verdict.merged).saturating_sub(named.len());
     let at_fault: BTreeSet<usize> = faults.iter().map(|fault| fault.at).collect();
-    let visible: BTreeSet<usize> = faults.iter().filter(|fault| is_visible(world, fault)).map(|fault| fault.at).collect();
+    let visible: BTreeSet<usize> =
+        faults.iter().filter(|fault| is_visible(world, fault)).map(|fault| fault.at).collect();
     verdict.visible = visible.len();
     verdict.wrong = named.difference(&at_fault).map(|&at| name(at)).collect();
     verdict.missed = visible.difference(&named).map(|&at| name(at)).collect();
@@ -128,7 +129,9 @@ fn judge(world: &World, broken: Option<String>) -> Verdict {
 fn is_visible(world: &World, fault: &Fault) -> bool {
     let end = |fault: &Fault| fault.until.unwrap_or(Duration::MAX);
     let above = above(world, fault.at);
-    let hidden = |other: &&Fault| above.contains(&other.at) && end(other).saturating_add(Duration::from_mins(1)) >= end(fault);
+    let hidden = |other: &&Fault| {
+        above.contains(&other.at) && end(other).saturating_add(Duration::from_mins(1)) >= end(fault)
+    };
     !world.house.faults.iter().any(|other| hidden(&other))
 }
 

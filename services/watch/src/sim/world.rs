@@ -63,10 +63,22 @@ impl Ord for Due {
 /// Something of interest to the score.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Noted {
-    Turned { node: usize, to: State },
-    Incident { id: u64, root: usize, what: Turn },
+    Turned {
+        node: usize,
+        to: State,
+    },
+    Incident {
+        id: u64,
+        root: usize,
+        what: Turn,
+    },
     /// `worked`: those of them that did their work when they were restarted.
-    Restarted { node: usize, action: Action, on: Vec<usize>, worked: Vec<usize> },
+    Restarted {
+        node: usize,
+        action: Action,
+        on: Vec<usize>,
+        worked: Vec<usize>,
+    },
 }
 
 /// When a check is asked next.
@@ -240,7 +252,12 @@ impl World {
         let far = self.house.members.get(node).is_some_and(|member| member.plane != Plane::Host);
         if self.dark.is_some() && far {
             let took = Duration::from_secs(2);
-            answer = Answer { finding: Finding::Fail, detail: "network is unreachable".to_owned(), took, ..answer };
+            answer = Answer {
+                finding: Finding::Fail,
+                detail: "network is unreachable".to_owned(),
+                took,
+                ..answer
+            };
         } else if self.chance.happens(self.noise) {
             answer = Answer { finding: Finding::Fail, detail: "lost".to_owned(), ..answer };
         }
@@ -306,11 +323,19 @@ impl World {
             let Some(&at) = on.first() else { return };
             if !self.rehearsed.contains(&at) {
                 self.rehearsed.push(at);
-                return self.tell(Event::Acted { incident, step, outcome: Acted::Rehearsed("would mend it".to_owned()) });
+                return self.tell(Event::Acted {
+                    incident,
+                    step,
+                    outcome: Acted::Rehearsed("would mend it".to_owned()),
+                });
             }
         }
         if self.chance.happens(self.clumsy) {
-            return self.tell(Event::Acted { incident, step, outcome: Acted::Failed("could not".to_owned()) });
+            return self.tell(Event::Acted {
+                incident,
+                step,
+                outcome: Acted::Failed("could not".to_owned()),
+            });
         }
         let cures = |fault: &super::Fault| match action {
             Action::Recipe(_) => fault.cure == Cure::Recipe,
@@ -362,8 +387,12 @@ impl World {
             Command::Incident { incident, what } => self.incident(incident, what),
             Command::Act { incident, step, node, action, on } => {
                 let restarts = !matches!(action, Action::Recipe(_));
-                let worked = on.iter().copied().filter(|&at| restarts && self.house.works(at, self.now)).collect();
-                self.noted.push((self.now, Noted::Restarted { node, action: action.clone(), on: on.clone(), worked }));
+                let worked =
+                    on.iter().copied().filter(|&at| restarts && self.house.works(at, self.now)).collect();
+                self.noted.push((
+                    self.now,
+                    Noted::Restarted { node, action: action.clone(), on: on.clone(), worked },
+                ));
                 let takes = self.chance.time(Duration::from_millis(200), Duration::from_secs(2));
                 self.put(takes, What::Acted { incident, step, action, on });
             }
@@ -379,7 +408,12 @@ impl World {
             return;
         }
         // A person was asked, comes, and mends what is wrong with the service that was named.
-        let faults = self.house.faults.iter().enumerate().filter(|(_, fault)| fault.at == root && fault.until.is_none());
+        let faults = self
+            .house
+            .faults
+            .iter()
+            .enumerate()
+            .filter(|(_, fault)| fault.at == root && fault.until.is_none());
         let comes = faults.map(|(index, fault)| match fault.cure {
             Cure::Person(after) => (index, after),
             Cure::Restart | Cure::Recipe => (index, Duration::from_mins(5)),
