@@ -15,7 +15,7 @@ pub struct Check {
     pub every: Option<Period>,
     /// How long an answer may take; 10 s if absent.
     pub timeout: Option<Period>,
-    /// How many answers in a row must be bad before it counts; 3 if absent. Asked again after a second each time.
+    /// How many answers in a row must be bad before it counts; 3 if absent. Asked again at once, all of them within a second; up to two more where answers get lost by themselves.
     pub fails: Option<u32>,
     /// How many answers in a row must be good before it counts again; 2 if absent.
     pub passes: Option<u32>,

@@ -118,15 +118,15 @@ impl Engine {
     fn take(&mut self, id: u64, action: Action, on: Vec<usize>) {
         let (now, until) = (self.now, self.now + self.rules.act_within);
         let restarts = !matches!(action, Action::Recipe(_));
-        for &at in &on {
-            if let Some(node) = self.nodes.get_mut(at) {
-                node.spent.push_back(now);
-                while node.spent.front().is_some_and(|&spent| spent + self.rules.window <= now) {
-                    node.spent.pop_front();
-                }
-            }
-            if restarts {
-                self.start(at, true);
+        for &at in on.iter().filter(|_| restarts) {
+            self.start(at, true);
+        }
+        // Only the root pays: what is touched because of another keeps its own tries.
+        let root = self.incidents.get(&id).map(|incident| incident.root);
+        if let Some(node) = root.and_then(|root| self.nodes.get_mut(root)) {
+            node.spent.push_back(now);
+            while node.spent.front().is_some_and(|&spent| spent + self.rules.window <= now) {
+                node.spent.pop_front();
             }
         }
         self.mood.step(now);
@@ -168,10 +168,9 @@ impl Engine {
             Acted::Rehearsed(_) | Acted::Refused(_) => {
                 let wait = if matches!(outcome, Acted::Refused(_)) { SOON } else { self.rules.backoff };
                 incident.phase = Phase::Ready { at: self.now + wait };
-                for at in on {
-                    if let Some(node) = self.nodes.get_mut(at) {
-                        node.spent.pop_back();
-                    }
+                let root = incident.root;
+                if let Some(node) = self.nodes.get_mut(root) {
+                    node.spent.pop_back();
                 }
             }
         }

@@ -105,7 +105,7 @@ impl IncidentView {
     }
 
     /// Steps since the ladder last began.
-    pub(super) fn round(&self) -> &[Step] {
+    pub fn round(&self) -> &[Step] {
         self.tried.get(self.round..).unwrap_or_default()
     }
 

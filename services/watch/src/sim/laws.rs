@@ -79,14 +79,15 @@ impl Laws {
             "another is restarted".to_owned()
         })?;
         must(incident.tried.len() == step + 1, || "steps are not counted one by one".to_owned())?;
-        let before = incident.tried.iter().take(step).filter(|tried| tried.action == *action);
+        let round = incident.round();
+        let before = round.iter().rev().skip(1).filter(|tried| tried.action == *action);
         let useless = before.filter(|tried| !matches!(tried.outcome, Some(Acted::Rehearsed(_)))).count();
-        must(useless == 0 || incident.told, || format!("W7: {action:?} of {} is repeated", view.name))?;
+        must(useless == 0, || format!("W7: {action:?} of {} is repeated", view.name))?;
         let counts =
             |outcome: &Option<Acted>| !matches!(outcome, Some(Acted::Rehearsed(_) | Acted::Refused(_)));
-        let tries = incident.tried.iter().filter(|tried| counts(&tried.outcome)).count();
+        let tries = round.iter().filter(|tried| counts(&tried.outcome)).count();
         let most = usize::try_from(self.rules.tries).unwrap_or(usize::MAX);
-        must(tries <= most || incident.told, || format!("W7: {tries} tries for {}", view.name))?;
+        must(tries <= most, || format!("W7: {tries} tries for {}", view.name))?;
         for other in engine.open().filter(|other| other.id != id) {
             let busy = other.tried.last().filter(|last| last.outcome.is_none());
             for &at in busy.iter().flat_map(|busy| &busy.on) {

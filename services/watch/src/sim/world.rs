@@ -31,6 +31,7 @@ enum What {
     Dark(bool),
     Sleep { length: Duration, noticed: bool },
     Leap(Duration),
+    Restart,
 }
 
 #[derive(Debug, Clone)]
@@ -111,6 +112,7 @@ pub struct World {
     dark: Option<Instant>,
     rehearsed: Vec<usize>,
     stopped: Option<String>,
+    rules: Rules,
 }
 
 impl World {
@@ -120,7 +122,7 @@ impl World {
         let mut world = Self {
             house,
             engine,
-            laws: Laws::new(rules),
+            laws: Laws::new(rules.clone()),
             noted: Vec::new(),
             noise: 0.0,
             clumsy: 0.0,
@@ -134,6 +136,7 @@ impl World {
             dark: None,
             rehearsed: Vec::new(),
             stopped: None,
+            rules,
         };
         for node in 0..world.turns.len() {
             for check in 0..world.turns.get(node).map_or(0, Vec::len) {
@@ -184,6 +187,29 @@ impl World {
 
     pub fn say(&mut self, from: Instant, event: Event) {
         self.put(from.saturating_sub(self.now), What::Say(event));
+    }
+
+    /// The watch itself is started again.
+    pub fn restart(&mut self, from: Instant) {
+        self.put(from.saturating_sub(self.now), What::Restart);
+    }
+
+    /// What it knows goes to disk and comes back.
+    fn restarted(&mut self) {
+        let kept =
+            serde_json::to_string(&self.engine.snapshot()).and_then(|text| serde_json::from_str(&text));
+        let kept = match kept {
+            Ok(kept) => kept,
+            Err(error) => {
+                self.stopped = Some(format!("what is kept does not come back: {error}"));
+                return;
+            }
+        };
+        let (members, time) = (self.house.members.clone(), self.now + self.skew);
+        let (engine, commands) =
+            Engine::restore(members, self.rules.clone(), kept, self.chance.number(), time);
+        self.engine = engine;
+        self.judge(commands, time);
     }
 
     fn ask(&mut self, node: usize, check: usize, after: Duration) {
@@ -237,6 +263,7 @@ impl World {
             What::Dark(false) => self.dark = None,
             What::Sleep { length, noticed } => self.slept(length, noticed),
             What::Leap(by) => self.skew += by,
+            What::Restart => self.restarted(),
         }
     }
 
@@ -370,6 +397,10 @@ impl World {
         if anew {
             self.laws.forgive();
         }
+        self.judge(commands, time);
+    }
+
+    fn judge(&mut self, commands: Vec<Command>, time: Instant) {
         if let Err(law) = self.laws.check(&self.engine, &commands, time) {
             self.stopped.get_or_insert(law);
         }

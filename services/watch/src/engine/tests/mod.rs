@@ -1,55 +1,68 @@
 //! Every rule of the engine, in virtual time.
 
+mod ladder;
+mod model;
+mod named;
+mod roots;
+
 use super::*;
+use crate::sim::{Cure, Fault, House, Noted, Trouble, World};
 
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-fn member(name: &str, requires: &[usize]) -> Member {
-    let question = Question {
-        name: "tcp".to_owned(),
-        every: secs(30),
-        fails: 3,
-        passes: 2,
-        start_within: Duration::ZERO,
+const fn mins(mins: u64) -> Duration {
+    secs(mins * 60)
+}
+
+/// Critical services, each with what it requires.
+fn house(requires: &[&[usize]]) -> House {
+    let member =
+        |(at, requires): (usize, &&[usize])| House::service(&format!("s{at}"), Tier::Critical, requires);
+    House::new(requires.iter().enumerate().map(member).collect())
+}
+
+fn fault(at: usize, trouble: Trouble, cure: Cure, from: Duration) -> Fault {
+    Fault { at, trouble, cure, from, until: None }
+}
+
+/// A person who never comes.
+const NEVER: Cure = Cure::Person(mins(100_000));
+
+fn world(mut house: House, faults: Vec<Fault>) -> World {
+    house.faults = faults;
+    let mut world = World::new(house, Rules::default(), 7);
+    for index in 0..world.house.faults.len() {
+        world.schedule(index);
+    }
+    world
+}
+
+/// What happened to the incidents: when, which, its root, what.
+fn told(world: &World) -> Vec<(u64, u64, usize, Turn)> {
+    let line = |(at, noted): &(Instant, Noted)| match noted {
+        Noted::Incident { id, root, what } if *what != Turn::Changed => {
+            Some((at.as_secs(), *id, *root, *what))
+        }
+        _ => None,
     };
-    Member {
-        name: name.to_owned(),
-        plane: Plane::Host,
-        kind: Kind::Continuous,
-        tier: Tier::Critical,
-        requires: requires.to_vec(),
-        wants: Vec::new(),
-        checks: vec![question],
-        ladder: vec![Action::Restart],
-    }
+    world.noted.iter().filter_map(line).collect()
 }
 
-fn answered(node: usize, good: bool) -> Event {
-    let finding = if good { sanctum_probe::Finding::Pass } else { sanctum_probe::Finding::Fail };
-    let answer = Answer { finding, detail: "x".to_owned(), took: Duration::ZERO, value: None };
-    Event::Answered { node, check: 0, answer }
+fn opened(world: &World) -> Vec<usize> {
+    let line = |(_, _, root, what): (u64, u64, usize, Turn)| (what == Turn::Opened).then_some(root);
+    told(world).into_iter().filter_map(line).collect()
 }
 
-#[test]
-fn a_crash_is_seen_healed_and_over() {
-    let mut engine = Engine::new(vec![member("a", &[])], Rules::default(), Outcomes::default(), 1);
-    engine.handle(answered(0, true), secs(1));
-    assert_eq!(engine.node(0).unwrap().state, State::Healthy);
-    for ms in [31_000, 31_400, 31_800] {
-        engine.handle(answered(0, false), Duration::from_millis(ms));
-    }
-    assert_eq!(engine.node(0).unwrap().state, State::Failed);
-    engine.handle(Event::Timer(Timer { serial: 0 }), secs(34));
-    engine.handle(answered(0, false), secs(35));
-    let incident = engine.open().next().expect("an incident");
-    assert_eq!(incident.tried.len(), 1, "{incident:?}");
-    engine.handle(Event::Acted { incident: 1, step: 0, outcome: Acted::Done(String::new()) }, secs(36));
-    engine.handle(answered(0, true), secs(37));
-    engine.handle(answered(0, true), secs(38));
-    assert_eq!(engine.node(0).unwrap().state, State::Healthy);
-    let commands = engine.handle(Event::Timer(Timer { serial: 0 }), secs(48));
-    assert!(commands.contains(&Command::Incident { incident: 1, what: Turn::Resolved }), "{commands:?}");
-    assert_eq!(engine.outcomes().iter().next().map(|known| (known.tries, known.helped)), Some((1, 1)));
+fn steps(world: &World) -> Vec<(u64, usize, Action)> {
+    let line = |(at, noted): &(Instant, Noted)| match noted {
+        Noted::Restarted { node, action, .. } => Some((at.as_secs(), *node, action.clone())),
+        _ => None,
+    };
+    world.noted.iter().filter_map(line).collect()
+}
+
+fn state(world: &World, at: usize) -> State {
+    world.engine.node(at).unwrap().state
 }
