@@ -12,7 +12,7 @@ use super::posture::Strain;
 use super::{Check, Command, Engine, Instant, NodeView, Timer};
 
 /// A check that was asked out of turn and never answered is asked again after this.
-const FORGOTTEN: Duration = Duration::from_secs(60);
+const FORGOTTEN: Duration = Duration::from_mins(1);
 /// While a step is being verified, what had failed is asked this often.
 const VERIFYING: Duration = Duration::from_secs(2);
 /// While what depended on something that has come back may still come back, it is asked this often.
@@ -345,9 +345,5 @@ impl Engine {
             times.extend(node.checks.iter().filter_map(|check: &Check| check.starting));
         }
         times
-    }
-
-    pub(super) fn woken(&mut self, _timer: Timer) -> bool {
-        true
     }
 }

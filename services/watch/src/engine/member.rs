@@ -15,7 +15,7 @@ const PASSES: u32 = 2;
 const fn cadence(tier: Tier) -> Duration {
     match tier {
         Tier::Critical => Duration::from_secs(30),
-        Tier::Important => Duration::from_secs(60),
+        Tier::Important => Duration::from_mins(1),
         Tier::Ordinary => Duration::from_mins(5),
     }
 }

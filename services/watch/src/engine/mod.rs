@@ -278,7 +278,7 @@ impl Engine {
             Event::Attention { word, until } => self.attend(word, until),
             Event::Pressure { share } => self.mood.press(share),
             Event::Retry { incident } => self.retry(incident),
-            Event::Timer(timer) => self.woken(timer),
+            Event::Timer(_) => true,
         };
         if judge {
             self.judge();

@@ -67,7 +67,7 @@ impl Default for Rules {
             doubt: 1e-8,
             start_grace: Duration::from_secs(5),
             settle: Duration::from_secs(2),
-            settle_max: Duration::from_secs(60),
+            settle_max: Duration::from_mins(1),
             look_within: Duration::from_secs(6),
             many: 3,
             recovery_grace: Duration::from_secs(30),

@@ -47,7 +47,7 @@ impl Laws {
         for command in commands {
             match command {
                 Command::Act { incident, step, node, action, on } => {
-                    self.act(engine, (*incident, *step), *node, action, on, now)?;
+                    self.act(engine, (*incident, *step, *node), action, on, now)?;
                 }
                 Command::Incident { incident, what } => self.told(engine, *incident, *what)?,
                 _ => {}
@@ -59,8 +59,7 @@ impl Laws {
     fn act(
         &mut self,
         engine: &Engine,
-        (id, step): (u64, usize),
-        node: usize,
+        (id, step, node): (u64, usize, usize),
         action: &Action,
         on: &[usize],
         now: Instant,

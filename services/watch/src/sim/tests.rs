@@ -42,7 +42,7 @@ fn what_is_critical_and_dead_is_seen_within_a_cadence_and_a_second() {
         let requires: [&[usize]; 3] = [&[], &[0], &[]];
         let members = requires.iter().map(|on| House::service("s", Tier::Critical, on)).collect();
         let mut house = House::new(members);
-        let from = Duration::from_secs(60) + chance.time(Duration::ZERO, Duration::from_secs(30));
+        let from = Duration::from_mins(1) + chance.time(Duration::ZERO, Duration::from_secs(30));
         house.faults.push(Fault { at: 0, trouble: Trouble::Crash, cure: Cure::Restart, from, until: None });
         let mut world = World::new(house, Rules::default(), seed);
         world.noise = 0.01;

@@ -293,7 +293,7 @@ impl World {
 
     fn answered(&mut self, node: usize, check: usize, answer: Answer) {
         let every = self.house.members.get(node).and_then(|member| member.checks.get(check));
-        let every = every.map_or(Duration::from_secs(60), |question| question.every);
+        let every = every.map_or(Duration::from_mins(1), |question| question.every);
         let every = every.mul_f64(self.engine.budget().cadence).saturating_sub(answer.took);
         if let Some(turns) = self.turns.get_mut(node).and_then(|checks| checks.get_mut(check)) {
             turns.in_flight = false;
