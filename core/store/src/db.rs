@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{Connection, OpenFlags, Transaction};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::StoreError;
+use crate::transaction::Transaction;
 use crate::writer::{Lasting, Writer};
 
 /// Connections kept for reading; a house does not read much at once.

@@ -5,12 +5,12 @@
 mod db;
 mod error;
 mod quick;
+mod transaction;
 mod writer;
 
 pub use db::Db;
 pub use error::StoreError;
 pub use quick::{Quick, quick_check};
 pub use rusqlite::Error as SqlError;
-pub use rusqlite::{
-    Connection, OptionalExtension, Row, ToSql, Transaction, named_params, params, params_from_iter,
-};
+pub use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params, params, params_from_iter};
+pub use transaction::Transaction;

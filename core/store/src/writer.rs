@@ -5,10 +5,11 @@ use std::os::unix::fs::MetadataExt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::StoreError;
+use crate::transaction::Transaction;
 
 /// A group larger than this makes the first of it wait too long.
 const GROUP: usize = 512;
@@ -216,7 +217,7 @@ fn refuse(first: Vec<Box<dyn First>>, group: Vec<Job>, error: &StoreError) {
 }
 
 fn begin<'c>(path: &Path, connection: &'c mut Connection) -> Result<Transaction<'c>, StoreError> {
-    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| {
+    Transaction::begin(connection).map_err(|error| {
         let error = StoreError::of(path, &error);
         tracing::error!(%error, "a transaction could not be begun");
         error
