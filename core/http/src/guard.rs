@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sanctum_api::Problem;
 use sanctum_kernel::metrics::{Counter, Family};
-use sanctum_kernel::trace::{hex, random};
+use sanctum_kernel::trace::{chance, hex};
 use sanctum_kernel::{Peers, Right, Trace};
 use tracing::Instrument;
 
@@ -18,17 +18,17 @@ use crate::{Caller, Refusal};
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Puts the request into its story and gives it an id; both go back in the answer.
-pub(crate) async fn trace(mut request: Request, next: Next) -> Response {
+/// Puts the request into its story and gives it an id; both go back in the answer, whatever name it came to.
+pub(crate) async fn trace(State(hosts): State<Hosts>, mut request: Request, next: Next) -> Response {
     let incoming = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
     let trace = incoming.and_then(Trace::parse).unwrap_or_else(Trace::start);
     let id = match request.headers().get(REQUEST_ID) {
         Some(id) if id.len() <= 128 => id.clone(),
-        _ => HeaderValue::from_str(&hex(&random::<8>())).unwrap_or(HeaderValue::from_static("0")),
+        _ => HeaderValue::from_str(&hex(&chance::<8>())).unwrap_or(HeaderValue::from_static("0")),
     };
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let span = tracing::debug_span!("request", trace_id = %trace.id(), method = %request.method(), path = request.uri().path());
-    let mut response = trace.scope(next.run(request)).instrument(span).await;
+    let mut response = trace.scope(host(hosts, request, next)).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&trace.traceparent()) {
         response.headers_mut().insert(TRACEPARENT, value);
     }
@@ -38,13 +38,13 @@ pub(crate) async fn trace(mut request: Request, next: Next) -> Response {
 
 /// Names by which this machine may be called; anything else is a page somewhere else resolving to us
 /// (DNS rebinding).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Hosts {
     /// Listening beyond loopback, by any name, was the owner's choice.
     pub(crate) any: bool,
 }
 
-pub(crate) async fn host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+async fn host(hosts: Hosts, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name =
         host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::{Method, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, on};
 use jiff::Timestamp;
@@ -206,8 +206,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             .route(describe.path, serve.layer(from_fn_with_state(door, guard::door)))
             .fallback(guard::nothing)
             .method_not_allowed_fallback(guard::wrong_method)
-            .layer(from_fn_with_state(Hosts { any: !loopback }, guard::host))
-            .layer(from_fn(guard::trace))
+            .layer(from_fn_with_state(Hosts { any: !loopback }, guard::trace))
             .with_state(state)
     }
 }

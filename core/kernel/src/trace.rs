@@ -1,5 +1,6 @@
 //! One id from the first packet to the last message, as W3C Trace Context carries it.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 
@@ -31,14 +32,14 @@ impl Trace {
     /// A new story.
     pub fn start() -> Self {
         let (mut id, mut step) = ([0; 16], [0; 8]);
-        let both = random::<24>();
+        let both = chance::<24>();
         id.iter_mut().chain(&mut step).zip(both).for_each(|(byte, chance)| *byte = chance);
         Self { id: TraceId(id), step }
     }
 
     /// A new step in the story `id`.
     pub fn within(id: TraceId) -> Self {
-        Self { id, step: random() }
+        Self { id, step: chance() }
     }
 
     /// The story the current task belongs to; a new one if it belongs to none.
@@ -119,11 +120,36 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+thread_local! {
+    /// Bytes of the system's generator that nobody has had yet.
+    static STORE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Bytes for ids, which must be rare and need not be secret: they are fetched many at a time, because every request needs
+/// some. What must not be guessed takes [`random`].
+pub fn chance<const N: usize>() -> [u8; N] {
+    STORE.with(|store| {
+        let Ok(mut store) = store.try_borrow_mut() else { return random() };
+        if store.len() < N {
+            store.clear();
+            store.extend_from_slice(&random::<512>());
+        }
+        let from = store.len().saturating_sub(N);
+        let bytes = store.get(from..).and_then(|last| <[u8; N]>::try_from(last).ok());
+        store.truncate(from);
+        bytes.unwrap_or_else(random)
+    })
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     // Every request has four of these; formatting byte by byte was a twentieth of its cost.
-    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' - 10 + value };
+    let mut text = Vec::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    String::from_utf8(text).unwrap_or_default()
 }
 
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
