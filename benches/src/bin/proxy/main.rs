@@ -1,7 +1,7 @@
 //! proxy beside a bare pass-through and the peers, in one run: requests per second, added latency, first bytes, processor
 //! time, long prompts, memory, start.
 //!
-//! `proxy [--only NAME,NAME] [--blocks N] [--seconds N] [--requests N] [--full]` prints a table and, as its last line, JSON.
+//! `proxy [--only NAME,NAME] [--blocks N] [--seconds N] [--requests N] [--rows NAME,NAME] [--full]` prints a table and, as its last line, JSON.
 //! Peers are those `tools/peers` has installed; the columns of the others stay empty. Clients and provider share one
 //! processor, the gateway has another for itself; blocks that go straight to the provider and blocks through the gateway
 //! alternate, and the best block of each kind counts. `--full` reads memory after a million requests.
@@ -48,6 +48,7 @@ fn main() -> Result<(), Failure> {
         blocks: number("--blocks", 3),
         seconds: Duration::from_secs(u64::try_from(number("--seconds", 3))?),
         requests: number("--requests", if full { 1_000_000 } else { 200_000 }),
+        rows: value("--rows").map(|rows| rows.split(',').map(str::to_owned).collect()).unwrap_or_default(),
     };
     let only: Option<Vec<&str>> = value("--only").map(|names| names.split(',').collect());
     let apart = std::thread::available_parallelism()?.get() > 1;
@@ -87,7 +88,7 @@ async fn compare(names: Vec<&'static str>, amount: Amount, wrap: &[&str]) -> Res
                 continue;
             }
         };
-        let rows = Bench { on: &mut on, upstream, knobs: &knobs, amount }.rows().await;
+        let rows = Bench { on: &mut on, upstream, knobs: &knobs, amount: amount.clone() }.rows().await;
         match rows {
             Ok(rows) => drop(all.insert(name.to_owned(), Value::Object(rows))),
             Err(why) => println!("  {why}\n{}", on.gateway.last_words()),

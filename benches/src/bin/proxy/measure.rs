@@ -16,13 +16,21 @@ use crate::upstream::Upstream;
 const PACE: Duration = Duration::from_millis(5);
 
 /// How much is measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Amount {
     /// Blocks of each kind; the best one counts, because a busy neighbour only ever takes away.
     pub(crate) blocks: usize,
     pub(crate) seconds: Duration,
     /// Requests before memory is read for the last time.
     pub(crate) requests: usize,
+    /// The rows that are wanted; all of them when there are none.
+    pub(crate) rows: Vec<String>,
+}
+
+impl Amount {
+    fn wants(&self, row: &str) -> bool {
+        self.rows.is_empty() || self.rows.iter().any(|wanted| wanted == row)
+    }
 }
 
 /// A gateway and its way past it.
@@ -103,41 +111,58 @@ impl Bench<'_> {
         let (_, warm) = self.shot("/chat/completions", false, PROMPT);
         block(&warm, 8, Until::Count(if slow { 10 } else { 200 })).await;
         let count = Until::Count(if slow { 100 } else { 2000 });
-        let one = self.two(self.shot("/chat/completions", false, PROMPT), 1, count).await?;
-        one.added("one", |seen| &seen.total, &mut rows);
+        if self.amount.wants("one") {
+            let one = self.two(self.shot("/chat/completions", false, PROMPT), 1, count).await?;
+            one.added("one", |seen| &seen.total, &mut rows);
+        }
         let timed = Until::For(self.amount.seconds);
-        let many = self.two(self.shot("/chat/completions", false, PROMPT), 64, timed).await?;
-        many.rates("many", &mut rows);
-        let few = Until::Count(if slow { 30 } else { 300 });
-        let first = self.two(self.shot("/chat/completions", true, PROMPT), 1, few).await?;
-        first.added("first_one", |seen| &seen.first, &mut rows);
-        self.knobs.pace.store(u64::try_from(PACE.as_micros())?, Ordering::Relaxed);
-        let paced = Until::Count(if slow { 1 } else { 6 });
-        let first = self.two(self.shot("/chat/completions", true, PROMPT), 64, paced).await;
-        self.knobs.pace.store(0, Ordering::Relaxed);
-        first?.added("first_many", |seen| &seen.first, &mut rows);
-        let streams = self.two(self.shot("/chat/completions", true, PROMPT), 64, timed).await?;
-        streams.rates("streams", &mut rows);
-        if self.on.translates {
+        if self.amount.wants("many") {
+            let many = self.two(self.shot("/chat/completions", false, PROMPT), 64, timed).await?;
+            many.rates("many", &mut rows);
+        }
+        if self.amount.wants("first") {
+            self.firsts(slow, &mut rows).await?;
+        }
+        if self.amount.wants("streams") {
+            let streams = self.two(self.shot("/chat/completions", true, PROMPT), 64, timed).await?;
+            streams.rates("streams", &mut rows);
+        }
+        if self.on.translates && self.amount.wants("translated") {
             let (_, through) = self.shot("/messages", true, PROMPT);
             let (direct, _) = self.shot("/chat/completions", true, PROMPT);
             let translated = self.two((direct, through), 64, timed).await?;
             translated.rates("translated", &mut rows);
         }
-        let long = "word ".repeat(40_000);
-        let large = Until::Count(if slow { 20 } else { 200 });
-        self.two(self.shot("/chat/completions", false, &long), 1, large).await?.added(
-            "large",
-            |seen| &seen.total,
-            &mut rows,
-        );
-        let left = if slow { 64 } else { self.amount.requests / 64 };
-        let after = block(&warm, 64, Until::Count(left)).await;
-        rows.insert("requests".to_owned(), json!(after.total.len()));
-        rows.insert("after_mb".to_owned(), json!(pss_mb(self.on.gateway.pid())));
-        rows.insert("bad".to_owned(), json!(after.bad));
-        rows.insert("start_ms".to_owned(), json!(self.starts(if slow { 1 } else { 5 }).await));
+        if self.amount.wants("large") {
+            let long = "word ".repeat(40_000);
+            let large = Until::Count(if slow { 20 } else { 200 });
+            let large = self.two(self.shot("/chat/completions", false, &long), 1, large).await?;
+            large.added("large", |seen| &seen.total, &mut rows);
+        }
+        if self.amount.wants("memory") {
+            let left = if slow { 64 } else { self.amount.requests / 64 };
+            let after = block(&warm, 64, Until::Count(left)).await;
+            rows.insert("requests".to_owned(), json!(after.total.len()));
+            rows.insert("after_mb".to_owned(), json!(pss_mb(self.on.gateway.pid())));
+            rows.insert("bad".to_owned(), json!(after.bad));
+        }
+        if self.amount.wants("start") {
+            rows.insert("start_ms".to_owned(), json!(self.starts(if slow { 1 } else { 5 }).await));
+        }
         Ok(rows)
+    }
+
+    /// The first bytes of streams: one alone, and many that are paced.
+    async fn firsts(&mut self, slow: bool, rows: &mut Map<String, Value>) -> Result<(), Failure> {
+        let few = Until::Count(if slow { 30 } else { 300 });
+        let first = self.two(self.shot("/chat/completions", true, PROMPT), 1, few).await?;
+        first.added("first_one", |seen| &seen.first, rows);
+        self.knobs.pace.store(u64::try_from(PACE.as_micros())?, Ordering::Relaxed);
+        let paced = Until::Count(if slow { 1 } else { 6 });
+        let first = self.two(self.shot("/chat/completions", true, PROMPT), 64, paced).await;
+        self.knobs.pace.store(0, Ordering::Relaxed);
+        first?.added("first_many", |seen| &seen.first, rows);
+        Ok(())
     }
 
     /// From the start of the process to the first whole answer, over what it has kept; the best of several.
