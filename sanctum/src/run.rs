@@ -6,7 +6,8 @@ use sanctum_kernel::{Clock, Failure};
 use crate::CATALOGUE;
 use crate::cli::{Cli, Outcome};
 
-/// Worker threads of a process of the house: services wait far more than they compute.
+/// Worker threads of a process of the house, where there are so many processors: services wait far more than they compute.
+/// On one processor a second worker would only take turns with the first.
 const WORKERS: usize = 2;
 
 /// Runs the named services until they are asked to stop; all but the supervisor if there are no names.
@@ -41,5 +42,7 @@ pub(crate) fn in_one_process() -> Vec<&'static str> {
 
 /// The runtime of a process of the house.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?)
+    let processors = std::thread::available_parallelism().map_or(WORKERS, std::num::NonZero::get);
+    let workers = WORKERS.min(processors);
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?)
 }
