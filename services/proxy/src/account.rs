@@ -16,6 +16,7 @@ use crate::config::Locality;
 use crate::gate::Gate;
 use crate::kinds::{Nano, Price};
 use crate::live::Place;
+use crate::meters::WELL;
 use crate::table::Pick;
 use crate::usage::{Attempt, Finish, Line, Slot, Source};
 
@@ -209,7 +210,12 @@ impl Account {
     fn note(&mut self, outcome: Cow<'static, str>) {
         let Some(serving) = &self.serving else { return };
         let provider = &serving.pick.entry.provider;
-        self.gate.house.meters.attempt(provider, &outcome);
+        let meters = &self.gate.house.meters;
+        if outcome == WELL {
+            meters.of(provider, &serving.pick.name, operation(&self.line.api)).well.inc();
+        } else {
+            meters.attempt(provider, &outcome);
+        }
         self.line.attempts.push(Attempt {
             provider: provider.to_string(),
             model: serving.pick.name.to_string(),
@@ -220,7 +226,7 @@ impl Account {
 
     /// The attempt is the one whose answer the client gets.
     pub(crate) fn answered(&mut self) {
-        self.note(Cow::Borrowed("ok"));
+        self.note(Cow::Borrowed(WELL));
         if let Some(serving) = &self.serving {
             self.line.provider = Some(serving.pick.entry.provider.to_string());
             self.line.model = Some(serving.pick.name.to_string());

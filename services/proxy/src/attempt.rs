@@ -22,6 +22,7 @@ use crate::refusal::Refusal;
 use crate::relay::Relay;
 use crate::scan::{Judged, Scanner, broken, judge};
 use crate::shelving;
+use crate::surface::read::within;
 use crate::upstream::{Unanswered, With, send};
 use crate::usage::{Finish, Word};
 
@@ -291,8 +292,7 @@ async fn collect(mut body: Received, most: usize, idle: Duration) -> Result<Byte
     let mut all: Vec<u8> = Vec::new();
     let mut only: Option<Bytes> = None;
     while !body.is_end_stream() {
-        let frame =
-            tokio::time::timeout(idle, body.frame()).await.map_err(|_| "it fell silent".to_owned())?;
+        let frame = within(idle, body.frame()).await.map_err(|_| "it fell silent".to_owned())?;
         let Some(frame) = frame else { break };
         let Ok(data) = frame.map_err(|error| error.to_string())?.into_data() else { continue };
         if all.len() + data.len() > most {

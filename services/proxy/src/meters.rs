@@ -59,6 +59,8 @@ pub(crate) struct Meter {
     duration: Histogram,
     first: Histogram,
     cost: Counter<f64, AtomicU64>,
+    /// Attempts at the provider, of whatever model, that went well.
+    pub(crate) well: Counter,
 }
 
 impl Meters {
@@ -120,7 +122,8 @@ impl Meters {
         let duration = self.duration.get_or_create(&labels(None)).clone();
         let first = self.first.get_or_create(&labels(None)).clone();
         let cost = self.cost.get_or_create(&labels(None)).clone();
-        let meter = Arc::new(Meter { input, output, duration, first, cost });
+        let well = self.attempts.get_or_create(&attempted(provider, WELL)).clone();
+        let meter = Arc::new(Meter { input, output, duration, first, cost, well });
         known.insert(key, Arc::clone(&meter));
         meter
     }
@@ -130,9 +133,15 @@ impl Meters {
     }
 
     pub(crate) fn attempt(&self, provider: &str, outcome: &str) {
-        let labels = vec![("outcome", outcome.to_owned()), ("provider", provider.to_owned())];
-        self.attempts.get_or_create(&labels).inc();
+        self.attempts.get_or_create(&attempted(provider, outcome)).inc();
     }
+}
+
+/// The outcome of an attempt that is no failure.
+pub(crate) const WELL: &str = "ok";
+
+fn attempted(provider: &str, outcome: &str) -> Labels {
+    vec![("outcome", outcome.to_owned()), ("provider", provider.to_owned())]
 }
 
 impl Meter {

@@ -128,7 +128,10 @@ async fn prepare(
     let declared = class::declared(&head.headers)?;
     let bytes = read::whole(incoming, &head.headers, gate.config.body_limit).await?;
     let (mut ask, mut class) = look(gate, api, &bytes, &who, declared)?;
-    let filled = gate.house.shelves.fill(api, &account.owner(), &bytes);
+    let filled = match api {
+        Api::Responses => gate.house.shelves.fill(api, &account.owner(), &bytes),
+        _ => None,
+    };
     if let Some(filled) = &filled {
         // What it names is asked as well: a conversation stays what it was about.
         let whole = Bytes::from(api.dialect().codec().write_request(filled).body);
@@ -383,7 +386,7 @@ fn blame<R: Reach>(gate: &Gate, seat: &Seat<R>, failed: &Failed) {
 
 /// The answer's head, and its body: whole, or pumped. From here on the account goes with the body.
 fn settle(ready: &Ready, answered: Answered, mut account: Box<Account>) -> Response<OutBody> {
-    let mut headers = HeaderMap::with_capacity(24);
+    let mut headers = HeaderMap::with_capacity(12);
     let (status, out) = match answered {
         Answered::Whole { parts, body, usage, finish } => {
             returned(&parts.headers, &mut headers);

@@ -65,7 +65,13 @@ pub(super) fn word(text: &[u8], at: usize) -> Word {
         at > 0 && byte(text, at - 1) == b'\\' && matches!(byte(text, at), b'n' | b't' | b'r' | b'b' | b'f');
     let at = at + usize::from(escaped);
     let mut word = Word { letters: [0; LONGEST], len: 0, start: at, end: at };
+    // Most words are of nothing else.
+    let plain = text.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_alphanumeric());
     let mut i = at;
+    for letter in plain {
+        word.push(letter.to_ascii_lowercase());
+        i += 1;
+    }
     loop {
         let lead = byte(text, i);
         i += match lead {

@@ -64,6 +64,10 @@ pub(super) fn look(text: &[u8]) -> Shape {
     let mut shape = Shape::default();
     let at = |i: usize| text.get(i).copied().unwrap_or(b' ');
     for (i, &byte) in text.iter().enumerate() {
+        // Most of what people write.
+        if byte.is_ascii_lowercase() || byte == b' ' {
+            continue;
+        }
         let (last, next) = (if i == 0 { b' ' } else { at(i - 1) }, at(i + 1));
         if byte.is_ascii_alphabetic() {
             if byte.is_ascii_uppercase() && last.is_ascii_lowercase() && next.is_ascii_lowercase() {

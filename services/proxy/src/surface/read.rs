@@ -1,11 +1,15 @@
 //! Reading a request's body, as long as it may be.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use sanctum_http::{Body, Bytes, HeaderMap, Incoming, header};
 use sanctum_kernel::Size;
 use sanctum_llm::FaultKind;
+use tokio::time::error::Elapsed;
 
 use crate::refusal::Refusal;
 
@@ -31,7 +35,7 @@ pub(crate) async fn whole(
     let mut only: Option<Bytes> = None;
     let mut all: Vec<u8> = Vec::new();
     while !incoming.is_end_stream() {
-        let frame = tokio::time::timeout(PART, incoming.frame()).await.map_err(|_| {
+        let frame = within(PART, incoming.frame()).await.map_err(|_| {
             Refusal::new(408, FaultKind::Timeout, "slow_body", "the request did not come to its end")
         })?;
         let Some(frame) = frame else { break };
@@ -55,6 +59,15 @@ pub(crate) async fn whole(
         }
     }
     Ok(only.unwrap_or_else(|| Bytes::from(all)))
+}
+
+/// What comes within `period`. Most of it is there already, and needs no timer and no look at the clock.
+pub(crate) async fn within<F: Future + Unpin>(period: Duration, mut future: F) -> Result<F::Output, Elapsed> {
+    let at_once = poll_fn(|cx| Poll::Ready(Pin::new(&mut future).poll(cx))).await;
+    match at_once {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => tokio::time::timeout(period, future).await,
+    }
 }
 
 fn too_large(limit: Size) -> Refusal {

@@ -6,7 +6,7 @@ use sanctum_http::hyper::http::{HeaderName, HeaderValue, Method, Request, Respon
 use sanctum_http::{Full, HeaderMap, Received, SendError, header};
 use sanctum_llm::Dialect;
 
-use super::Endpoint;
+use super::{Endpoint, Provider};
 use crate::config::Kind;
 use crate::reach::{Letter, Reach, Seat};
 
@@ -46,6 +46,26 @@ pub(crate) async fn send<R: Reach>(
     let provider = seat.provider();
     let body = letter.open_for(seat);
     let uri = provider.uri(with.endpoint, &seat.pick().name, with.stream, with.query);
+    // Once for each connection that is tried, which is nearly always one: nothing is built to be copied.
+    let make = || {
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = headers(provider, &with);
+        request
+    };
+    match tokio::time::timeout(with.timeout, provider.origin.send(make)).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(error @ (SendError::Connect(_) | SendError::Outside(..)))) => {
+            Err(Unanswered::Connect(error.to_string()))
+        }
+        Ok(Err(SendError::Broken(why))) => Err(Unanswered::Broken(why)),
+        Err(_) => Err(Unanswered::Slow(with.timeout)),
+    }
+}
+
+/// The client's headers as the provider gets them, with the credentials of the house or the client's own.
+fn headers(provider: &Provider, with: &With<'_>) -> HeaderMap {
     let mut headers = with.headers.clone();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -74,21 +94,7 @@ pub(crate) async fn send<R: Reach>(
     for (name, value) in &provider.headers {
         headers.insert(name, value.clone());
     }
-    let make = || {
-        let mut request = Request::new(Full::new(body.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri.clone();
-        *request.headers_mut() = headers.clone();
-        request
-    };
-    match tokio::time::timeout(with.timeout, provider.origin.send(make)).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(error @ (SendError::Connect(_) | SendError::Outside(..)))) => {
-            Err(Unanswered::Connect(error.to_string()))
-        }
-        Ok(Err(SendError::Broken(why))) => Err(Unanswered::Broken(why)),
-        Err(_) => Err(Unanswered::Slow(with.timeout)),
-    }
+    headers
 }
 
 fn filter_betas(headers: &mut HeaderMap, without: &[String]) {
