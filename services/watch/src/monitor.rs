@@ -73,7 +73,8 @@ fn heals(hub: &Hub, hands: &Hands) {
     match (switch::words(&hub.shared.paths), complaints.first()) {
         (Some(why), _) => {
             let detail = format!("healing is switched off: {why}");
-            well.set_hint("heal", Status::Degraded, detail, "`sanctum heal on` switches it on again");
+            // Somebody wanted it so.
+            well.set_hint("heal", Status::Well, detail, "`sanctum heal on` switches it on again");
         }
         (None, Some(first)) => {
             let detail = format!("{} things are wrong with recipes; the first: {first}", complaints.len());

@@ -93,20 +93,8 @@ impl Style {
             tried => format!("Tried: {}.", tried.join("; ")),
         });
         lines.extend(incident.memory.as_ref().map(|memory| format!("Before: {memory}.")));
-        lines.push(format!("To do: {}.", self.advice(incident, about)));
+        lines.push(format!("To do: {}.", advice(incident, about)));
         lines.join("\n")
-    }
-
-    fn advice(&self, incident: &Incident, about: &About) -> String {
-        let root = &incident.root;
-        let logs =
-            if about.supervised { format!(", `sanctum logs {root}` its last words") } else { String::new() };
-        let shows = format!("`sanctum why {root}` shows the evidence{logs}");
-        match &incident.advice {
-            Some(advice) if advice.contains("sanctum") => advice.clone(),
-            Some(advice) => format!("{advice}; {shows}"),
-            None => shows,
-        }
     }
 
     /// It is over, for those who were told.
@@ -191,5 +179,17 @@ fn outcome(tried: &Tried) -> String {
     match tried.detail.as_str() {
         "" => format!("{} ({became})", tried.action),
         detail => format!("{} ({became}: {detail})", tried.action),
+    }
+}
+
+fn advice(incident: &Incident, about: &About) -> String {
+    let root = &incident.root;
+    let logs =
+        if about.supervised { format!(", `sanctum logs {root}` its last words") } else { String::new() };
+    let shows = format!("`sanctum why {root}` shows the evidence{logs}");
+    match &incident.advice {
+        Some(advice) if advice.contains("sanctum") => advice.clone(),
+        Some(advice) => format!("{advice}; {shows}"),
+        None => shows,
     }
 }

@@ -57,8 +57,13 @@ impl Clocks {
         if boot.saturating_sub(monotonic) > gap + Duration::from_secs(1) {
             return Some(Gap::Slept(boot));
         }
-        let passed = SignedDuration::try_from(boot.max(monotonic)).unwrap_or(SignedDuration::ZERO);
+        // A short sleep counts; the coarseness of that clock does not.
+        let slept = boot.saturating_sub(monotonic) > Duration::from_secs(2);
+        let passed = if slept { boot } else { monotonic };
+        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::ZERO);
         let step = self.wall.duration_since(before.wall) - passed;
+        let half = SignedDuration::from_millis(if step.is_negative() { -500 } else { 500 });
+        let step = SignedDuration::from_secs((step + half).as_secs());
         let limit = SignedDuration::try_from(rules.step.0).unwrap_or(SignedDuration::MAX);
         (step.abs() > limit).then_some(Gap::Set(step))
     }
@@ -214,7 +219,7 @@ mod tests {
         assert_eq!(seen(clocks(101, 101, 1)), None);
         assert_eq!(seen(clocks(105, 106, 5)), None);
         assert_eq!(seen(clocks(160, 160, 60)), None, "whoever looks seldom is not blind for that");
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert_eq!(clocks(160, 160, 60).since(before, Some(minute), &rules), Some(Gap::Stopped(minute)));
         assert_eq!(seen(clocks(101, 3701, 3601)), Some(Gap::Slept(Duration::from_secs(3601))));
         let year = 365 * 86_400;
@@ -235,8 +240,14 @@ mod tests {
         };
         assert!(!http("http://127.0.0.1:8123/") && !http("http://localhost/x") && !http("http://[::1]:80/"));
         assert!(http("http://192.168.1.7:8123/") && http("https://example.org/"));
-        assert!(!leaves(&Check { disk: Some(Default::default()), ..Check::default() }));
-        assert!(leaves(&Check { dns: Some(Default::default()), ..Check::default() }));
+        assert!(!leaves(&Check {
+            disk: Some(sanctum_kernel::inventory::check::Disk::default()),
+            ..Check::default()
+        }));
+        assert!(leaves(&Check {
+            dns: Some(sanctum_kernel::inventory::check::Dns::default()),
+            ..Check::default()
+        }));
         for (place, tcp) in
             [("1.1.1.1:443", true), ("192.168.1.1", false), ("fe80::1", false), ("[fe80::1]:53", true)]
         {

@@ -27,7 +27,7 @@ use crate::{monitor, pulse, sensors, supervisor, teller, words};
 /// Answers that wait for the shell.
 const MAIL: usize = 4096;
 /// Whoever was away for longer begins anew with its budgets, but never with its incidents.
-const AWAY: Duration = Duration::from_secs(30 * 60);
+const AWAY: Duration = Duration::from_mins(30);
 
 /// What the outside world knows of the watch.
 pub const SPEC: Spec = Spec {

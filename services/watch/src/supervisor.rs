@@ -23,8 +23,11 @@ pub(crate) async fn follow(hub: Hub, stop: Stop) -> Result<(), Failure> {
             Some(Ok(())) => pause = FIRST_PAUSE,
             Some(Err(error)) => {
                 if hub.brain().find("supervise").is_some() {
+                    // Where the supervisor is down that is its own incident, and not another one of the watch.
                     let detail = format!("its events cannot be followed: {}", Chain(&*error));
-                    hub.shared.well.set(PART, Status::Degraded, detail);
+                    let unreachable = error.downcast_ref::<sanctum_api::CallError>().is_some();
+                    let status = if unreachable { Status::Well } else { Status::Degraded };
+                    hub.shared.well.set(PART, status, detail);
                 } else {
                     hub.shared.well.set(PART, Status::Well, "this house has none of ours");
                 }

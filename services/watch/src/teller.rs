@@ -24,9 +24,10 @@ pub(crate) async fn tell(hub: Hub, stop: Stop) -> Result<(), Failure> {
             None => break,
             Some(Ok(spooled)) => {
                 if spooled {
+                    // Nothing is lost: that the hub is down is an incident of the hub, and not another one of the watch.
                     hub.shared.well.set(
                         PART,
-                        Status::Degraded,
+                        Status::Well,
                         "the hub is down: what it should tell waits in its spool",
                     );
                 } else {
@@ -86,7 +87,7 @@ async fn deliver(hub: &Hub, id: i64, letter: Letter) -> Result<(), Failure> {
                 return Ok(());
             }
             Err(error) => {
-                tracing::warn!(error = %Chain(&error), "the hub did not take a message: it goes to the spool")
+                tracing::warn!(error = %Chain(&error), "the hub did not take a message: it goes to the spool");
             }
         }
     }

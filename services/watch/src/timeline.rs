@@ -29,7 +29,7 @@ pub(crate) fn news(before: Option<&Incident>, now: &Incident, what: Turn, wall: 
     }
     match what {
         Turn::Escalated => {
-            say(wall, "told", now.advice.clone().unwrap_or_else(|| "a person was asked".to_owned()))
+            say(wall, "told", now.advice.clone().unwrap_or_else(|| "a person was asked".to_owned()));
         }
         Turn::Resolved => {
             let end = now.resolved.unwrap_or(wall);

@@ -30,7 +30,7 @@ impl Brain {
             wants: item.wants.clone(),
             state: node.state,
             since: self.wall(node.since, wall),
-            detail: self.detail(node),
+            detail: detail(node),
             checks: checks.map(|((_, asked), check)| self.check(asked.kind(), check, wall)).collect(),
             roots: self.names(&node.roots),
             incident: node.incident.and_then(|id| i64::try_from(id).ok()),
@@ -55,14 +55,6 @@ impl Brain {
                 why: "somebody stopped it".to_owned(),
             })
         })
-    }
-
-    fn detail(&self, node: &NodeView) -> String {
-        if node.checks.is_empty() && node.detail.is_empty() {
-            "nothing is asked of it".to_owned()
-        } else {
-            node.detail.clone()
-        }
     }
 
     fn check(&self, kind: &str, check: &Check, wall: Timestamp) -> CheckView {
@@ -133,7 +125,7 @@ impl Brain {
             evidence.push("the supervisor has locked it".to_owned());
         }
         if evidence.is_empty() {
-            evidence.push(self.detail(node));
+            evidence.push(detail(node));
         }
         Some(Link {
             service: item.name.clone(),
@@ -149,7 +141,7 @@ impl Brain {
         let held = self.hold(name, wall).map(|hold| format!("; {} holds it", hold.by)).unwrap_or_default();
         match (node.state, chain.last().filter(|last| last.service != *name)) {
             (State::Healthy, _) => format!("{name} does its work, since {since}{held}"),
-            (State::Unknown, _) => format!("nothing is known of {name}: {}{held}", self.detail(node)),
+            (State::Unknown, _) => format!("nothing is known of {name}: {}{held}", detail(node)),
             (_, Some(root)) => {
                 let cause = root.evidence.first().cloned().unwrap_or_default();
                 format!("{name} fails since {since} because {} does: {cause}{held}", root.service)
@@ -218,5 +210,13 @@ impl Brain {
             crate::engine::Action::Recipe(id) => format!("recipe {id}"),
             _ => format!("restart {on}"),
         }
+    }
+}
+
+fn detail(node: &NodeView) -> String {
+    if node.checks.is_empty() && node.detail.is_empty() {
+        "nothing is asked of it".to_owned()
+    } else {
+        node.detail.clone()
     }
 }

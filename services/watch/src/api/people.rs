@@ -13,7 +13,7 @@ use crate::hub::Message;
 use crate::words;
 
 /// Longer than this is no maintenance any more.
-const LONGEST: Duration = Duration::from_secs(90 * 86_400);
+const LONGEST: Duration = Duration::from_hours(90 * 24);
 /// Longer words explain nothing.
 const LONGEST_WORD: usize = 200;
 

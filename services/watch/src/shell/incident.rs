@@ -15,7 +15,7 @@ use crate::store::{Letter, Record, Told, Write};
 use crate::{memory, timeline, words};
 
 /// How far back the memory of the same trouble goes.
-const PAST: Duration = Duration::from_secs(365 * 86_400);
+const PAST: Duration = Duration::from_hours(365 * 24);
 
 impl Shell {
     pub(super) async fn incident(&mut self, id: u64, what: Turn, moment: &mut Moment) {

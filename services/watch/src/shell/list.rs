@@ -22,11 +22,13 @@ pub(crate) fn inventory(
     shared: &Shared,
     absent: Option<&[String]>,
 ) -> Inventory {
-    let absent = absent.map(<[String]>::to_vec).unwrap_or_else(|| {
-        // A house in one process, or under the platform's own supervisor, has neither.
-        let alone = running::address(&shared.paths, "supervise").is_none();
-        KEEPERS.iter().filter(|_| alone).map(|&name| name.to_owned()).collect()
-    });
+    // A house in one process, or under the platform's own supervisor, has neither.
+    let alone = || running::address(&shared.paths, "supervise").is_none();
+    let absent = match absent {
+        Some(absent) => absent.to_vec(),
+        None if alone() => KEEPERS.map(str::to_owned).to_vec(),
+        None => Vec::new(),
+    };
     Inventory::of(catalogue, house, shared.peers.addrs(), &absent)
 }
 

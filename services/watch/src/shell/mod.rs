@@ -116,7 +116,9 @@ impl Shell {
             tokio::select! {
                 biased;
                 () = stop.requested() => {
-                    self.heart.take().map(heart::Beating::end);
+                    if let Some(heart) = self.heart.take() {
+                        heart.end();
+                    }
                     return Ok(());
                 }
                 _ = ticks.tick() => self.tick().await,

@@ -78,7 +78,8 @@ impl Shell {
         self.sight.from = Some(at);
         self.sight.settles = Some(at);
         self.sight.waiting.clear();
-        self.hub.shared.well.set(PART, Status::Degraded, format!("{why}: what is seen is not believed yet"));
+        // That nothing can be seen is no fault of the watch: it is shown, and no incident of its own.
+        self.hub.shared.well.set(PART, Status::Well, format!("{why}: what is seen is not believed yet"));
         let since = {
             let brain = self.hub.brain();
             brain.now().saturating_sub(gap.length())
@@ -197,11 +198,7 @@ impl Shell {
                 tracing::warn!(why, "the watch cannot see everything");
                 self.sight.hidden = Some((wall, now, why));
                 self.hub.brain().blind = Some((wall, why.to_owned()));
-                self.hub.shared.well.set(
-                    PART,
-                    Status::Degraded,
-                    format!("{why}: what lies there is unknown"),
-                );
+                self.hub.shared.well.set(PART, Status::Well, format!("{why}: what lies there is unknown"));
             }
             (Some((_, since, why)), true) => {
                 self.sight.hidden = None;

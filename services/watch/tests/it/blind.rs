@@ -25,11 +25,15 @@ async fn w8_a_watch_that_was_stopped_says_so_once_and_accuses_nobody() {
         house.is(&format!("s{number}"), State::Healthy).await;
     }
     // Questions are in flight when it is stopped, and time out while it is.
-    targets.iter().for_each(|target| target.set(Mood::Hung));
+    for target in &targets {
+        target.set(Mood::Hung);
+    }
     tokio::time::sleep(Duration::from_millis(250)).await;
     house.signal("-STOP");
     tokio::time::sleep(Duration::from_secs(6)).await;
-    targets.iter().for_each(|target| target.set(Mood::Well));
+    for target in &targets {
+        target.set(Mood::Well);
+    }
     house.signal("-CONT");
     let told =
         eventually("the notice", SOON, async || house.told().await.filter(|told| !told.is_empty())).await;

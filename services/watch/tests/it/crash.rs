@@ -178,7 +178,9 @@ async fn w10_the_log_of_transitions_survives_sigkill() {
     let mut seen: Vec<Transition> = Vec::new();
     for round in 0..12_u8 {
         let mood = if round % 2 == 0 { Mood::Sick } else { Mood::Well };
-        targets.iter().for_each(|target| target.set(mood));
+        for target in &targets {
+            target.set(mood);
+        }
         let [random] = sanctum_kernel::trace::random::<1>();
         let until = tokio::time::Instant::now() + Duration::from_millis(200 + u64::from(random) * 6);
         while tokio::time::Instant::now() < until {

@@ -54,7 +54,7 @@ async fn on_a_full_disk_it_goes_on_watching_and_keeps_it_later() {
     let seen = eventually("the full disk to be said", SOON, async || {
         // A page may still fit: it goes on writing until none does.
         turns.set(turns.get() + 1);
-        target.set(if turns.get() / 200 % 2 == 0 { Mood::Sick } else { Mood::Well });
+        target.set(if (turns.get() / 200).is_multiple_of(2) { Mood::Sick } else { Mood::Well });
         part().await.filter(|part| part["status"] == "degraded")
     })
     .await;

@@ -20,7 +20,9 @@ async fn w4_one_root_is_one_notification_with_its_symptoms_inside() {
     let (services, targets) = chain();
     let house = new(&services).start().await;
     all_well(&house).await;
-    targets.iter().for_each(|target| target.set(Mood::Gone));
+    for target in &targets {
+        target.set(Mood::Gone);
+    }
     for name in ["a", "b"] {
         is(&house, name, State::Failed).await;
     }
@@ -41,7 +43,9 @@ async fn w4_one_root_is_one_notification_with_its_symptoms_inside() {
     let chain: Vec<&str> = why.chain.iter().map(|link| link.service.as_str()).collect();
     assert_eq!(chain, ["a", "b", "c"]);
     assert!(why.sentence.contains("a fails") && why.sentence.contains("because c does"), "{}", why.sentence);
-    targets.iter().for_each(|target| target.set(Mood::Well));
+    for target in &targets {
+        target.set(Mood::Well);
+    }
     incident(&house, "c", "it to be over", |one| one.stage == Stage::Resolved).await;
     all_well(&house).await;
     let told = said(&house, "its end", |told| told.iter().any(|one| one.notice.resolved)).await;
@@ -57,10 +61,12 @@ async fn w6_who_stays_down_after_its_root_has_an_incident_of_its_own() {
     mend(stopped.home(), "c", &targets[2], 1);
     let house = stopped.start().await;
     all_well(&house).await;
-    targets.iter().for_each(|target| target.set(Mood::Gone));
+    for target in &targets {
+        target.set(Mood::Gone);
+    }
     incident(&house, "c", "the root to be healed", |one| one.stage == Stage::Resolved).await;
     let own = incident(&house, "b", "its own incident", |one| one.stage == Stage::Escalated).await;
     let mut restarts = own.tried.iter().filter(|tried| tried.action.starts_with("restart"));
-    assert!(restarts.all(|tried| tried.action == "restart b"), "{:?}", own.tried);
+    assert!(restarts.all(|tried| tried.action.starts_with("restart b")), "{:?}", own.tried);
     house.stop().await;
 }
