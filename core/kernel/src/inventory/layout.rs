@@ -181,7 +181,7 @@ impl Plan {
                         let middle = if seen.is_empty() {
                             f64::from(own)
                         } else {
-                            seen.iter().sum::<f64>() / seen.len() as f64
+                            seen.iter().sum::<f64>() / real(seen.len())
                         };
                         (middle, *slot)
                     })
@@ -245,8 +245,8 @@ impl Plan {
             .filter_map(|slot| Some(x.get(slot)? + half(*slot)))
             .fold(0.0, f64::max)
             + MARGIN;
-        let height = (self.rows.len() as f64 - 1.0).max(0.0) * ROW + Layout::HEIGHT + 2.0 * MARGIN;
-        let y = |row: usize| height - MARGIN - Layout::HEIGHT / 2.0 - row as f64 * ROW;
+        let height = (real(self.rows.len()) - 1.0).max(0.0) * ROW + Layout::HEIGHT + 2.0 * MARGIN;
+        let y = |row: usize| height - MARGIN - Layout::HEIGHT / 2.0 - real(row) * ROW;
         let row_of: BTreeMap<Slot, usize> = self
             .rows
             .iter()
@@ -313,7 +313,7 @@ impl Plan {
                         if near.is_empty() {
                             own
                         } else {
-                            (near.iter().sum::<f64>() + own) / (near.len() as f64 + 1.0)
+                            (near.iter().sum::<f64>() + own) / (real(near.len()) + 1.0)
                         }
                     })
                     .collect();
@@ -321,9 +321,16 @@ impl Plan {
             }
         }
         let left = x.iter().map(|(slot, x)| x - half(*slot)).fold(f64::INFINITY, f64::min);
-        x.values_mut().for_each(|x| *x = (*x - left + MARGIN).round());
+        for x in x.values_mut() {
+            *x = (*x - left + MARGIN).round();
+        }
         x
     }
+}
+
+/// There are never so many that it matters.
+fn real(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::MAX, f64::from)
 }
 
 fn half(slot: Slot) -> f64 {
@@ -344,16 +351,17 @@ fn spread(row: &[Slot], wished: &[f64]) -> Vec<f64> {
         }
         offsets.push(offset);
     }
-    let mut pools: Vec<(f64, f64)> = Vec::new();
+    let mut pools: Vec<(f64, usize)> = Vec::new();
     for (wish, offset) in wished.iter().zip(&offsets) {
-        let mut pool = (wish - offset, 1.0);
-        while let Some(last) = pools.last().copied().filter(|last| last.0 > pool.0) {
-            pool = ((last.0 * last.1 + pool.0 * pool.1) / (last.1 + pool.1), last.1 + pool.1);
+        let (mut middle, mut count) = (wish - offset, 1);
+        while let Some((last, many)) = pools.last().copied().filter(|(last, _)| *last > middle) {
+            middle = (last * real(many) + middle * real(count)) / real(many + count);
+            count += many;
             pools.pop();
         }
-        pools.push(pool);
+        pools.push((middle, count));
     }
-    let flat = pools.iter().flat_map(|(value, count)| std::iter::repeat_n(*value, *count as usize));
+    let flat = pools.iter().flat_map(|(value, count)| std::iter::repeat_n(*value, *count));
     flat.zip(&offsets).map(|(value, offset)| value + offset).collect()
 }
 

@@ -6,7 +6,7 @@ use sanctum_kernel::Tier;
 use sanctum_kernel::inventory::{Item, Kind, Plane};
 
 /// A plain service of this machine on a port.
-pub fn item(name: &str, port: u16) -> Item {
+pub(crate) fn item(name: &str, port: u16) -> Item {
     Item {
         name: name.to_owned(),
         house_name: name.to_owned(),

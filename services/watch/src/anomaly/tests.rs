@@ -1,11 +1,21 @@
 //! Thirty days of a house, healthy and not: leaks are announced before they bite, nothing healthy is.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "minutes of a month"
+)]
+
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
 
 const LIMIT: f64 = 1000.0;
+
+/// A value for each hour, and tick; none while it restarts.
+type Shape = Box<dyn Fn(f64, u64) -> Option<f64>>;
 
 /// Deterministic noise in [-1, 1].
 fn noise(seed: u64, at: u64) -> f64 {
@@ -46,7 +56,7 @@ fn daily(hours: f64) -> f64 {
 
 #[test]
 fn thirty_healthy_days_are_silent() {
-    let cases: [(&str, Box<dyn Fn(f64, u64) -> Option<f64>>); 7] = [
+    let cases: [(&str, Shape); 7] = [
         ("noise", Box::new(|_, tick| Some(400.0 + 40.0 * noise(1, tick)))),
         (
             "a day's rise and fall",

@@ -58,6 +58,7 @@ impl Config {
         self.judge(&memory.0, free)
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "an estimate of bytes")]
     fn judge(&self, known: &VecDeque<(Timestamp, u64)>, free: u64) -> Seen {
         let said = format!("{} MiB of logs", known.back().map_or(0, |(_, size)| size >> 20));
         let Some((first, _)) = known.front() else { return Seen::unknown(said) };

@@ -43,9 +43,9 @@ pub fn lint(inventory: &Inventory, recipes: Option<&[&str]>) -> Vec<Fault> {
     let mut faults = look.ports();
     for item in &inventory.0 {
         faults.extend(look.requirements(item));
-        faults.extend(look.heal(item, recipes));
+        faults.extend(Look::heal(item, recipes));
         faults.extend(look.bridge(item));
-        faults.extend(look.care(item));
+        faults.extend(Look::care(item));
     }
     faults.extend(look.cycles());
     faults
@@ -191,7 +191,7 @@ impl Look<'_> {
         }
     }
 
-    fn heal(&self, item: &Item, recipes: Option<&[&str]>) -> Vec<Fault> {
+    fn heal(item: &Item, recipes: Option<&[&str]>) -> Vec<Fault> {
         let say = |(at, word): (usize, &String)| {
             let place = at.to_string();
             let keys = ["heal", &place];
@@ -257,7 +257,7 @@ impl Look<'_> {
     }
 
     /// What nobody would look at, and what nobody could run.
-    fn care(&self, item: &Item) -> Vec<Fault> {
+    fn care(item: &Item) -> Vec<Fault> {
         let mut faults = Vec::new();
         if item.ours {
             return faults;

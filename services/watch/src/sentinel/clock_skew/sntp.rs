@@ -38,6 +38,7 @@ fn stamp(at: Timestamp) -> u64 {
 }
 
 /// `((T2 − T1) + (T3 − T4)) / 2` (RFC 4330 §5), which is right within half of what the way back took longer than the way there.
+#[expect(clippy::cast_precision_loss, reason = "53 bits of a difference in units of a quarter of a nanosecond")]
 fn read(answer: &[u8], sent: u64, received: u64) -> Result<f64, String> {
     let at = |from: usize| answer.get(from..from + 8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
     let (Some(originate), Some(theirs), Some(transmit)) = (at(24), at(32), at(40)) else {
