@@ -65,13 +65,13 @@ impl Config {
 
     async fn count(&self, now: Timestamp, memory: &mut Memory) -> Result<Seen, String> {
         let all = ask(&self.socket, "/containers/json?all=1").await?;
-        let ids: Vec<String> = all.as_array().into_iter().flatten().filter_map(|one| one["Id"].as_str().map(str::to_owned)).collect();
+        let ids: Vec<String> = all.as_array().into_iter().flatten().filter_map(|one| one.get("Id")?.as_str().map(str::to_owned)).collect();
         memory.0.retain(|id, _| ids.contains(id));
         let mut seen = Vec::new();
         for id in &ids {
             let one = ask(&self.socket, &format!("/containers/{id}/json")).await?;
-            let name = one["Name"].as_str().unwrap_or(id).trim_start_matches('/').to_owned();
-            let count = one["RestartCount"].as_u64().unwrap_or(0);
+            let name = one.get("Name").and_then(Value::as_str).unwrap_or(id).trim_start_matches('/').to_owned();
+            let count = one.get("RestartCount").and_then(Value::as_u64).unwrap_or(0);
             seen.push(self.one(&name, self.within(memory.0.entry(id.clone()).or_default(), now, count)));
         }
         let count = seen.len();

@@ -74,7 +74,7 @@ impl Config {
             Supply::Battery { discharging, charge } => Some((*discharging, *charge)),
             Supply::Mains { .. } => None,
         }).collect();
-        let mains = supplies.iter().any(|supply| *supply == Supply::Mains { online: true });
+        let mains = supplies.contains(&Supply::Mains { online: true });
         let discharging = batteries.iter().any(|(discharging, _)| *discharging) && !mains;
         let charge = batteries.iter().filter_map(|(_, charge)| *charge).min();
         let left = charge.map(|charge| format!(", {charge} % left")).unwrap_or_default();
@@ -88,7 +88,7 @@ impl Config {
     }
 }
 
-/// `pmset -g batt`: `Now drawing from 'Battery Power'`, then ` -InternalBattery-0 (id=…)	73%; discharging; …`.
+/// `pmset -g batt`: `Now drawing from 'Battery Power'`, then ` -InternalBattery-0 (id=…) 73%; discharging; …`.
 fn pmset() -> Vec<Supply> {
     let output = std::process::Command::new("pmset").args(["-g", "batt"]).output();
     output.map(|output| of_pmset(&String::from_utf8_lossy(&output.stdout))).unwrap_or_default()

@@ -34,6 +34,7 @@ impl Seen {
     }
 
     /// What a person can do, without a full stop.
+    #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

@@ -161,7 +161,8 @@ async fn time_server(clock: Clock, off: SignedDuration) -> String {
         while let Ok((_, to)) = socket.recv_from(&mut packet).await {
             let theirs = clock.now() + off;
             let micros = u64::try_from(theirs.as_microsecond()).unwrap();
-            let stamp = ((micros / 1_000_000 + 2_208_988_800) << 32 | (micros % 1_000_000 << 32) / 1_000_000)
+            let stamp = (((micros / 1_000_000 + 2_208_988_800) << 32)
+                | (((micros % 1_000_000) << 32) / 1_000_000))
                 .to_be_bytes();
             let mut answer = [0_u8; 48];
             (answer[0], answer[1]) = (0x24, 2);

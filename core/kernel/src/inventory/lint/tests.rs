@@ -117,7 +117,7 @@ fn one_port_has_one_service_on_each_side() {
         said.iter().map(|line| line.split(':').next().unwrap()).collect::<Vec<_>>(),
         ["port service.h.port", "port service.thief.port", "port-across service.g.port"]
     );
-    assert!(said.get(1).unwrap().contains("`notify` and `thief` would both listen on port 2177"), "{said:?}");
+    assert!(said[1].contains("`notify` and `thief` would both listen on port 2177"), "{said:?}");
 }
 
 fn one_check() -> BTreeMap<String, crate::inventory::check::Check> {
@@ -175,7 +175,7 @@ fn what_cannot_be_tried_and_what_nobody_looks_at() {
 fn a_critical_service_should_not_lean_on_an_ordinary_one() {
     let critical = Item { tier: Tier::Critical, check: one_check(), ..needs("door", &["db"]) };
     let said = said(vec![item("db"), critical]);
-    assert!(said.first().unwrap().starts_with("weaker service.door.requires.0"), "{said:?}");
+    assert!(said[0].starts_with("weaker service.door.requires.0"), "{said:?}");
 }
 
 proptest! {

@@ -34,7 +34,7 @@ fn has_port(server: &str) -> bool {
 fn stamp(at: Timestamp) -> u64 {
     let micros = u64::try_from(at.as_microsecond()).unwrap_or(0);
     let seconds = (micros / 1_000_000).wrapping_add(ERA) & 0xffff_ffff;
-    seconds << 32 | (micros % 1_000_000 << 32) / 1_000_000
+    (seconds << 32) | (((micros % 1_000_000) << 32) / 1_000_000)
 }
 
 /// `((T2 − T1) + (T3 − T4)) / 2` (RFC 4330 §5), which is right within half of what the way back took longer than the way there.
