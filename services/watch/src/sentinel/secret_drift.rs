@@ -133,9 +133,5 @@ fn open(path: &Path) -> Option<Seen> {
 
 fn hash(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    let mut text = String::with_capacity(64);
-    for byte in digest.as_ref() {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
+    sanctum_kernel::trace::hex(digest.as_ref())
 }
