@@ -67,6 +67,15 @@ mod tests {
             "roots": ["tunnel"], "flapping": true, "anomalies": ["memory grows by 12 MiB/h: its limit of 2.0 GiB is reached in 31 h"],
             "hold": { "until": "2020-02-03T05:00:00Z", "by": "cli", "why": "" }
         })).unwrap();
-        insta::assert_snapshot!(fixtures::drawn(|out, paint, wall| draw(out, paint, &node, wall)));
+        let drawn = fixtures::drawn(|out, paint, wall| draw(out, paint, &node, wall));
+        let parts = [
+            "home-assistant is failed since 2020-02-03 02:47, and changes its mind all the time",
+            "failed   web  http  answered 502 in 12 ms (3 in a row)",
+            "healthy  db   sqlite  whole",
+            "unusual: memory grows",
+            "because of tunnel: `sanctum why home-assistant`",
+            "held: left alone until 2020-02-03 05:00 by cli",
+        ];
+        fixtures::has(&drawn, &parts);
     }
 }

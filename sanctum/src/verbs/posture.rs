@@ -79,6 +79,8 @@ mod tests {
             sentinels: Vec::new(),
             drift: vec!["ghost: `tunnel` is said to be ready and nothing listens on its port 51820".into()],
         };
-        insta::assert_snapshot!(fixtures::drawn(|out, paint, wall| draw(out, paint, &tell(&body), wall)));
+        let drawn = fixtures::drawn(|out, paint, wall| draw(out, paint, &tell(&body), wall));
+        let parts = ["The house is healing: nothing is watched.", "one incident is open", "It heeds `recording` until 2020-02-03 02:46, as cli asked.", "drift: ghost: `tunnel`"];
+        fixtures::has(&drawn, &parts);
     }
 }

@@ -52,6 +52,8 @@ mod tests {
             verdict("wan", Light::Unknown, "nobody outside is asked", Some("set `canaries` in `[watch.sentinel.wan]`")),
             verdict("secret-drift", Light::Red, "/home/x/.sanctum/secrets/hook is open to others (mode 644)", Some("chmod 600 /home/x/.sanctum/secrets/hook")),
         ];
-        insta::assert_snapshot!(fixtures::drawn(|out, paint, wall| draw(out, paint, &all, wall)));
+        let drawn = fixtures::drawn(|out, paint, wall| draw(out, paint, &all, wall));
+        assert!(drawn.starts_with("red "), "{drawn}");
+        fixtures::has(&drawn, &["secret-drift  /home/x", "→ chmod 600", "unknown  wan", "green    power"]);
     }
 }

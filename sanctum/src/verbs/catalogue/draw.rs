@@ -134,8 +134,11 @@ mod tests {
     fn layers_and_graphviz_are_as_they_were() {
         let house = house();
         let graph = Graph::of(&house, 7);
-        insta::assert_snapshot!(fixtures::drawn(|out, paint, _| text(out, paint, &house, &graph)));
-        insta::assert_snapshot!(fixtures::drawn(|out, _, _| dot(out, &house)));
+        let drawn = fixtures::drawn(|out, paint, _| text(out, paint, &house, &graph));
+        fixtures::has(&drawn, &["home-assistant", "needs tunnel  likes notify", "foreign outside ordinary"]);
+        let drawn = fixtures::drawn(|out, _, _| dot(out, &house));
+        let arrows = ["digraph house {", "\"home-assistant\" -> \"tunnel\";", "\"home-assistant\" -> \"notify\" [style = dashed];"];
+        fixtures::has(&drawn, &arrows);
     }
 
     #[test]

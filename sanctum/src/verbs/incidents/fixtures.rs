@@ -20,6 +20,14 @@ pub(crate) fn drawn(draw: impl FnOnce(&mut dyn Write, Paint, &Wall) -> io::Resul
     String::from_utf8(out).unwrap()
 }
 
+/// All of these are in it.
+pub(crate) fn has(drawn: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(drawn.contains(part), "`{part}` is not in:\n{drawn}");
+    }
+    assert!(!drawn.contains('\u{1b}'), "no colours where there is no terminal: {drawn}");
+}
+
 pub(crate) fn incident() -> Incident {
     let tried = |clock: &str, action: &str, rehearsal, helped| Tried {
         at: at(clock),
