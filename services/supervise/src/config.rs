@@ -140,7 +140,7 @@ impl Default for Log {
 impl Config {
     /// Every rule that no type can express.
     pub(crate) fn complaints(&self, house: &House) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
+        let mut complaints = self.disabled(house);
         let mut need = |ok: bool, path: &[&str], message: &str, hint: &str| {
             if !ok {
                 complaints.push(Complaint::new(path, message).hint(hint));
@@ -191,6 +191,11 @@ impl Config {
             "write `8MiB`",
         );
         need(self.log.keep <= 1000, &["log", "keep"], "so many files are never read", "write `3`");
+        complaints
+    }
+
+    fn disabled(&self, house: &House) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
         for (at, name) in self.disabled.iter().enumerate() {
             let place = at.to_string();
             if name == "supervise" {

@@ -46,7 +46,7 @@ impl Failures {
     /// Makes them as old as they are at `now` of this `boot`.
     fn turn(&mut self, boot: &str, now: u64) {
         // Without a boot's name a clock that went back tells as well.
-        let since = if self.boot == boot { now.checked_sub(self.at).unwrap_or_default() } else { 0 };
+        let since = if self.boot == boot { now.saturating_sub(self.at) } else { 0 };
         for failure in self.services.values_mut().flat_map(|counted| &mut counted.failures) {
             *failure = failure.saturating_add(since);
         }

@@ -75,12 +75,17 @@ fn kind(name: &str, declared: &Declared) -> Option<Complaint> {
     }
 }
 
+/// A rule of `run` that is not kept.
+fn rule(name: &str, key: &[&str], message: &str, hint: &str) -> Complaint {
+    let path: Vec<&str> = ["service", name, "run"].into_iter().chain(key.iter().copied()).collect();
+    Complaint::new(&path, message).hint(hint)
+}
+
 fn runs(name: &str, declared: &Declared, run: &Run) -> Vec<Complaint> {
-    let mut complaints = Vec::new();
+    let mut complaints = bounds(name, run);
     let mut need = |ok: bool, key: &[&str], message: &str, hint: &str| {
         if !ok {
-            let path: Vec<&str> = ["service", name, "run"].into_iter().chain(key.iter().copied()).collect();
-            complaints.push(Complaint::new(&path, message).hint(hint));
+            complaints.push(rule(name, key, message, hint));
         }
     };
     let program = run.command.first().map_or("", String::as_str);
@@ -103,6 +108,26 @@ fn runs(name: &str, declared: &Declared, run: &Run) -> Vec<Complaint> {
         "a directory is an absolute path",
         "begin it with `/`",
     );
+    let ready = declared.kind == Kind::Continuous || (run.ready.is_none() && !run.notify);
+    need(ready, &["ready"], "a job is ready when it has ended well", "remove `ready` and `notify`");
+    for variable in run.environment.keys() {
+        let plain = !variable.is_empty() && !variable.contains(['=', '\0']);
+        need(plain, &["environment", variable], "no variable has such a name", "letters, digits and `_`");
+    }
+    if let Some(check) = &run.ready {
+        complaints.extend(asks(&["service", name, "run", "ready"], check));
+    }
+    complaints
+}
+
+/// Numbers and times of `run`.
+fn bounds(name: &str, run: &Run) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    let mut need = |ok: bool, key: &[&str], message: &str, hint: &str| {
+        if !ok {
+            complaints.push(rule(name, key, message, hint));
+        }
+    };
     need(
         run.oom_score.is_none_or(|score| (-1000..=1000).contains(&score)),
         &["oom-score"],
@@ -136,15 +161,6 @@ fn runs(name: &str, declared: &Declared, run: &Run) -> Vec<Complaint> {
             "every run would be ended at once",
             "write `1h`",
         );
-    }
-    let ready = declared.kind == Kind::Continuous || (run.ready.is_none() && !run.notify);
-    need(ready, &["ready"], "a job is ready when it has ended well", "remove `ready` and `notify`");
-    for variable in run.environment.keys() {
-        let plain = !variable.is_empty() && !variable.contains(['=', '\0']);
-        need(plain, &["environment", variable], "no variable has such a name", "letters, digits and `_`");
-    }
-    if let Some(check) = &run.ready {
-        complaints.extend(asks(&["service", name, "run", "ready"], check));
     }
     complaints
 }

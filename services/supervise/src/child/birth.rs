@@ -154,10 +154,15 @@ impl Who {
     /// Groups before the user: afterwards there is no right to.
     fn become_it(&self) -> std::io::Result<()> {
         let done = |code: libc::c_int| if code == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) };
+        // How long a list is has another type elsewhere.
+        #[cfg(target_os = "linux")]
+        let count = self.groups.len();
+        #[cfg(not(target_os = "linux"))]
+        let count = libc::c_int::try_from(self.groups.len()).unwrap_or_default();
         // SAFETY: the list is alive and as long as is said; the others take numbers.
         #[expect(unsafe_code, reason = "no safe call changes all of a process's groups and users everywhere")]
         unsafe {
-            done(libc::setgroups(self.groups.len().try_into().unwrap_or_default(), self.groups.as_ptr()))?;
+            done(libc::setgroups(count, self.groups.as_ptr()))?;
             done(libc::setgid(self.gid))?;
             done(libc::setuid(self.uid))
         }

@@ -18,7 +18,7 @@ pub(crate) use times::{Times, Verdict};
 #[derive(Debug)]
 pub(crate) struct Jobs {
     book: PathBuf,
-    jobs: BTreeMap<String, Record>,
+    records: BTreeMap<String, Record>,
     /// Of this house, until it goes down: a supervisor that is started again does not run them twice.
     done_path: PathBuf,
     done: Done,
@@ -48,25 +48,25 @@ impl Jobs {
         let done: Done = kept::load(&done_path, aside)?;
         let boot = failures::boot();
         let done = if done.boot == boot { done } else { Done { boot, ..Done::default() } };
-        Ok(Self { jobs: kept::load(&book, aside)?, book, done_path, done })
+        Ok(Self { records: kept::load(&book, aside)?, book, done_path, done })
     }
 
     pub(crate) fn last(&self, name: &str) -> Option<&LastRun> {
-        self.jobs.get(name)?.last.as_ref()
+        self.records.get(name)?.last.as_ref()
     }
 
     /// Up to when the times of a job have been dealt with. One that is new begins now; one that is ahead of the clock by far
     /// was written while the clock was wrong.
     pub(crate) fn until(&mut self, name: &str, now: Timestamp) -> Timestamp {
-        let record = self.jobs.entry(name.to_owned()).or_default();
+        let record = self.records.entry(name.to_owned()).or_default();
         let until = record.until.filter(|until| until.duration_since(now).as_secs() <= AHEAD).unwrap_or(now);
         record.until = Some(until);
         until
     }
 
     pub(crate) fn dealt_with(&mut self, name: &str, until: Timestamp) -> Result<(), FileError> {
-        self.jobs.entry(name.to_owned()).or_default().until = Some(until);
-        kept::save(&self.book, &self.jobs)
+        self.records.entry(name.to_owned()).or_default().until = Some(until);
+        kept::save(&self.book, &self.records)
     }
 
     /// A run is over. `once` is what was run, for a job that runs once.
@@ -78,8 +78,8 @@ impl Jobs {
             }
             kept::save(&self.done_path, &self.done)?;
         }
-        self.jobs.entry(name.to_owned()).or_default().last = Some(run);
-        kept::save(&self.book, &self.jobs)
+        self.records.entry(name.to_owned()).or_default().last = Some(run);
+        kept::save(&self.book, &self.records)
     }
 
     /// Whether exactly this has run in this house.

@@ -49,15 +49,7 @@ impl Keeper {
         let locks = Locks::load(&shared.paths, &mut aside)?;
         let failures = Failures::load(&shared.paths.state(), &mut aside)?;
         let jobs = Jobs::load(&shared.paths, &mut aside)?;
-        if !aside.is_empty() {
-            let detail = format!("what it remembered made no sense and was put aside: {}", aside.join(", "));
-            shared.well.set_hint(
-                "memory",
-                Status::Degraded,
-                detail,
-                "what was locked before may run again; look at the files, then restart the house",
-            );
-        }
+        say_aside(&shared, &aside);
         let alive = pids::survivors(&shared.paths);
         let past = |plan: &Plan| Past {
             running: plan.seat.is_some() && alive.iter().any(|process| process.name == plan.name),
@@ -124,7 +116,9 @@ impl Keeper {
         };
         let mut survivors = pids::survivors(&self.shared.paths);
         // Of a supervisor that has replaced itself those that ended meanwhile are still its own to wait for.
-        survivors.iter().for_each(|process| crate::process::reap_group(process.pid));
+        for process in &survivors {
+            crate::process::reap_group(process.pid);
+        }
         survivors.retain(Identity::lives);
         let (mut found, mut strange): (Vec<_>, Vec<_>) = survivors.into_iter().partition(runs_as_planned);
         // Who ran on without what it requires had nothing of it.
@@ -160,6 +154,15 @@ impl Keeper {
             )
             .into()),
         }
+    }
+}
+
+/// Files of state that made no sense.
+fn say_aside(shared: &Shared, aside: &[String]) {
+    if !aside.is_empty() {
+        let detail = format!("what it remembered made no sense and was put aside: {}", aside.join(", "));
+        let hint = "what was locked before may run again; look at the files, then restart the house";
+        shared.well.set_hint("memory", Status::Degraded, detail, hint);
     }
 }
 

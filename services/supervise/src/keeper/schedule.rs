@@ -53,7 +53,7 @@ impl Keeper {
             (Verdict::Run, Some(Phase::Stopped)) | (Verdict::Wait, _) => {}
             (Verdict::Run, _) => self.remark(unit, "skipped: the run before still goes on"),
             (Verdict::Pass, _) => {
-                self.remark(unit, "skipped: its time had passed when the clock was looked at")
+                self.remark(unit, "skipped: its time had passed when the clock was looked at");
             }
         }
         times.next(until)
