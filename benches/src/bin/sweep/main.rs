@@ -29,7 +29,7 @@ fn main() -> Result<(), Failure> {
         words.get(at + 1).copied()
     };
     let only = value("--only");
-    let monit = value("--monit").map_or_else(|| PathBuf::from("/usr/bin/monit"), PathBuf::from);
+    let monit = value("--monit").map_or_else(fetched, PathBuf::from);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let wanted = |scene: &str| only.is_none_or(|only| only == scene);
     let mut bars = Bars::default();
@@ -55,4 +55,12 @@ fn main() -> Result<(), Failure> {
         println!("{}", json!({ "results": results, "bars": bars.as_json() }));
     }
     Ok(())
+}
+
+/// monit where `tools/peers` puts it, or else where Debian does.
+fn fetched() -> PathBuf {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).unwrap_or_default();
+    let fetched = cache.join("sanctum/peers/debian/usr/bin/monit");
+    if fetched.is_file() { fetched } else { PathBuf::from("/usr/bin/monit") }
 }

@@ -49,7 +49,8 @@ impl Monit {
     pub(crate) fn used(&self) -> Result<f64, Failure> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let (_, rest) = stat.rsplit_once(')').ok_or("no stat")?;
-        let ticks = rest.split_ascii_whitespace().skip(11).take(4).filter_map(|field| field.parse::<f64>().ok());
+        let ticks =
+            rest.split_ascii_whitespace().skip(11).take(4).filter_map(|field| field.parse::<f64>().ok());
         Ok(ticks.sum::<f64>() / TICKS * 1000.0)
     }
 

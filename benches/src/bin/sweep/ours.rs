@@ -52,7 +52,8 @@ impl Ours {
 
 /// `GET http://127.0.0.1:PORT/health`, whose status and word are looked at.
 pub(crate) fn http(node: usize, address: &str, timeout: Duration, every: Duration) -> Entry {
-    let http = Http { url: format!("http://{address}/health"), body: Some("ok".to_owned()), ..Http::default() };
+    let http =
+        Http { url: format!("http://{address}/health"), body: Some("ok".to_owned()), ..Http::default() };
     entry(node, Check { http: Some(http), timeout: Some(Period(timeout)), ..Check::default() }, every)
 }
 

@@ -36,14 +36,19 @@ impl Bars {
     }
 
     pub(crate) fn as_json(&self) -> Value {
-        let rows = self.0.iter().map(|(what, seen, bar, held)| json!({ "what": what, "seen": seen, "bar": bar, "held": held }));
+        let rows = self
+            .0
+            .iter()
+            .map(|(what, seen, bar, held)| json!({ "what": what, "seen": seen, "bar": bar, "held": held }));
         rows.collect()
     }
 }
 
 fn used() -> f64 {
     let used = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(u64::try_from(used.tv_sec).unwrap_or(0), u32::try_from(used.tv_nsec).unwrap_or(0)).as_secs_f64() * 1000.0
+    Duration::new(u64::try_from(used.tv_sec).unwrap_or(0), u32::try_from(used.tv_nsec).unwrap_or(0))
+        .as_secs_f64()
+        * 1000.0
 }
 
 /// Proportional memory of this process, in MB.
@@ -97,7 +102,10 @@ pub(crate) async fn cost(bars: &mut Bars, monit: &Path) -> Result<Value, Failure
     }
     let (ours, theirs, burst) = (median(ours), median(theirs), median(burst));
     println!("200 checks (100 HTTP, 100 TCP), every 2 s, processor time a sweep, median of 5 rounds:");
-    println!("  ours {ours:.2} ms spread over the cadence, {burst:.2} ms the first, all at once; monit {theirs:.2} ms ({:.2} times ours)", theirs / ours);
+    println!(
+        "  ours {ours:.2} ms spread over the cadence, {burst:.2} ms the first, all at once; monit {theirs:.2} ms ({:.2} times ours)",
+        theirs / ours
+    );
     bars.add("processor time of a sweep of 200, ms", ours, 10.0);
     Ok(json!({ "ours_ms": ours, "burst_ms": burst, "monit_ms": theirs, "ratio": theirs / ours }))
 }
@@ -114,11 +122,16 @@ pub(crate) async fn hung(bars: &mut Bars, monit: &Path) -> Result<Value, Failure
         sweep.listen(every, |_| {}).await;
         let mut took = Vec::new();
         for victim in [3, 107, 50, 190, 33, 11, 160, 81] {
-            took.push(death(&mut targets, &mut sweep, &[victim], every * 3).await?.into_iter().fold(0.0, f64::max));
+            took.push(
+                death(&mut targets, &mut sweep, &[victim], every * 3).await?.into_iter().fold(0.0, f64::max),
+            );
             sweep.listen(every.mul_f64(0.37), |_| {}).await;
         }
         let worst = took.iter().copied().fold(0.0, f64::max);
-        println!("a death is seen after {:.2} s (median; worst {worst:.2}) at a cadence of 5 s, {hangs} of 100 pages hung", median(took.clone()));
+        println!(
+            "a death is seen after {:.2} s (median; worst {worst:.2}) at a cadence of 5 s, {hangs} of 100 pages hung",
+            median(took.clone())
+        );
         seen.insert(hangs, (median(took), worst));
         targets.tell_all("well", &hung)?;
     }
@@ -135,7 +148,10 @@ pub(crate) async fn hung(bars: &mut Bars, monit: &Path) -> Result<Value, Failure
             let victim = targets.http.get(4).copied().ok_or("no port")?;
             let since = Instant::now();
             targets.tell_all("refuse", &[victim])?;
-            let told = other.told(victim, since, Duration::from_mins(4)).await.map_or(f64::NAN, |told| told.as_secs_f64());
+            let told = other
+                .told(victim, since, Duration::from_mins(4))
+                .await
+                .map_or(f64::NAN, |told| told.as_secs_f64());
             println!("  monit: {told:.1} s with {hangs} hung");
             theirs.insert(hangs, told);
             targets.tell_all("well", &[victim])?;
@@ -147,7 +163,12 @@ pub(crate) async fn hung(bars: &mut Bars, monit: &Path) -> Result<Value, Failure
 }
 
 /// Lets these die at once; how long until each was found failed, in seconds from before they were told to. NaN: never.
-async fn death(targets: &mut Targets, sweep: &mut Ours, nodes: &[usize], within: Duration) -> Result<Vec<f64>, Failure> {
+async fn death(
+    targets: &mut Targets,
+    sweep: &mut Ours,
+    nodes: &[usize],
+    within: Duration,
+) -> Result<Vec<f64>, Failure> {
     let port = |node: &usize| targets.http.iter().chain(&targets.tcp).nth(*node).copied();
     let ports: Vec<u16> = nodes.iter().filter_map(port).collect();
     // What was asked before is not news.
@@ -214,11 +235,22 @@ pub(crate) async fn many(bars: &mut Bars) -> Result<Value, Failure> {
     let (progress, spent) = (sweep.progress(), used() - before);
     #[expect(clippy::cast_precision_loss, reason = "a count of questions")]
     let per = spent / progress.answered as f64 * 1000.0;
-    println!("10,000 checks (5 % hang, time-out 10 s): all answered once in {:.2} s, {bad} of them badly; latest {:.3} s in the first round, {:.3} s in all; {peak:.1} MB; {per:.0} µs of processor a check", all.as_secs_f64(), opening.as_secs_f64(), progress.latest.as_secs_f64());
-    bars.add("10,000 checks answered once, s", if missing == 0 { all.as_secs_f64() } else { f64::INFINITY }, 2.0 * TIMEOUT.as_secs_f64());
+    println!(
+        "10,000 checks (5 % hang, time-out 10 s): all answered once in {:.2} s, {bad} of them badly; latest {:.3} s in the first round, {:.3} s in all; {peak:.1} MB; {per:.0} µs of processor a check",
+        all.as_secs_f64(),
+        opening.as_secs_f64(),
+        progress.latest.as_secs_f64()
+    );
+    bars.add(
+        "10,000 checks answered once, s",
+        if missing == 0 { all.as_secs_f64() } else { f64::INFINITY },
+        2.0 * TIMEOUT.as_secs_f64(),
+    );
     bars.add("the latest of them, s", progress.latest.as_secs_f64(), 1.0);
     bars.add("memory with 10,000 checks, MB", peak, 150.0);
-    Ok(json!({ "all_s": all.as_secs_f64(), "bad": bad, "latest_s": progress.latest.as_secs_f64(), "pss_mb": peak, "us_a_check": per }))
+    Ok(
+        json!({ "all_s": all.as_secs_f64(), "bad": bad, "latest_s": progress.latest.as_secs_f64(), "pss_mb": peak, "us_a_check": per }),
+    )
 }
 
 /// A thousand deaths, at a cadence of 2 s instead of 30, while 10 of 100 pages hang.
@@ -232,18 +264,29 @@ pub(crate) async fn deaths(bars: &mut Bars) -> Result<Value, Failure> {
     let mut took = Vec::new();
     for round in 0..20_usize {
         // Fifty of those that do not hang, others each time, at a time that is in step with nothing.
-        let nodes: Vec<usize> = (0..50).map(|at| (round * 37 + at * 3) % (HTTP + TCP)).filter(|node| !(HTTP - HUNG..HTTP).contains(node)).collect();
+        let nodes: Vec<usize> = (0..50)
+            .map(|at| (round * 37 + at * 3) % (HTTP + TCP))
+            .filter(|node| !(HTTP - HUNG..HTTP).contains(node))
+            .collect();
         took.extend(death(&mut targets, &mut sweep, &nodes, every * 5).await?);
         sweep.listen(Duration::from_millis(2_300 + u64::try_from(round)? * 97), |_| {}).await;
     }
     while took.len() < 1000 {
-        let nodes: Vec<usize> = (0..(1000 - took.len()).min(50)).map(|at| at * 4 % 90).collect::<BTreeSet<_>>().into_iter().collect();
+        let nodes: Vec<usize> = (0..(1000 - took.len()).min(50))
+            .map(|at| at * 4 % 90)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         took.extend(death(&mut targets, &mut sweep, &nodes, every * 5).await?);
         sweep.listen(Duration::from_millis(2_750), |_| {}).await;
     }
     let late = took.iter().filter(|took| **took > every.as_secs_f64() + 1.0).count();
     let worst = took.iter().copied().fold(0.0, f64::max);
-    println!("{} deaths at a cadence of 2 s, 10 pages hung: seen after {:.2} s (median), {worst:.2} s (worst); {late} later than the cadence and a second", took.len(), median(took.clone()));
+    println!(
+        "{} deaths at a cadence of 2 s, 10 pages hung: seen after {:.2} s (median), {worst:.2} s (worst); {late} later than the cadence and a second",
+        took.len(),
+        median(took.clone())
+    );
     #[expect(clippy::cast_precision_loss, reason = "a count of a thousand")]
     let missed = late as f64;
     bars.add("deaths seen later than the cadence and a second, of 1,000", missed, 0.0);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sanctum_kernel::Failure;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
@@ -116,8 +116,11 @@ pub(crate) async fn serve() -> Result<(), Failure> {
     rustix::process::setrlimit(rustix::process::Resource::Nofile, raised)?;
     let taken = Arc::<AtomicU64>::default();
     let mut ports: Vec<Port> = Vec::new();
-    let mut lines = tokio::io::BufReader::new(tokio::io::stdin()).lines();
-    while let Some(line) = lines.next_line().await? {
+    let (hand, mut lines) = tokio::sync::mpsc::channel(1);
+    let reader = tokio::task::spawn_blocking(move || {
+        std::io::stdin().lines().map_while(Result::ok).all(|line| hand.blocking_send(line).is_ok());
+    });
+    while let Some(line) = lines.recv().await {
         let mut words = line.split_ascii_whitespace();
         let order = words.next().unwrap_or_default();
         let numbers: Vec<usize> = words.filter_map(|word| word.parse().ok()).collect();
@@ -148,5 +151,5 @@ pub(crate) async fn serve() -> Result<(), Failure> {
         }
         println!("{said}");
     }
-    Ok(())
+    Ok(reader.await?)
 }

@@ -71,7 +71,7 @@ async fn a_certificate_that_is_shown_is_looked_at_whoever_signed_it() {
         assert_eq!(is, finding, "{day}: {detail}");
         assert!(detail.contains(words), "{day}: {detail}");
     }
-    let plain = peer(|mut stream| async move {
+    let plain = super::peer::peer(|mut stream| async move {
         use tokio::io::AsyncWriteExt;
         stream.write_all(answered(400, "speak plainly").as_bytes()).await.ok();
         tokio::time::sleep(std::time::Duration::from_secs(5)).await;

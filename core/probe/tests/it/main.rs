@@ -10,6 +10,7 @@
 mod certificate;
 mod command;
 mod container;
+mod contract;
 mod dns;
 mod events;
 mod health;

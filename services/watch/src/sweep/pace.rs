@@ -76,9 +76,18 @@ impl Slot {
     }
 }
 
-/// A share of one, different for each position and even over all of them: the golden ratio's multiples (Weyl).
-pub(super) fn share(position: usize) -> f64 {
+/// So many questions that cost next to nothing are put together: waking up for each alone costs several times more.
+const BATCH: usize = 256;
+
+/// Where in its cadence a question has its place, as a share of it above zero: those that cost little in batches, evenly; those
+/// that start programs or exercise others alone, at the golden ratio's multiples (Weyl), which are even as well.
+pub(super) fn share(position: usize, count: usize, check: &Check) -> f64 {
+    let costly = check.command.is_some() || check.sqlite.is_some() || check.contract.is_some();
     #[expect(clippy::cast_precision_loss, reason = "positions of a list")]
-    let multiple = (position + 1) as f64 * 0.618_033_988_749_895;
-    1.0 - multiple.fract()
+    if costly {
+        1.0 - ((position + 1) as f64 * 0.618_033_988_749_895).fract()
+    } else {
+        let batches = count.div_ceil(BATCH).max(1);
+        (position % batches + 1) as f64 / batches as f64
+    }
 }

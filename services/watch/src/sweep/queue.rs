@@ -85,9 +85,11 @@ impl Queue {
         self.places = self.slots.iter().enumerate().map(|(at, slot)| (slot.key(), at)).collect();
         let mut order: Vec<usize> = (0..self.slots.len()).collect();
         order.sort_by_key(|at| self.slots.get(*at).map(|slot| slot.entry.every));
+        let count = self.slots.len();
         for (at, slot) in self.slots.iter_mut().enumerate() {
             slot.due = now;
-            slot.regular = now + slot.entry.every.mul_f64(share(at) * stretch);
+            let share = share(at, count, &slot.entry.check);
+            slot.regular = now + slot.entry.every.mul_f64(share * stretch);
             slot.place = Place::Due;
             slot.window = false;
         }
@@ -138,11 +140,11 @@ impl Queue {
     fn sweep(&mut self, now: Instant) {
         let end = now.checked_add(self.full.0);
         self.full = (self.full.0, end, self.slots.len());
-        let spread = SPREAD.min(self.full.0);
+        let (spread, count) = (SPREAD.min(self.full.0), self.slots.len());
         for (at, slot) in self.slots.iter_mut().enumerate() {
             slot.swept = false;
             if slot.place == Place::Waits && end.is_some_and(|end| slot.due >= end) {
-                slot.due = now + spread.mul_f64(share(at));
+                slot.due = now + spread.mul_f64(share(at, count, &slot.entry.check));
                 self.heap.push(Reverse((slot.due, at)));
             }
         }
