@@ -15,7 +15,7 @@ AS_ROOT := sudo -E env "PATH=$$PATH"
 TESTS := $(CARGO) --config 'target."cfg(unix)".runner="sudo -E"'
 endif
 
-.PHONY: help up down build install test check lab conformance clients openclaw demo bench bless clean
+.PHONY: help up down build install test check lab conformance clients openclaw chaos demo bench bless clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ openclaw: ## OpenClaw against the proxy (installs 650 MB)
 
 demo: build ## The story with a simulated router
 	@$(SANCTUM) demo
+
+chaos: build ## A house of real processes is hurt at random and scored: SEED=7 ROUNDS=8 repeat one run
+	@$(SANCTUM) chaos run --rounds $(or $(ROUNDS),8) $(if $(SEED),--seed $(SEED))
 
 bench: ## Measure, with the peers beside us
 	@tools/setup bench

@@ -85,6 +85,8 @@ verbs! {
     keys => Keys,
     /// The night at 02:47, with a simulated router
     demo => Demo,
+    /// A house of its own is hurt at random, and scored
+    chaos => Chaos,
     /// What services wrote
     logs => Logs,
     /// Start services that were stopped, or jobs now
