@@ -40,11 +40,11 @@ fn main() {
     let words: Vec<&str> = begun.iter().skip(1).map(String::as_str).collect();
     match words.as_slice() {
         ["--flood", name, seconds, rate] => {
-            flood(name, seconds.parse().unwrap_or(5), rate.parse().unwrap_or(200))
+            flood(name, seconds.parse().unwrap_or(5), rate.parse().unwrap_or(200));
         }
         ["--steady", name, lines] => steady(name, lines.parse().unwrap_or(100)),
         [name, ms, rest @ ..] => {
-            serve(name, ms.parse().unwrap_or(0), rest.first().and_then(|fd| fd.parse().ok()))
+            serve(name, ms.parse().unwrap_or(0), rest.first().and_then(|fd| fd.parse().ok()));
         }
         _ => {}
     }
@@ -99,7 +99,8 @@ fn flood(name: &str, seconds: u64, rate: u64) {
         sent += u64::try_from(block.len()).unwrap_or(0);
         // Not faster than it should be.
         let due = Duration::from_secs_f64(
-            f64::from(u32::try_from(sent / 1000).unwrap_or(u32::MAX)) / (rate as f64 * 1000.0),
+            f64::from(u32::try_from(sent / 1000).unwrap_or(u32::MAX))
+                / (f64::from(u32::try_from(rate).unwrap_or(u32::MAX)) * 1000.0),
         );
         if let Some(early) = due.checked_sub(began.elapsed()) {
             std::thread::park_timeout(early);

@@ -26,10 +26,13 @@ const STAGGER: Duration = Duration::from_millis(250);
 
 type Found = Result<Arc<[IpAddr]>, String>;
 
+/// When a name was asked for, and what comes of it.
+type Asked = (Instant, Shared<BoxFuture<'static, Found>>);
+
 /// The system's resolver, asked once for all who want to know the same.
 #[derive(Clone)]
 pub(crate) struct Names {
-    known: Arc<Mutex<HashMap<String, (Instant, Shared<BoxFuture<'static, Found>>)>>>,
+    known: Arc<Mutex<HashMap<String, Asked>>>,
     turns: Arc<Semaphore>,
 }
 

@@ -48,6 +48,7 @@ struct Step {
 
 pub(crate) fn run(_: Args, cli: &Cli) -> Outcome {
     let loaded = cli.settings()?;
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "a path is not general enough in its lifetime")]
     let disabled = loaded.with_section("supervise", |section| section.parse::<sanctum_supervise::Config>()).map(|config| config.disabled).unwrap_or_default();
     let inventory = Inventory::of(&CATALOGUE, &loaded.house, &loaded.addresses(), &disabled);
     let states = match cli.transport("supervise") {

@@ -160,8 +160,7 @@ fn row(state: &ServiceState) -> [String; 10] {
 fn colour(column: usize, cell: &str, state: &ServiceState, paint: Paint) -> String {
     match (column, cell.trim_end()) {
         (0, _) => paint.bold(cell),
-        (2..=5, "yes" | "well" | "ready") => paint.green(cell),
-        (2..=5, "done" | "running" | "scheduled") => paint.green(cell),
+        (2..=5, "yes" | "well" | "ready" | "done" | "running" | "scheduled") => paint.green(cell),
         (2..=5, "no" | "unwell" | "locked" | "failed") if !rests(state) => paint.red(cell),
         (2..=5, "degraded" | "backing off" | "starting" | "waiting") => paint.yellow(cell),
         _ => cell.to_owned(),

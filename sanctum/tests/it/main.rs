@@ -1,6 +1,11 @@
 //! The released program, as a person uses it: words in, text and exit codes out.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
 
 mod away;
 mod chaos;

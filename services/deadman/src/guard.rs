@@ -34,6 +34,9 @@ const KEEPER: &str = "supervisor";
 const WAYS: &str = "ways";
 const OTHER: &str = "peer";
 
+/// The other switch: where it is, how it was seen, what is seen of it.
+type Other = (String, Sight, mpsc::Receiver<Result<(), String>>);
+
 /// The switch, running.
 pub(crate) struct Guard {
     config: Config,
@@ -44,7 +47,7 @@ pub(crate) struct Guard {
     keeper: Keeper,
     watch: Watch,
     book: Book,
-    peer: Option<(String, Sight, mpsc::Receiver<Result<(), String>>)>,
+    peer: Option<Other>,
     heart: Option<Heart>,
     began: Instant,
     offered: Instant,
@@ -100,7 +103,7 @@ impl Guard {
                 self.look_after_keeper().await;
                 self.look_after_ways().await;
             };
-            if stop.or(round).await.is_none() {
+            if stop.or(Box::pin(round)).await.is_none() {
                 break;
             }
             if let Some(heart) = &mut self.heart {
@@ -111,7 +114,7 @@ impl Guard {
                 () = stop.requested() => break,
                 () = tokio::time::sleep(pause) => {}
                 Some(Wish { what, done }) = self.wishes.recv() => {
-                    if stop.or(self.grant(what)).await.is_none() {
+                    if stop.or(Box::pin(self.grant(what))).await.is_none() {
                         break;
                     }
                     done.send(self.view()).ok();
@@ -361,9 +364,7 @@ fn look_at(shared: &Shared, url: String, config: &Config) -> mpsc::Receiver<Resu
 }
 
 /// What was last seen of the other; never, if there is none.
-async fn seen(
-    peer: &mut Option<(String, Sight, mpsc::Receiver<Result<(), String>>)>,
-) -> Option<Result<(), String>> {
+async fn seen(peer: &mut Option<Other>) -> Option<Result<(), String>> {
     match peer {
         Some((_, _, seen)) => seen.recv().await,
         None => std::future::pending().await,

@@ -82,6 +82,6 @@ impl Service for Deadman {
         });
         let guard = Guard::new(config, house, shared, done, wished);
         latch.release();
-        guard.run(stop).await
+        Box::pin(guard.run(stop)).await
     }
 }

@@ -36,6 +36,7 @@ pub(crate) struct Surface {
 type Shop = State<Arc<Surface>>;
 
 /// Every route of the service.
+#[expect(clippy::too_many_lines, reason = "a table: a route after the other")]
 pub(crate) fn routes(spec: &'static Spec, shared: &Shared, surface: Arc<Surface>) -> Router {
     let act = |path, summary| Op::post(path, summary).returns::<ServiceState>();
     Routes::new(spec, shared)

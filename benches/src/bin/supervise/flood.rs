@@ -59,13 +59,15 @@ pub(crate) fn measure(places: &Places, seconds: u64, rate: u64) -> Result<Value,
         .flatten()
         .filter(|file| file.file_name().to_string_lossy().starts_with("flood.log"));
     let kept: u64 = kept.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    let real = |number: u64| number as f64;
     Ok(json!({
         "asked_mb_s": rate,
         "printed_mb_s": at(2) / at(3).max(1),
-        "longest_wait_ms": at(0) as f64 / 1000.0,
-        "waited_share": at(1) as f64 / at(3).max(1) as f64,
+        "longest_wait_ms": real(at(0)) / 1000.0,
+        "waited_share": real(at(1)) / real(at(3).max(1)),
         "lines_of_others_lost": lost,
-        "kept_mb": kept as f64 / 1e6,
+        "kept_mb": real(kept) / 1e6,
         "most_mb": most,
     }))
 }

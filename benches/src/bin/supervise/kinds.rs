@@ -98,6 +98,7 @@ impl Kind {
         self.program(places).exists()
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table: each peer after the other")]
     /// Writes what it needs into `dir` and says how it is started; `more` is for ours only.
     pub(crate) fn prepare(
         self,

@@ -14,7 +14,7 @@ use crate::book::{Book, now};
 use crate::kinds::{Graph, Kind, Places};
 
 /// Nothing takes longer that is still worth a figure.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// Between two kills: each child has run for seconds when its turn comes again.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long nothing happens while memory and time are read.

@@ -190,6 +190,7 @@ async fn death(
 }
 
 /// 10,000 checks of which 5 % hang, at the house's own cadence of 30 s.
+#[expect(clippy::too_many_lines, reason = "one scene, from its targets to its figures")]
 pub(crate) async fn many(bars: &mut Bars) -> Result<Value, Failure> {
     // A hundred ports on a hundred addresses of loopback; five of the ports hang, and they are pages.
     let (pages, ports) = (50, 50);

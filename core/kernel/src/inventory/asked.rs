@@ -153,11 +153,11 @@ impl Check {
             }
             some(&["process", "name"], process.name.as_deref(), found);
         }
-        if let Some(command) = &self.command {
-            if command.command.first().is_none_or(String::is_empty) {
-                let hint = "the program and its arguments, such as `[\"/usr/bin/true\"]`";
-                found.push(Complaint::new(&["command", "command"], "no program is named").hint(hint));
-            }
+        if let Some(command) = &self.command
+            && command.command.first().is_none_or(String::is_empty)
+        {
+            let hint = "the program and its arguments, such as `[\"/usr/bin/true\"]`";
+            found.push(Complaint::new(&["command", "command"], "no program is named").hint(hint));
         }
         if let Some(disk) = &self.disk {
             percent(&["disk", "max-used"], disk.max_used, found);

@@ -24,7 +24,10 @@ async fn found(said: String) -> (Finding, String) {
     let eyes = eyes();
     let socket = eyes.home.path().join("engine.sock");
     let _engine = engine(&socket, said);
-    let asked = format!("timeout = \"2s\"\ncontainer = {{ name = \"home-assistant\", socket = {socket:?} }}");
+    let asked = format!(
+        "timeout = \"2s\"\ncontainer = {{ name = \"home-assistant\", socket = \"{}\" }}",
+        socket.display()
+    );
     let answer = eyes.ask(&asked).await;
     (answer.finding, answer.detail)
 }

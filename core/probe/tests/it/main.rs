@@ -1,7 +1,6 @@
 //! Every kind of check against a real peer, honest ones and those that lie, hang, drip, reset and expire.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test ends with its first surprise"

@@ -89,7 +89,7 @@ impl House {
             .stderr(log)
             .spawn()?;
         let house = Self { dir: Some(dir), cli, ports, up };
-        house.until("the house is up and well", Duration::from_secs(60), |look| look.is_calm().then_some(())).await?;
+        house.until("the house is up and well", Duration::from_mins(1), |look| look.is_calm().then_some(())).await?;
         Ok(house)
     }
 

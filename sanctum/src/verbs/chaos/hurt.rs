@@ -30,7 +30,9 @@ pub(super) async fn hurt(house: &House, plan: &Plan, hurt: &Hurt) -> Result<Opti
         }
         (How::Corrupt, pid) => {
             files::replace(&place.join("state"), b"\0garbage", 0o600)?;
-            pid.into_iter().for_each(|pid| signal(pid, Signal::KILL));
+            if let Some(pid) = pid {
+                signal(pid, Signal::KILL);
+            }
         }
     }
     Ok(pid)

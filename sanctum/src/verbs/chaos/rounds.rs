@@ -59,13 +59,13 @@ async fn round(
     let mut struck = Vec::new();
     for one in hurts {
         let at = clock.now();
-        struck.push((one, at, hurt(house, plan, one).await?));
+        struck.push(Struck { hurt: one, at, pid: hurt(house, plan, one).await? });
     }
     let mut outcomes = Vec::new();
-    for (one, at, pid) in &struck {
-        let mut outcome = Outcome::of(plan, number, one);
-        if !is_symptom(plan, one, hurts) {
-            follow(house, plan, one, *at, *pid, &known, &mut outcome).await;
+    for one in &struck {
+        let mut outcome = Outcome::of(plan, number, one.hurt);
+        if !is_symptom(plan, one.hurt, hurts) {
+            follow(house, plan, one, &known, &mut outcome).await;
         }
         outcomes.push(outcome);
     }
@@ -73,7 +73,7 @@ async fn round(
         lift(house, plan, one).await?;
     }
     let after = house.until("all is calm again", CALM, |look| look.is_calm().then(|| look.clone())).await?;
-    judge(plan, hurts, &before, &after, &known, number, score);
+    judge(plan, number, &before, &after, score);
     let paint = Paint::stdout();
     for outcome in outcomes {
         let verdict = if outcome.wrong.is_empty() { paint.green("✓") } else { paint.red("✗") };
@@ -93,6 +93,15 @@ async fn round(
     Ok(())
 }
 
+/// A hurt that was done.
+#[derive(Debug, Clone, Copy)]
+struct Struck<'p> {
+    hurt: &'p Hurt,
+    at: Timestamp,
+    /// The process it was done to.
+    pid: Option<u32>,
+}
+
 /// Whether what it leans on is hurt as well: then its own trouble is a symptom, and mended or found after that one is.
 fn is_symptom(plan: &Plan, hurt: &Hurt, all: &[Hurt]) -> bool {
     let Whom::Service(at) = hurt.whom else { return false };
@@ -101,21 +110,16 @@ fn is_symptom(plan: &Plan, hurt: &Hurt, all: &[Hurt]) -> bool {
 }
 
 /// Follows one hurt until it is mended or a person was asked.
-async fn follow(
-    house: &House,
-    plan: &Plan,
-    hurt: &Hurt,
-    at: Timestamp,
-    pid: Option<u32>,
-    known: &BTreeSet<i64>,
-    outcome: &mut Outcome,
-) {
+async fn follow(house: &House, plan: &Plan, struck: &Struck<'_>, known: &BTreeSet<i64>, outcome: &mut Outcome) {
+    let Struck { hurt, at, pid } = *struck;
     let name = plan.name(hurt.whom);
     let now = || seconds(at, Clock::system().now());
     let waited = match (hurt.whom, hurt.how) {
         (Whom::Own("watch"), How::Stop) => {
             tokio::time::sleep(PAUSE).await;
-            pid.into_iter().for_each(|pid| signal(pid, Signal::CONT));
+            if let Some(pid) = pid {
+                signal(pid, Signal::CONT);
+            }
             Ok(())
         }
         (Whom::Own("supervise"), _) => house
@@ -152,7 +156,9 @@ fn seconds(from: Timestamp, to: Timestamp) -> f64 {
 }
 
 /// What happened beside the hurts themselves.
-fn judge(plan: &Plan, hurts: &[Hurt], before: &Look, after: &Look, known: &BTreeSet<i64>, round: usize, score: &mut Score) {
+fn judge(plan: &Plan, round: usize, before: &Look, after: &Look, score: &mut Score) {
+    let hurts = plan.rounds.get(round).map_or(&[][..], Vec::as_slice);
+    let known: BTreeSet<i64> = before.incidents.iter().map(|incident| incident.id).collect();
     let hurt = |name: &str| hurts.iter().any(|hurt| plan.name(hurt.whom) == name);
     let mut of_each: BTreeMap<&str, usize> = BTreeMap::new();
     for incident in after.incidents.iter().filter(|incident| !known.contains(&incident.id)) {

@@ -16,14 +16,18 @@ fn d2_a_part_that_froze_is_not_masked_by_a_cheerful_hub() {
     cheerful("a call of a house that is well");
     let keeper = u64::try_from(supervisor(&program).unwrap().as_raw_nonzero().get()).unwrap();
     let parts = [("supervise", keeper), ("deadman", pids(&program)["deadman"])];
-    parts.iter().for_each(|(_, pid)| signal(*pid, Signal::STOP));
+    for (_, pid) in parts {
+        signal(pid, Signal::STOP);
+    }
     for (name, _) in parts {
         let trouble = wait(name, || {
             heard.try_iter().find(|call| call.contains(&format!("{name}: it has not finished a round")))
         });
         assert!(trouble.starts_with("POST /alarm/fail "), "{trouble}");
     }
-    parts.iter().for_each(|(_, pid)| signal(*pid, Signal::CONT));
+    for (_, pid) in parts {
+        signal(pid, Signal::CONT);
+    }
     cheerful("a call when all beat again");
     // One that froze itself is heard of by its silence: nobody calls in its place.
     let hub = pids(&program)["notify"];

@@ -80,7 +80,9 @@ fn d4_two_switches_that_lose_each_other_say_so_exactly_once_each() {
     };
     sees(false);
     // At the first start one was up before the other: that they came late may have been said.
-    houses.iter().for_each(|(_, heard)| heard.try_iter().for_each(drop));
+    for (_, heard) in &houses {
+        heard.try_iter().for_each(drop);
+    }
     for _ in 0..2 {
         cut.store(true, Ordering::Relaxed);
         sees(true);
@@ -88,14 +90,20 @@ fn d4_two_switches_that_lose_each_other_say_so_exactly_once_each() {
             let told = heard.recv_timeout(PATIENCE).unwrap();
             assert!(told.contains("I cannot see the switch"), "{told}");
         }
-        houses.iter().for_each(|(house, heard)| nothing_for(house, 25, heard));
+        for (house, heard) in &houses {
+            nothing_for(house, 25, heard);
+        }
         cut.store(false, Ordering::Relaxed);
         sees(false);
         for (_, heard) in &houses {
             let told = heard.recv_timeout(PATIENCE).unwrap();
             assert!(told.contains("I see the switch"), "{told}");
         }
-        houses.iter().for_each(|(house, heard)| nothing_for(house, 25, heard));
+        for (house, heard) in &houses {
+            nothing_for(house, 25, heard);
+        }
     }
-    houses.iter().for_each(|(house, _)| drop(house.ok(&["down"])));
+    for (house, _) in &houses {
+        house.ok(&["down"]);
+    }
 }

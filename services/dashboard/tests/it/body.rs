@@ -108,6 +108,7 @@ fn of(name: &str, attribute: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn a_trouble_shows_its_root_live_and_goes_again() {
     let night = house(false).await;
     let browser = Browser::open().await;

@@ -260,7 +260,7 @@ async fn what_listens_to_the_network_undeclared_is_found_on_a_real_socket() {
 }
 
 /// An engine on a socket that says how often its container was restarted.
-async fn engine(path: &Path, count: Arc<Mutex<u64>>) {
+fn engine(path: &Path, count: Arc<Mutex<u64>>) {
     let listener = UnixListener::bind(path).unwrap();
     serving(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -294,7 +294,7 @@ async fn a_container_that_restarts_again_and_again_becomes_amber_red_and_green_a
         "no engine is no trouble"
     );
     let count = Arc::new(Mutex::new(40));
-    engine(&config.container_restarts.socket, Arc::clone(&count)).await;
+    engine(&config.container_restarts.socket, Arc::clone(&count));
     let posts = config.posts();
     let post = posts.iter().find(|post| post.name == "container-restarts").unwrap();
     let look = async || (post.look)(house.eyes.clone()).await;
