@@ -36,24 +36,31 @@ use crate::surface::read;
 use crate::upstream::{forwarded, returned};
 use crate::usage::Finish;
 
-/// Answers one model request.
-pub(crate) async fn answer(gate: Arc<Gate>, api: Api, request: Request<Incoming>) -> Response<OutBody> {
+/// Answers one model request. Its account is opened before the first wait: whoever leaves at once has a line as well.
+pub(crate) fn answer(
+    gate: Arc<Gate>,
+    api: Api,
+    request: Request<Incoming>,
+) -> impl Future<Output = Response<OutBody>> + Send {
     let trace =
         request.headers().get("traceparent").and_then(|value| value.to_str().ok()).and_then(Trace::parse);
     let trace = trace.unwrap_or_else(Trace::start);
     // The place of its line is taken first, so that there always is one.
-    let slot = match gate.house.log.try_slot() {
-        Some(slot) => slot,
-        None => gate.house.log.slot().await,
-    };
-    let mut account = Account::open(Arc::clone(&gate), api, trace.id(), slot);
-    let (head, incoming) = request.into_parts();
-    match prepare(&gate, api, head, incoming, &mut account).await {
-        Err(refusal) => refusal.respond(api, account),
-        Ok(Prepared::Kept(kept, age)) => replay(&kept, age, account),
-        Ok(Prepared::Counted(tokens)) => counted(tokens, account),
-        Ok(Prepared::Asks(Envelope::Private(letter), ready)) => serve(*ready, letter, account).await,
-        Ok(Prepared::Asks(Envelope::Open(letter), ready)) => serve(*ready, letter, account).await,
+    let slot = gate.house.log.try_slot();
+    let opened = slot.map(|slot| Account::open(Arc::clone(&gate), api, trace.id(), slot));
+    async move {
+        let mut account = match opened {
+            Some(account) => account,
+            None => Account::open(Arc::clone(&gate), api, trace.id(), gate.house.log.slot().await),
+        };
+        let (head, incoming) = request.into_parts();
+        match prepare(&gate, api, head, incoming, &mut account).await {
+            Err(refusal) => refusal.respond(api, account),
+            Ok(Prepared::Kept(kept, age)) => replay(&kept, age, account),
+            Ok(Prepared::Counted(tokens)) => counted(tokens, account),
+            Ok(Prepared::Asks(Envelope::Private(letter), ready)) => serve(*ready, letter, account).await,
+            Ok(Prepared::Asks(Envelope::Open(letter), ready)) => serve(*ready, letter, account).await,
+        }
     }
 }
 
