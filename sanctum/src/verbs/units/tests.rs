@@ -127,6 +127,8 @@ fn systemd_finds_nothing_wrong() {
         .collect();
     let verdict = Command::new("systemd-analyze").arg("verify").arg("--man=no").args(&paths).output().expect("a verdict");
     let said = String::from_utf8_lossy(&verdict.stderr).into_owned();
-    let ours: Vec<&str> = said.lines().filter(|line| line.contains("sanctum-")).collect();
+    // The programs of a file that a test has made up are not on this machine.
+    let ours = said.lines().filter(|line| line.contains("sanctum-") && !line.contains("is not executable"));
+    let ours: Vec<&str> = ours.collect();
     assert!(ours.is_empty(), "{said}");
 }
