@@ -142,8 +142,13 @@ fn after_an_upgrade_everything_is_reloaded_in_order_and_the_supervisor_succeeds_
     let (code, said) = words(&["reload"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("has made way for its newer self"), "{said}");
-    let after: Vec<Value> =
-        wait("a look at the house", || program.json(&["status"])["services"].as_array().cloned());
+    // The newer supervisor takes a moment to find that what it has kept is ready.
+    let after: Vec<Value> = wait("the house as it was", || {
+        let now = program.json(&["status"])["services"].as_array().cloned()?;
+        let settled =
+            |old: &Value| now.iter().any(|new| new["name"] == old["name"] && new["phase"] == old["phase"]);
+        before.iter().all(settled).then_some(now)
+    });
     for old in &before {
         let new = after.iter().find(|new| new["name"] == old["name"]).unwrap();
         assert_eq!((&new["stale"], &new["phase"]), (&Value::Bool(false), &old["phase"]), "{new}");
