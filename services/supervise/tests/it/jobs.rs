@@ -105,8 +105,9 @@ async fn a_scheduled_job_runs_at_its_wall_time_and_missed_ones_are_made_up_for_o
     std::fs::File::create(house.home().join("hold")).unwrap();
     when(&house, "minute", "its rest", |state| state.phase == Phase::Scheduled).await;
     client(&house).act("minute", "start").await.unwrap();
-    let running = phase(&house, "minute", Phase::Running).await;
-    assert!(running.is_fine() && running.pid.is_some());
+    let running =
+        when(&house, "minute", "its run", |state| state.phase == Phase::Running && state.pid.is_some()).await;
+    assert!(running.is_fine());
     clock.step(SignedDuration::from_secs(60));
     eventually("a remark", SOON, async || {
         log(&paths, "minute").contains("skipped: the run before still goes on").then_some(())
