@@ -3,6 +3,8 @@
 
 mod breaker;
 mod exit;
+#[cfg(test)]
+mod laws;
 mod order;
 #[cfg(test)]
 mod tests;
