@@ -41,7 +41,7 @@ test: ## Install what tests need, then run all of them
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) build --release --locked -p sanctum -p sanctum-lab
-	$(TESTS) test --workspace --locked
+	$(TESTS) test --workspace --locked --no-fail-fast
 	$(CARGO) test --doc --locked -p sanctum-kernel -p sanctum-api
 	@$(MAKE) --no-print-directory conformance clients lab
 

@@ -223,11 +223,11 @@ fn judge(case: &Case, reply: &Reply) {
     let told = match reply.status {
         // Nobody can answer now, or nothing is called so.
         429 | 503 => true,
-        // In the words of Anthropic's API: a seat is left alone for a moment.
+        // In the words of Anthropic's API: a seat is left alone for a moment, or the house has none that may be told.
         529 => {
             matches!(case.api, "messages" | "count-tokens")
                 && attempts == "0"
-                && reason.contains("left alone")
+                && ["left alone", "must not leave"].iter().any(|why| reason.contains(why))
         }
         404 => case.model == "nothing" || attempts != "0",
         // What a seat has said of the request itself.
