@@ -15,6 +15,7 @@ pub static CATALOGUE: Catalogue = const {
                 Entry::of::<sanctum_supervise::Supervise>(),
                 Entry::of::<sanctum_deadman::Deadman>(),
                 Entry::of::<sanctum_watch::Watch>(),
+                Entry::of::<sanctum_memory::Memory>(),
             ]
         },
     )

@@ -3,6 +3,7 @@
 
 pub mod deadman;
 pub mod firewall;
+pub mod memory;
 pub mod notify;
 pub mod problem;
 pub mod proxy;

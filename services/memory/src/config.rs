@@ -1,0 +1,31 @@
+//! The section `[memory]`.
+
+use std::path::PathBuf;
+
+use sanctum_kernel::Period;
+use sanctum_kernel::service::Complaint;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// What the house remembers: a folder of Markdown files, and an index of it that can be thrown away.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Config {
+    /// The folder of notes; absent: `vault` in the home of the house. It may be an Obsidian vault that exists.
+    pub vault: Option<PathBuf>,
+    /// How often notes are put in order.
+    pub consolidate_every: Period,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { vault: None, consolidate_every: Period::hours(6) }
+    }
+}
+
+impl Config {
+    #[expect(clippy::unused_self, reason = "its parts will have rules")]
+    pub(crate) fn complaints(&self) -> Vec<Complaint> {
+        Vec::new()
+    }
+}
