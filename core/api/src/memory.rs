@@ -521,6 +521,41 @@ pub struct Imported {
     pub left: Vec<String>,
 }
 
+/// How far long work is; also the event `progress`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Progress {
+    /// `rebuild`, `consolidate`, `import`.
+    pub what: String,
+    pub done: u64,
+    /// Absent while it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
+/// `POST /rebuild`: what the index was made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Rebuilt {
+    pub notes: u64,
+    pub passages: u64,
+    pub links: u64,
+    /// Files something is wrong with.
+    pub troubles: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// The event `note`: one has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Noted {
+    pub id: String,
+    pub path: String,
+    pub title: String,
+    /// `created`, `changed`, `moved` or `gone`.
+    pub what: String,
+    /// Who did it: an agent, `hand` for an editor.
+    pub by: String,
+}
+
 /// The typed client.
 #[derive(Debug, Clone)]
 pub struct Client(Arc<dyn Transport>);
@@ -581,6 +616,27 @@ impl Client {
 
     pub async fn graph(&self) -> Result<Graph, CallError> {
         transport::get(&*self.0, "/graph").await
+    }
+
+    pub async fn list(&self, list: &List) -> Result<Page, CallError> {
+        let mut query = Vec::new();
+        let mut add = |name: &str, value: Option<String>| {
+            query.extend(value.map(|value| format!("{name}={}", escape(&value))));
+        };
+        add("folder", list.folder.clone());
+        add("agent", list.agent.clone());
+        add("type", list.kind.and_then(|kind| serde_json::to_value(kind).ok()?.as_str().map(str::to_owned)));
+        add("tag", list.tag.clone());
+        add("trouble", list.trouble.then(|| "true".to_owned()));
+        add("cursor", list.cursor.clone());
+        add("limit", list.limit.map(|limit| limit.to_string()));
+        let mark = if query.is_empty() { "" } else { "?" };
+        transport::get(&*self.0, format!("/list{mark}{}", query.join("&"))).await
+    }
+
+    /// Makes the index again from the files. It may take minutes: [`Progress`] comes with the events.
+    pub async fn rebuild(&self) -> Result<Rebuilt, CallError> {
+        transport::act(&*self.0, Method::Post, "/rebuild", &()).await
     }
 
     /// One pass now; dry unless `apply`.

@@ -2,6 +2,8 @@
 
 mod config;
 #[expect(dead_code, reason = "the parts that use it are being built")]
+mod library;
+#[expect(dead_code, reason = "the parts that use it are being built")]
 mod model;
 
 use std::net::TcpListener;
