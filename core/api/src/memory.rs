@@ -107,8 +107,11 @@ pub struct Head {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time::maybe_instant")]
     pub valid_until: Option<Timestamp>,
-    /// From 0 to 1.
+    /// From 0 to 1, as use and age have made it.
     pub importance: f32,
+    /// What it was given when it was written (`importance_base`); absent: it has not been scored since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<f32>,
     /// How often it was recalled or read.
     pub accesses: u32,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -442,7 +445,7 @@ pub struct Report {
 /// One thing a pass did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
-    /// `merge`, `supersede`, `promote`, `re-score`, `archive`, `expire`, `empty`.
+    /// `merge`, `supersede`, `classify`, `promote`, `re-score`, `expire`, `evict`, `enrich`, `empty`.
     pub what: String,
     /// The note.
     pub id: String,
@@ -517,8 +520,10 @@ pub struct Dot {
 pub struct Imported {
     pub taken: u32,
     pub duplicates: u32,
-    /// What could not be taken: where it is, and why.
+    /// What could not be taken: where it is, and why. At most 1,000 lines.
     pub left: Vec<String>,
+    /// How much could not be taken.
+    pub left_out: u32,
 }
 
 /// How far long work is; also the event `progress`.
