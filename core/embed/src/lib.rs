@@ -2,12 +2,29 @@
 //!
 //! The only crate that names the inference engine.
 
-/// Numbers in a vector.
-pub const DIMENSIONS: usize = 384;
+mod model;
+mod vector;
+mod weights;
+
+pub use model::{Embedder, Lane};
+pub use vector::{DIMENSIONS, Small, Vector};
+pub use weights::{default_dir, proven};
 
 /// Why there are no vectors.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbedError {
     #[error("there are no weights in {0}")]
     Missing(String),
+    #[error("the weights could not be read: {path}")]
+    Read {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{path} is not the file that its SHA-256 was taken of")]
+    Changed { path: String },
+    #[error("the weights do not fit the engine: {0}")]
+    Load(String),
+    #[error("a text could not be turned into a vector: {0}")]
+    Run(String),
 }
