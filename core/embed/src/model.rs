@@ -50,11 +50,20 @@ impl Embedder {
         let model = Model::load(weights).map_err(|error| EmbedError::Load(error.to_string()))?;
         let input = |name| model.node_id(name).map_err(|error| EmbedError::Load(error.to_string()));
         let inputs = [input("input_ids")?, input("attention_mask")?, input("token_type_ids")?];
-        let output = *model.output_ids().first().ok_or_else(|| EmbedError::Load("it has no output".into()))?;
+        let output =
+            *model.output_ids().first().ok_or_else(|| EmbedError::Load("it has no output".into()))?;
         let pool = || Arc::new(ThreadPool::with_num_threads(1));
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let questions = (0..cores).map(|_| pool()).collect();
-        Ok(Self { model, tokenizer, inputs, output, questions, background: pool(), next: AtomicUsize::new(0) })
+        Ok(Self {
+            model,
+            tokenizer,
+            inputs,
+            output,
+            questions,
+            background: pool(),
+            next: AtomicUsize::new(0),
+        })
     }
 
     /// The name under which vectors are kept: those of another model or of other weights are none of its own.
@@ -71,7 +80,8 @@ impl Embedder {
         let length = ids.len();
         let row = |values: Vec<i32>| NdTensor::from_data([1, length], values).into();
         let [ids_at, mask_at, types_at] = self.inputs;
-        let inputs = vec![(ids_at, row(ids)), (mask_at, row(vec![1; length])), (types_at, row(vec![0; length]))];
+        let inputs =
+            vec![(ids_at, row(ids)), (mask_at, row(vec![1; length])), (types_at, row(vec![0; length]))];
         let pool = match lane {
             Lane::Background => &self.background,
             Lane::Question => {

@@ -12,7 +12,8 @@ const MANIFEST: &str = include_str!("../models.sha256");
 /// Where `tools/models` puts the weights: `$XDG_DATA_HOME/sanctum/models`, which is `~/.local/share/sanctum/models`.
 pub fn default_dir() -> Option<PathBuf> {
     let data = std::env::var_os("XDG_DATA_HOME").filter(|at| !at.is_empty()).map(PathBuf::from);
-    let data = data.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")))?;
+    let data =
+        data.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")))?;
     Some(data.join("sanctum/models"))
 }
 

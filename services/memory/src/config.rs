@@ -15,11 +15,17 @@ pub struct Config {
     pub vault: Option<PathBuf>,
     /// How often notes are put in order.
     pub consolidate_every: Period,
+    /// How notes are found.
+    pub recall: crate::recall::config::Config,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { vault: None, consolidate_every: Period::hours(6) }
+        Self {
+            vault: None,
+            consolidate_every: Period::hours(6),
+            recall: crate::recall::config::Config::default(),
+        }
     }
 }
 

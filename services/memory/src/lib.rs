@@ -5,6 +5,8 @@ mod config;
 mod library;
 #[expect(dead_code, reason = "the parts that use it are being built")]
 mod model;
+#[expect(dead_code, reason = "the parts that use it are being built")]
+mod recall;
 
 use std::net::TcpListener;
 
