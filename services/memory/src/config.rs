@@ -17,6 +17,12 @@ pub struct Config {
     pub consolidate_every: Period,
     /// How notes are found.
     pub recall: crate::recall::config::Config,
+    /// What may become a memory.
+    pub gate: crate::gate::Config,
+    /// What was said to models.
+    pub ingest: crate::ingest::Config,
+    /// How notes are put in order.
+    pub consolidation: crate::consolidate::Config,
 }
 
 impl Default for Config {
@@ -25,13 +31,15 @@ impl Default for Config {
             vault: None,
             consolidate_every: Period::hours(6),
             recall: crate::recall::config::Config::default(),
+            gate: crate::gate::Config::default(),
+            ingest: crate::ingest::Config::default(),
+            consolidation: crate::consolidate::Config::default(),
         }
     }
 }
 
 impl Config {
-    #[expect(clippy::unused_self, reason = "its parts will have rules")]
     pub(crate) fn complaints(&self) -> Vec<Complaint> {
-        Vec::new()
+        self.consolidation.complaints()
     }
 }

@@ -2,6 +2,14 @@
 
 mod config;
 #[expect(dead_code, reason = "the parts that use it are being built")]
+mod consolidate;
+#[expect(dead_code, reason = "the parts that use it are being built")]
+mod exchange;
+#[expect(dead_code, reason = "the parts that use it are being built")]
+mod gate;
+#[expect(dead_code, reason = "the parts that use it are being built")]
+mod ingest;
+#[expect(dead_code, reason = "the parts that use it are being built")]
 mod library;
 #[expect(dead_code, reason = "the parts that use it are being built")]
 mod model;
