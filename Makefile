@@ -15,7 +15,7 @@ AS_ROOT := sudo -E env "PATH=$$PATH"
 TESTS := $(CARGO) --config 'target."cfg(unix)".runner="sudo -E"'
 endif
 
-.PHONY: help up down build install test check lab conformance clients openclaw chaos demo bench bless clean
+.PHONY: help up down build install test check lab conformance clients mcp openclaw chaos demo bench bless clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,7 +43,7 @@ test: ## Install what tests need, then run all of them
 	$(CARGO) build --release --locked -p sanctum -p sanctum-lab
 	$(TESTS) test --workspace --locked --no-fail-fast
 	$(CARGO) test --doc --locked -p sanctum-kernel -p sanctum-api
-	@$(MAKE) --no-print-directory conformance clients lab
+	@$(MAKE) --no-print-directory conformance clients mcp lab
 
 check: ## The quick part of the tests: formatting, lints, unit tests
 	$(CARGO) fmt --all --check
@@ -65,6 +65,13 @@ clients: ## Real SDKs and agents against the proxy
 	@tools/clients >/dev/null
 	@$(CARGO) build --release --locked -p sanctum -p sanctum-lab
 	@$(TARGET)/release/sanctum-lab clients
+
+mcp: ## The Model Context Protocol: its conformance suite, its Inspector, and an agent that is not ours
+	@tools/setup test
+	@tools/clients >/dev/null
+	@tools/mcp >/dev/null
+	@$(CARGO) build --release --locked -p sanctum -p sanctum-lab
+	@$(TARGET)/release/sanctum-lab mcp
 
 openclaw: ## OpenClaw against the proxy (installs 650 MB)
 	@tools/setup test

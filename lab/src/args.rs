@@ -9,7 +9,7 @@ pub(crate) const HELP: &str = "\
 The story of the house, in network namespaces, with real DHCP and the real binary. Needs root on Linux.
 
 Usage: sanctum-lab <story|joins|edge|chain|check> [options]
-       sanctum-lab <conformance|clients|provider> [options]
+       sanctum-lab <conformance|clients|provider|mcp|fixtures> [options]
 
   story   A console joins at night: no packet passes, a parent is told, the tablet streams on,
           at wake-up it is lifted. Then: a playing console, a flushed router, a killed service.
@@ -23,7 +23,10 @@ Usage: sanctum-lab <story|joins|edge|chain|check> [options]
   conformance   What clients of language models rely on, asked of the proxy: every client's
                 API before every provider's, in good days and bad. Needs no root.
   clients       Real SDKs and agents against the proxy (after tools/clients). Needs no root.
-  provider      The provider of both, alone: point any client at it.
+  mcp           The conformance suite of the Model Context Protocol against the house's transport;
+                its Inspector and an agent against the memory (after tools/mcp). Needs no root.
+  fixtures      What the suite asks of a server, alone: point any MCP client at it.
+  provider      The provider of these, alone: point any client at it.
 
 Options:
   --n N            How many joins [default: 100 for joins, 20 for edge and chain]
@@ -57,6 +60,8 @@ pub(crate) enum Verb {
     Conformance,
     Clients,
     Provider,
+    Mcp,
+    Fixtures,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +116,8 @@ pub(crate) fn parse(words: &[String]) -> Result<Wish, Failure> {
             "conformance" => verb = Some(Verb::Conformance),
             "clients" => verb = Some(Verb::Clients),
             "provider" => verb = Some(Verb::Provider),
+            "mcp" => verb = Some(Verb::Mcp),
+            "fixtures" => verb = Some(Verb::Fixtures),
             "story" => verb = Some(Verb::Story),
             "edge" => verb = Some(Verb::Edge),
             "joins" => verb = Some(Verb::Joins),

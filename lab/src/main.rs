@@ -11,6 +11,7 @@ mod follow;
 mod frames;
 mod house;
 mod joins;
+mod mcp;
 mod net;
 mod packets;
 mod procs;
@@ -54,7 +55,7 @@ fn complain(error: &Failure) -> u8 {
 
 fn run(args: &Args) -> Result<u8, Failure> {
     let binary = match args.verb {
-        Verb::Check | Verb::Provider => std::path::PathBuf::new(),
+        Verb::Check | Verb::Provider | Verb::Fixtures => std::path::PathBuf::new(),
         Verb::Conformance if args.against.is_some() => std::path::PathBuf::new(),
         _ => house::binary(args.sanctum.clone())?,
     };
@@ -63,6 +64,8 @@ fn run(args: &Args) -> Result<u8, Failure> {
     match args.verb {
         Verb::Conformance => conformance::run(&binary, args.against.as_deref(), only, &mut report)?,
         Verb::Clients => clients::run(&binary, only, &mut report)?,
+        Verb::Mcp => mcp::run(&binary, only, &mut report)?,
+        Verb::Fixtures => return mcp::fixtures(&report),
         Verb::Provider => return clients::provider(&report),
         _ => return story(args, &binary, report),
     }
@@ -100,7 +103,7 @@ async fn play(args: &Args, binary: &std::path::Path, net: Net, report: &mut Repo
         Verb::Edge => edge::measure(binary, net, args.n, report).await,
         Verb::Joins => joins::measure(binary, net, args.n, report).await,
         Verb::Check => check::instruments(net, args.browser, report).await,
-        Verb::Conformance | Verb::Clients | Verb::Provider => Ok(()),
+        Verb::Conformance | Verb::Clients | Verb::Provider | Verb::Mcp | Verb::Fixtures => Ok(()),
         Verb::Chain => chain::measure(binary, net, args.n, args.browser, report).await,
     }
 }

@@ -20,6 +20,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     // The bare pass-through that ours is measured against has nothing of ours in it.
     ("hyper", &["sanctum-http", "sanctum-benches"]),
     ("rusqlite", &["sanctum-store"]),
+    ("rmcp", &["sanctum-mcp"]),
     ("tracing-subscriber", &["sanctum-host"]),
     ("clap", &["sanctum", "xtask", "sanctum-lab", "sanctum-benches"]),
 ];
@@ -168,11 +169,12 @@ fn folder(manifest: &str) -> &str {
 fn may_depend(folder: &str, name: &str, on: &str) -> bool {
     let Some(on) = on.strip_prefix("sanctum-") else { return true };
     match (folder, name.strip_prefix("sanctum-").unwrap_or(name)) {
-        ("services", _) => ["kernel", "api", "http", "store", "probe", "llm"].contains(&on),
+        ("services", _) => ["kernel", "api", "http", "store", "probe", "llm", "embed", "mcp"].contains(&on),
         ("wire", _) | ("core", "kernel") => false,
         ("core", "api" | "settings" | "store") => on == "kernel",
         ("core", "http") => ["kernel", "api"].contains(&on),
         ("core", "probe") => ["kernel", "api", "http", "store"].contains(&on),
+        ("core", "mcp") => ["kernel", "http"].contains(&on),
         ("core", "host") => ["kernel", "settings", "http", "api"].contains(&on),
         _ => true,
     }

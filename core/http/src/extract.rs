@@ -91,6 +91,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 pub struct Caller {
     pub name: String,
     pub right: Right,
+    /// The agent it is, by its key, or in whose name one of the house's own asks (`x-sanctum-agent`).
+    pub agent: Option<String>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {

@@ -4,9 +4,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_core::future::BoxFuture;
 use sanctum_api::Problem;
 use sanctum_kernel::metrics::{Counter, Family};
 use sanctum_kernel::trace::{chance, hex};
@@ -17,6 +18,10 @@ use crate::{Caller, Refusal};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// In whose name one of the house's own asks.
+const AGENT: HeaderName = HeaderName::from_static("x-sanctum-agent");
+/// Bytes of an agent's name.
+const LONGEST_AGENT: usize = 256;
 
 /// Puts the request into its story and gives it an id; both go back in the answer, whatever name it came to.
 pub(crate) async fn trace(State(hosts): State<Hosts>, mut request: Request, next: Next) -> Response {
@@ -36,6 +41,9 @@ pub(crate) async fn trace(State(hosts): State<Hosts>, mut request: Request, next
     response
 }
 
+/// What this machine is called by who is on it.
+pub const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
+
 /// Names by which this machine may be called; anything else is a page somewhere else resolving to us
 /// (DNS rebinding).
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +56,7 @@ async fn host(hosts: Hosts, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name =
         host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
-    if hosts.any || matches!(name, "127.0.0.1" | "localhost" | "[::1]" | "") {
+    if hosts.any || name.is_empty() || LOOPBACK.contains(&name) {
         return next.run(request).await;
     }
     let mut problem = Problem::new(421, "host", "this is not a name of this service");
@@ -58,10 +66,17 @@ async fn host(hosts: Hosts, request: Request, next: Next) -> Response {
     Refusal(problem).into_response()
 }
 
+/// Who may come in besides the house's own: holders of a key that another service keeps.
+pub trait Guests: std::fmt::Debug + Send + Sync {
+    /// Who shows this token; `None` for nobody, an error where it cannot be said now.
+    fn admit<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Caller>, Refusal>>;
+}
+
 /// The door of one route: who shows a token with the right comes in.
 #[derive(Debug, Clone)]
 pub(crate) struct Door {
     pub(crate) peers: Peers,
+    pub(crate) guests: Option<Arc<dyn Guests>>,
     pub(crate) right: Right,
     pub(crate) timeout: Option<Duration>,
     pub(crate) meter: Meter,
@@ -114,15 +129,17 @@ pub(crate) async fn door(State(door): State<Door>, request: Request, next: Next)
 }
 
 async fn admit(door: Door, mut request: Request, next: Next) -> Response {
-    let token = bearer(&request);
-    let caller = token.and_then(|token| door.peers.admit(token));
+    let caller = match caller(&door, request.headers()).await {
+        Err(_) if door.right == Right::Open => None,
+        Err(refusal) => return refusal.into_response(),
+        Ok(caller) => caller,
+    };
     match caller {
-        Some((name, right)) if right >= door.right => {
-            let caller = Caller { name: name.to_owned(), right };
+        Some(caller) if caller.right >= door.right => {
             request.extensions_mut().insert(caller);
         }
         _ if door.right == Right::Open => {}
-        Some((name, _)) => {
+        Some(Caller { name, .. }) => {
             let problem =
                 Problem::new(403, "right", format!("`{name}` may look here, but not change anything"));
             return Refusal(problem).into_response();
@@ -144,8 +161,21 @@ async fn admit(door: Door, mut request: Request, next: Next) -> Response {
     }
 }
 
-fn bearer(request: &Request) -> Option<&str> {
-    request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
+async fn caller(door: &Door, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
+    let Some(token) = bearer(headers) else { return Ok(None) };
+    if let Some((name, right)) = door.peers.admit(token) {
+        let agent = headers.get(AGENT).and_then(|agent| agent.to_str().ok());
+        let agent = agent.filter(|agent| right >= Right::Act && (1..=LONGEST_AGENT).contains(&agent.len()));
+        return Ok(Some(Caller { name: name.to_owned(), right, agent: agent.map(str::to_owned) }));
+    }
+    match &door.guests {
+        Some(guests) => guests.admit(token).await,
+        None => Ok(None),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
 }
 
 /// Nothing is there.

@@ -25,6 +25,7 @@ pub use bytes::Bytes;
 pub use client::{connect, transport};
 pub use extract::{Caller, Json, Query};
 pub use feed::{Feed, Published};
+pub use guard::{Guests, LOOPBACK};
 pub use http_body_util::Full;
 pub use hyper;
 pub use hyper::body::{Body, Frame, Incoming, SizeHint};

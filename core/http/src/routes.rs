@@ -1,14 +1,17 @@
 //! Declaring routes: each with its right, its description and its types.
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::{Method, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use axum::routing::{MethodFilter, on};
+use axum::routing::{MethodFilter, any_service, on};
 use jiff::Timestamp;
 use sanctum_api::Health;
 use sanctum_kernel::metrics::{Counter, Family};
@@ -16,8 +19,9 @@ use sanctum_kernel::service::Shared;
 use sanctum_kernel::well::Status;
 use sanctum_kernel::{Right, Spec};
 use schemars::JsonSchema;
+use tower_service::Service;
 
-use crate::guard::{self, Door, Hosts, Labels, Meter};
+use crate::guard::{self, Door, Guests, Hosts, Labels, Meter};
 use crate::openapi::Document;
 use crate::{Json, StatusCode};
 
@@ -136,6 +140,7 @@ pub struct Routes<S> {
     shared: Shared,
     spec: &'static Spec,
     requests: Family<Labels, Counter>,
+    guests: Option<Arc<dyn Guests>>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
@@ -143,7 +148,15 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let requests = Family::default();
         let help = "Requests by route, method and status";
         shared.metrics.with(|registry| registry.register("http_requests", help, Family::clone(&requests)));
-        Self { router: Router::new(), document: Document::new(spec), shared: shared.clone(), spec, requests }
+        let (router, document) = (Router::new(), Document::new(spec));
+        Self { router, document, shared: shared.clone(), spec, requests, guests: None }
+    }
+
+    /// From here on, operations also let in whom `guests` know.
+    #[must_use]
+    pub fn guests(mut self, guests: Arc<dyn Guests>) -> Self {
+        self.guests = Some(guests);
+        self
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "a declaration is handed over, not lent")]
@@ -151,15 +164,40 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     #[must_use]
     pub fn on<H: Handler<T, S>, T: 'static>(mut self, op: Op, handler: H) -> Self {
         self.document.add(&op);
-        let timeout = (!op.is_stream() && !op.slow).then_some(TIMEOUT);
-        let meter = Meter::new(Family::clone(&self.requests), op.path);
-        let door = Door { peers: self.shared.peers.clone(), right: op.right, timeout, meter };
+        let door = self.door(&op);
         let filter = MethodFilter::try_from(op.method.clone()).unwrap_or(MethodFilter::GET);
         let route = on(filter, handler)
             .layer(DefaultBodyLimit::max(op.limit))
             .layer(from_fn_with_state(door, guard::door));
         self.router = self.router.route(op.path, route);
         self
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "a declaration is handed over, not lent")]
+    /// Adds a service that answers every method of its path itself: a protocol of its own behind the house's door. The
+    /// [`Caller`](crate::Caller) is among the request's extensions.
+    #[must_use]
+    pub fn mount<T>(mut self, op: Op, service: T) -> Self
+    where
+        T: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
+        T::Response: IntoResponse + 'static,
+        T::Future: Send + 'static,
+    {
+        self.document.add(&op);
+        let door = self.door(&op);
+        let route = any_service(service).layer(from_fn_with_state(door, guard::door));
+        self.router = self.router.route(op.path, route);
+        self
+    }
+
+    fn door(&self, op: &Op) -> Door {
+        Door {
+            peers: self.shared.peers.clone(),
+            guests: self.guests.clone(),
+            right: op.right,
+            timeout: (!op.is_stream() && !op.slow).then_some(TIMEOUT),
+            meter: Meter::new(Family::clone(&self.requests), op.path),
+        }
     }
 
     /// The whole surface: these operations and those every service has.
@@ -196,7 +234,13 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let openapi = document.render();
         let describe = Op::get("/openapi.json", "This description").right(Right::Open);
         let meter = Meter::new(Family::clone(&routes.requests), describe.path);
-        let door = Door { peers: shared.peers.clone(), right: Right::Open, timeout: Some(TIMEOUT), meter };
+        let door = Door {
+            peers: shared.peers.clone(),
+            guests: None,
+            right: Right::Open,
+            timeout: Some(TIMEOUT),
+            meter,
+        };
         let serve = on(MethodFilter::GET, async move || {
             ([(header::CONTENT_TYPE, "application/json")], openapi.to_string())
         });
