@@ -23,6 +23,8 @@ pub struct Config {
     pub ingest: crate::ingest::Config,
     /// How notes are put in order.
     pub consolidation: crate::consolidate::Config,
+    /// Agents that come by the Model Context Protocol.
+    pub mcp: crate::mcp::Config,
 }
 
 impl Default for Config {
@@ -34,6 +36,7 @@ impl Default for Config {
             gate: crate::gate::Config::default(),
             ingest: crate::ingest::Config::default(),
             consolidation: crate::consolidate::Config::default(),
+            mcp: crate::mcp::Config::default(),
         }
     }
 }

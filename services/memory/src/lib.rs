@@ -12,6 +12,8 @@ mod ingest;
 #[expect(dead_code, reason = "the parts that use it are being built")]
 mod library;
 #[expect(dead_code, reason = "the parts that use it are being built")]
+mod mcp;
+#[expect(dead_code, reason = "the parts that use it are being built")]
 mod model;
 #[expect(dead_code, reason = "the parts that use it are being built")]
 mod recall;
