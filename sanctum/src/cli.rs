@@ -100,12 +100,22 @@ impl Cli {
 
     /// The way to a service of the running house.
     pub(crate) fn transport(&self, service: &str) -> Result<Arc<dyn Transport>, Failure> {
+        self.peer(service).map(sanctum_http::transport)
+    }
+
+    /// The same for work that takes as long as it takes.
+    pub(crate) fn patient(&self, service: &str) -> Result<Arc<dyn Transport>, Failure> {
+        self.peer(service).map(|peer| sanctum_http::transport_within(peer, Duration::from_hours(6)))
+    }
+
+    /// Where a service of the running house is, and this command's token there.
+    pub(crate) fn peer(&self, service: &str) -> Result<Peer, Failure> {
         let addr = self.addr(service)?;
         let token = read_token(&self.paths, "cli", service).map_err(|error| {
             Hinted::new(exit::UNAVAILABLE, "the house is not running", "`sanctum up` starts it")
                 .because(error)
         })?;
-        Ok(sanctum_http::transport(Peer { name: service.to_owned(), addr, token }))
+        Ok(Peer { name: service.to_owned(), addr, token })
     }
 
     /// Times as the clock on the house's wall shows them; as this machine's does while the file is broken.

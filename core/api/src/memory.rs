@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time;
-use crate::transport::{self, CallError, Method, Request, Transport, escape};
+use crate::transport::{self, CallError, Events, Method, Request, Transport, escape};
 
 /// What sort of knowledge a note holds.
 #[derive(
@@ -561,6 +561,17 @@ pub struct Noted {
     pub by: String,
 }
 
+/// `GET /export`: a page of notes as another program reads them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Exported {
+    /// What the format writes for each note, line end included: all of them one behind the other are the file.
+    pub pieces: Vec<String>,
+    /// Where to go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
 /// The typed client.
 #[derive(Debug, Clone)]
 pub struct Client(Arc<dyn Transport>);
@@ -652,5 +663,24 @@ impl Client {
     /// The last passes, newest first.
     pub async fn reports(&self) -> Result<Vec<Report>, CallError> {
         transport::get(&*self.0, "/reports").await
+    }
+
+    /// Takes in what others remember, as the file has it; its format is known by its beginning if none is named.
+    pub async fn import(&self, format: Option<&str>, file: Vec<u8>) -> Result<Imported, CallError> {
+        let query = format.map_or_else(String::new, |format| format!("?format={}", escape(format)));
+        let path = format!("/import{query}");
+        let request = Request { method: Method::Post, path, body: Some(file), idempotency_key: None };
+        transport::send(&*self.0, request).await
+    }
+
+    /// A page of everything in this format, from after `cursor`.
+    pub async fn export(&self, format: &str, cursor: Option<&str>) -> Result<Exported, CallError> {
+        let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={}", escape(cursor)));
+        transport::get(&*self.0, format!("/export?format={}{cursor}", escape(format))).await
+    }
+
+    /// Notes as they change and the progress of long work: events `note` ([`Noted`]) and `progress` ([`Progress`]).
+    pub async fn events(&self, last_id: Option<String>) -> Result<Events, CallError> {
+        self.0.events("/events".to_owned(), last_id).await
     }
 }

@@ -32,13 +32,20 @@ pub fn connect(peers: &Peers, callee: &str) -> Result<Arc<dyn Transport>, NoPeer
 
 /// The way to a peer.
 pub fn transport(peer: Peer) -> Arc<dyn Transport> {
-    Arc::new(Http { name: peer.name, addr: peer.addr, token: peer.token, outbound: Outbound::default() })
+    transport_within(peer, TIMEOUT)
+}
+
+/// The same for work that takes longer than an answer of every day.
+pub fn transport_within(peer: Peer, timeout: Duration) -> Arc<dyn Transport> {
+    let Peer { name, addr, token, .. } = peer;
+    Arc::new(Http { name, addr, token, timeout, outbound: Outbound::default() })
 }
 
 struct Http {
     name: String,
     addr: SocketAddr,
     token: SecretString,
+    timeout: Duration,
     outbound: Outbound,
 }
 
@@ -63,7 +70,13 @@ impl Http {
         ];
         headers.extend(request.idempotency_key.iter().map(|key| ("idempotency-key".to_owned(), key.clone())));
         let url = format!("http://{}{}", self.addr, request.path);
-        Outgoing { method, url, headers, body: request.body.clone().unwrap_or_default(), timeout: TIMEOUT }
+        Outgoing {
+            method,
+            url,
+            headers,
+            body: request.body.clone().unwrap_or_default(),
+            timeout: self.timeout,
+        }
     }
 
     fn silent(&self, error: &OutboundError) -> CallError {

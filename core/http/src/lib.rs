@@ -22,7 +22,7 @@ pub use axum::extract::{Path, State};
 pub use axum::http::{HeaderMap, StatusCode, header};
 pub use axum::response::{Html, IntoResponse, Redirect, Response};
 pub use bytes::Bytes;
-pub use client::{connect, transport};
+pub use client::{connect, transport, transport_within};
 pub use extract::{Caller, Json, Query};
 pub use feed::{Feed, Published};
 pub use guard::{Guests, LOOPBACK};

@@ -83,6 +83,8 @@ verbs! {
     route => Route,
     /// Virtual keys for agents and clients
     keys => Keys,
+    /// What the house remembers: find it, read it, add to it, put it in order
+    memory => Memory,
     /// The night at 02:47, with a simulated router
     demo => Demo,
     /// A house of its own is hurt at random, and scored

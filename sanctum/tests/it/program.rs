@@ -106,7 +106,8 @@ impl Ran {
 /// A `[listen]` section of free ports. They are free when asked, which is all that can be had: a port that is
 /// taken in between fails the test with its name.
 pub(crate) fn listen() -> String {
-    let names = ["notify", "firewall", "screen", "dashboard", "supervise", "deadman", "proxy", "watch", "memory"];
+    let names =
+        ["notify", "firewall", "screen", "dashboard", "supervise", "deadman", "proxy", "watch", "memory"];
     let sockets: Vec<_> = names.iter().map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     let lines = names
         .iter()
