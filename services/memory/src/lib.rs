@@ -1,5 +1,6 @@
 //! Holocron: what the house remembers. Markdown files are the truth; the index can be thrown away.
 
+mod api;
 mod config;
 #[expect(dead_code, reason = "the parts that use it are being built")]
 mod consolidate;
@@ -7,6 +8,8 @@ mod consolidate;
 mod exchange;
 #[expect(dead_code, reason = "the parts that use it are being built")]
 mod gate;
+mod history;
+mod index;
 #[expect(dead_code, reason = "the parts that use it are being built")]
 mod ingest;
 #[expect(dead_code, reason = "the parts that use it are being built")]
@@ -17,19 +20,28 @@ mod mcp;
 mod model;
 #[expect(dead_code, reason = "the parts that use it are being built")]
 mod recall;
+mod vault;
 
 use std::net::TcpListener;
 
-use sanctum_http::{Routes, serve};
+use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::service::{Complaint, Shared};
-use sanctum_kernel::{Call, Context, Failure, House, Latch, Listen, Probe, Right, Service, Spec, Stop, Tier};
+use sanctum_kernel::{
+    Call, Context, Failure, House, Latch, Listen, OnError, Probe, Right, Service, Spec, Stop, Tier, exit,
+};
 
 pub use config::Config;
+
+use history::History;
+use index::Index;
+use library::{Library, Parts, keeper};
+use recall::Recall;
+use vault::Vault;
 
 /// The memory of the house.
 #[derive(Debug)]
 pub struct Memory {
-    shared: Shared,
+    library: Library,
     latch: Latch,
     listener: TcpListener,
 }
@@ -54,15 +66,40 @@ impl Service for Memory {
 
     async fn build(mut cx: Context<Config>) -> Result<Self, Failure> {
         let listener = cx.listener("http")?;
-        let Context { shared, latch, .. } = cx;
-        Ok(Self { shared, latch, listener })
+        let Context { config, house, shared, latch, .. } = cx;
+        let library = open(config, &house, shared).await?;
+        Ok(Self { library, latch, listener })
     }
 
     async fn run(self, stop: Stop) -> Result<(), Failure> {
-        let Self { shared, latch, listener } = self;
-        latch.release();
-        let app = Routes::new(const { &Self::SPEC }, &shared).finish(());
-        serve(listener, app, stop).await?;
+        let Self { library, latch, listener } = self;
+        let app = api::routes(&library);
+        library
+            .shared()
+            .tasks
+            .clone()
+            .spawn("vault", OnError::Stop, |stop| keeper::run(library, latch, stop));
+        sanctum_http::serve(listener, app, stop).await?;
         Ok(())
     }
+}
+
+async fn open(config: Config, house: &House, shared: Shared) -> Result<Library, Failure> {
+    let root = config.vault.clone().unwrap_or_else(|| shared.paths.home().join("vault"));
+    let zone = house.house.timezone.tz();
+    let vault = Vault { root, zone, most: config.longest_note.0 };
+    if let Err(error) = vault.prepare() {
+        let hint = "give the user who runs the house the right to write there, or name another folder with `[memory] vault`";
+        return Err(Hinted::new(exit::CANNOT_CREATE, "could not make the vault", hint).because(error).into());
+    }
+    let (index, mended) = Index::open(&shared.paths.state()).map_err(sanctum_store::StoreError::hinted)?;
+    if let Some(why) = &mended {
+        tracing::warn!(why, "the index was put aside, and is made again from the files");
+    }
+    let mended = mended.map(|why| format!("made again from the files, because {why}"));
+    // The folder in the house's home is nobody's own, even if the home is in somebody's repository.
+    let nested = config.vault.is_some();
+    let history = History::begin(&vault.root, nested, config.git.on, &shared).await;
+    let recall = Recall::open(&shared, &config.recall).await;
+    Ok(Library::new(Parts { config, shared, vault, index, history, recall, mended }))
 }

@@ -12,11 +12,13 @@ pub(crate) struct Hand {
     pub(crate) run: Option<String>,
     /// One line, such as `merged into n-…`.
     pub(crate) why: String,
+    /// The commit that is taken back.
+    pub(crate) undoes: Option<String>,
 }
 
 impl Hand {
     pub(crate) fn new(who: &Who, why: impl Into<String>) -> Self {
-        Self { who: who.clone(), run: None, why: why.into() }
+        Self { who: who.clone(), run: None, why: why.into(), undoes: None }
     }
 
     pub(crate) fn in_run(mut self, run: &str) -> Self {

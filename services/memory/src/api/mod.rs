@@ -1,0 +1,41 @@
+//! The surface: what agents, other services, people and tools may ask.
+
+mod asks;
+
+use sanctum_api::Moment;
+use sanctum_api::memory::{
+    Audit, Change, Exchange, Found, Graph, Head, Ingested, Links, Note, Page, Rebuilt, Recall, Report,
+    Search, State, Write, Written,
+};
+use sanctum_http::axum::Router;
+use sanctum_http::{Op, Routes};
+use sanctum_kernel::{Right, Service};
+
+use crate::Memory;
+use crate::library::Library;
+
+/// An exchange may hold a whole conversation.
+const LARGE: usize = 8 * 1024 * 1024;
+
+pub(crate) fn routes(library: &Library) -> Router {
+    let routes = Routes::new(const { &Memory::SPEC }, library.shared());
+    routes
+        .on(Op::post("/search", "Finds passages of notes: each with why it is there").right(Right::Read).takes::<Search>().returns::<Found>(), asks::search)
+        .on(Op::post("/recall", "Finds what belongs into a prompt: whole passages of at most 2,048 tokens together").right(Right::Read).takes::<Recall>().returns::<Found>(), asks::recall)
+        .on(Op::post("/ingest", "Keeps an exchange that a model has answered; it is read into notes afterwards. The same `idempotency-key` is kept once").body_limit(LARGE).takes::<Exchange>().returns::<Ingested>(), asks::ingest)
+        .on(Op::post("/write", "Keeps a note, or says why not: 409 if it is not at the version that is to be replaced").body_limit(LARGE).takes::<Write>().returns::<Written>(), asks::write)
+        .on(Op::get("/read/{id}", "A note, by its id or its path").queries(asks::WHO).returns::<Note>(), asks::read)
+        .on(Op::get("/list", "Notes, the newest change first").queries(asks::LIST).returns::<Page>(), asks::list)
+        .on(Op::get("/links/{id}", "Where the links of a note lead, and which notes link to it").returns::<Links>(), asks::links)
+        .on(Op::delete("/delete/{id}", "Moves a note to the archive; the history keeps it").queries(asks::WHO).returns::<Head>(), asks::delete)
+        .on(Op::get("/history/{id}", "The changes of a note, the newest first").slow().returns::<Vec<Change>>(), asks::history)
+        .on(Op::post("/undo/{id}", "Takes the last change of a note back, or a whole run of consolidation").slow().queries(asks::WHO).returns::<Vec<Change>>(), asks::undo)
+        .on(Op::post("/consolidate", "One pass over the notes now: dry unless `apply=true`").slow().queries(asks::APPLY).returns::<Report>(), asks::consolidate)
+        .on(Op::get("/audit", "What is wrong with what is remembered").slow().returns::<Audit>(), asks::audit)
+        .on(Op::get("/state", "How memory is, in numbers").returns::<State>(), asks::state)
+        .on(Op::get("/graph", "Notes and links, for drawing").queries(asks::MOST).returns::<Graph>(), asks::graph)
+        .on(Op::post("/rebuild", "Makes the index again from the files; its progress comes with the events").slow().returns::<Rebuilt>(), asks::rebuild)
+        .on(Op::get("/events", "Notes as they change, and the progress of long work").stream(), asks::events)
+        .on(Op::get("/trace/{id}", "What this service did in a story").returns::<Vec<Moment>>(), asks::trace)
+        .finish(library.clone())
+}
