@@ -2,10 +2,14 @@
 //!
 //! The only crate that names the inference engine.
 
+mod kernel;
+mod matrix;
 mod model;
+mod tokens;
 mod vector;
 mod weights;
 
+pub use matrix::{Matrix, Sought};
 pub use model::{Embedder, Lane};
 pub use vector::{DIMENSIONS, Small, Vector};
 pub use weights::{default_dir, proven};

@@ -5,16 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rten::{Model, NodeId, RunOptions, ThreadPool};
+use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool};
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensor, Tensor};
-use rten_text::tokenizer::{EncodeOptions, Tokenizer};
 
+use crate::tokens::Tokens;
 use crate::{DIMENSIONS, EmbedError, Vector, proven};
 
 const NAME: &str = "all-minilm-l6-v2";
-/// What the model was trained to read (its `sentence_bert_config.json`); the rest of a longer text is not seen.
-const TOKENS: usize = 256;
 
 /// Who waits for the vector. Readers of new notes have a thread of their own, so that no question waits behind them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +21,11 @@ pub enum Lane {
     Background,
 }
 
-/// The model in memory, about 40 MB. One text is read at a time and by one thread: its weights are eight bits wide, the
-/// scale of their inputs is taken from everything that is read together, and so a text's vector would depend on its company.
+/// The model in memory. Its weights are stored in eight bits and computed with in 32, so nothing of a text's vector
+/// depends on what is read together with it.
 pub struct Embedder {
     model: Model,
-    tokenizer: Tokenizer,
+    tokens: Tokens,
     inputs: [NodeId; 3],
     output: NodeId,
     questions: Vec<Arc<ThreadPool>>,
@@ -45,9 +43,9 @@ impl Embedder {
     /// Reads and proves the weights below `dir`. About 0.2 s.
     pub fn open(dir: &Path) -> Result<Self, EmbedError> {
         let tokens = String::from_utf8_lossy(&proven(dir, &format!("{NAME}/tokenizer.json"))?).into_owned();
-        let tokenizer = Tokenizer::from_json(&tokens).map_err(|error| EmbedError::Load(error.to_string()))?;
+        let tokens = Tokens::by(tokens)?;
         let weights = proven(dir, &format!("{NAME}/model.onnx"))?;
-        let model = Model::load(weights).map_err(|error| EmbedError::Load(error.to_string()))?;
+        let model = ModelOptions::with_all_ops().prepack_weights(true).load(weights).map_err(|error| EmbedError::Load(error.to_string()))?;
         let input = |name| model.node_id(name).map_err(|error| EmbedError::Load(error.to_string()));
         let inputs = [input("input_ids")?, input("attention_mask")?, input("token_type_ids")?];
         let output =
@@ -57,7 +55,7 @@ impl Embedder {
         let questions = (0..cores).map(|_| pool()).collect();
         Ok(Self {
             model,
-            tokenizer,
+            tokens,
             inputs,
             output,
             questions,
@@ -71,36 +69,42 @@ impl Embedder {
         "all-minilm-l6-v2-int8"
     }
 
-    /// The direction of one text; the same for the same text, on every run. Blocks for a few milliseconds.
-    pub fn embed(&self, text: &str, lane: Lane) -> Result<Vector, EmbedError> {
+    /// The directions of texts that are read together, in their order; the same for the same text, on every run and in
+    /// every company. Blocks for some milliseconds for each.
+    pub fn embed(&self, texts: &[&str], lane: Lane) -> Result<Vec<Vector>, EmbedError> {
         let failed = |error: &dyn fmt::Display| EmbedError::Run(error.to_string());
-        let options = EncodeOptions { max_chunk_len: Some(TOKENS), ..EncodeOptions::default() };
-        let encoded = self.tokenizer.encode(text, Some(options)).map_err(|error| failed(&error))?;
-        let ids: Vec<i32> = encoded.token_ids().iter().filter_map(|id| i32::try_from(*id).ok()).collect();
-        let length = ids.len();
-        let row = |values: Vec<i32>| NdTensor::from_data([1, length], values).into();
-        let [ids_at, mask_at, types_at] = self.inputs;
-        let inputs =
-            vec![(ids_at, row(ids)), (mask_at, row(vec![1; length])), (types_at, row(vec![0; length]))];
-        let pool = match lane {
-            Lane::Background => &self.background,
-            Lane::Question => {
-                let turn = self.next.fetch_add(1, Ordering::Relaxed);
-                self.questions.get(turn % self.questions.len().max(1)).unwrap_or(&self.background)
-            }
+        let texts = texts.iter().map(|text| self.tokens.of(text)).collect::<Result<Vec<_>, _>>()?;
+        let most = texts.iter().map(Vec::len).max().unwrap_or(0);
+        let shape = [texts.len(), most];
+        let pad = |value: fn(i32) -> i32| {
+            let row = |ids: &Vec<i32>| -> Vec<i32> {
+                ids.iter().map(|id| value(*id)).chain(std::iter::repeat_n(0, most - ids.len())).collect()
+            };
+            NdTensor::from_data(shape, texts.iter().flat_map(row).collect::<Vec<i32>>()).into()
         };
-        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(pool)));
+        let [ids_at, mask_at, types_at] = self.inputs;
+        let inputs = vec![(ids_at, pad(|id| id)), (mask_at, pad(|_| 1)), (types_at, pad(|_| 0))];
+        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(self.pool(lane))));
         let output = self.model.run(inputs, &[self.output], Some(options)).map_err(|error| failed(&error))?;
         let hidden = output.into_iter().next().ok_or_else(|| failed(&"there is no output"))?;
         let hidden: Tensor<f32> = hidden.try_into().map_err(|_| failed(&"the output is of another kind"))?;
-        mean(&hidden.to_vec()).ok_or_else(|| failed(&"the output has no direction"))
+        let hidden = hidden.to_vec();
+        let rows = hidden.chunks_exact((most * DIMENSIONS).max(1));
+        let vectors: Option<Vec<Vector>> = rows.zip(&texts).map(|(row, ids)| mean(row, ids.len())).collect();
+        vectors.filter(|vectors| vectors.len() == texts.len()).ok_or_else(|| failed(&"the output has no direction"))
+    }
+
+    fn pool(&self, lane: Lane) -> &Arc<ThreadPool> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let question = self.questions.get(turn % self.questions.len().max(1));
+        question.filter(|_| lane == Lane::Question).unwrap_or(&self.background)
     }
 }
 
-/// The mean of the tokens' vectors, as the model's `1_Pooling` says.
-fn mean(hidden: &[f32]) -> Option<Vector> {
+/// The mean of the vectors of the first `tokens`, as the model's `1_Pooling` says.
+fn mean(hidden: &[f32], tokens: usize) -> Option<Vector> {
     let mut sum = [0_f32; DIMENSIONS];
-    for token in hidden.chunks_exact(DIMENSIONS) {
+    for token in hidden.chunks_exact(DIMENSIONS).take(tokens) {
         sum.iter_mut().zip(token).for_each(|(sum, cell)| *sum += cell);
     }
     Vector::of(&sum)

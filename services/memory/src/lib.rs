@@ -31,6 +31,7 @@ use sanctum_kernel::{
 };
 
 pub use config::Config;
+pub use recall::bare;
 
 use history::History;
 use index::Index;

@@ -1,7 +1,9 @@
 //! What recall keeps of a note besides its words: whether it may be shown, and when it held.
 
 use jiff::Timestamp;
-use sanctum_api::memory::{Class, Head, Kind};
+use sanctum_api::memory::{Class, Kind};
+
+use crate::model::Indexed;
 
 /// Where notes go that are out of use.
 const ARCHIVE: &str = "archive/";
@@ -35,6 +37,8 @@ pub(crate) struct Card {
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
     pub(crate) importance: f32,
+    /// Of what its passages are found by besides their texts.
+    pub(crate) found_by: u64,
     path: Box<str>,
     class: Class,
     kind: Kind,
@@ -54,8 +58,10 @@ pub(crate) enum Fit {
 }
 
 impl Card {
-    pub(crate) fn new(head: &Head, first: u32, count: u32, session: u32) -> Self {
+    pub(crate) fn new(note: &Indexed, first: u32, count: u32, session: u32, found_by: u64) -> Self {
+        let head = &note.head;
         Self {
+            found_by,
             first,
             count,
             session,

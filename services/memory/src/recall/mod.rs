@@ -1,33 +1,48 @@
 //! Recall: the passages that answer a question, the best first, each with why it is there.
 
+pub mod bare;
+mod cache;
 mod card;
 pub(crate) mod config;
+mod feed;
+mod find;
+#[cfg(test)]
+mod floor;
 mod lexical;
+mod links;
+mod manner;
 mod postings;
 mod rank;
 mod store;
 mod terms;
 mod when;
 
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sanctum_api::memory::Why;
+use sanctum_embed::{Embedder, Lane, Small, Sought};
 use sanctum_kernel::service::Shared;
+use sanctum_kernel::{Chain, OnError, Tasks};
 
 pub(crate) use card::Filter;
 
 use crate::model::{Delta, Indexed};
-use card::Fit;
+use cache::{Cache, Hash};
 use config::Config;
+use feed::Meaning;
+use find::Asking;
 use lexical::Scratch;
-use rank::Known;
 use store::Store;
 use terms::Terms;
 
-/// Passages of which everything is found out, of those that match in any way.
-const CANDIDATES: usize = 512;
+/// Notes that are taken in at once.
+const PORTION: usize = 256;
+/// Questions whose meaning is remembered: an agent asks the same thing again and again.
+const REMEMBERED: usize = 256;
 
 /// A question.
 #[derive(Debug, Clone)]
@@ -92,39 +107,85 @@ struct Inner {
     store: RwLock<Store>,
     terms: Mutex<Terms>,
     scratches: Mutex<Vec<Scratch>>,
+    meaning: Result<Arc<Meaning>, String>,
+    asked: Mutex<HashMap<String, Sought>>,
 }
 
 impl Recall {
-    /// An empty engine. The weights are read here, and new passages get their vectors in a task of `shared`.
-    pub(crate) async fn open(_shared: &Shared, _config: &Config) -> Self {
-        Self(Arc::new(Inner {
+    /// An empty engine. The weights are read here, and new passages get their vectors in a task of their own.
+    pub(crate) async fn open(shared: &Shared, config: &Config) -> Self {
+        Self::with(shared.paths.state(), &shared.tasks, config).await
+    }
+
+    /// As [`Recall::open`], with vectors kept in the folder `state`.
+    pub(crate) async fn with(state: PathBuf, tasks: &Tasks, config: &Config) -> Self {
+        let config = config.clone();
+        let opened = tokio::task::spawn_blocking(move || meaning(&config, state.join("vectors.db"))).await;
+        let meaning = opened.unwrap_or_else(|_| Err("the weights could not be read".to_owned())).map(Arc::new);
+        if let Err(reason) = &meaning {
+            tracing::warn!(reason, "recall goes by words alone");
+        }
+        let recall = Self(Arc::new(Inner {
             store: RwLock::default(),
             terms: Mutex::new(Terms::new()),
             scratches: Mutex::default(),
-        }))
+            meaning,
+            asked: Mutex::default(),
+        }));
+        if let Ok(meaning) = &recall.0.meaning {
+            let (own, meaning) = (recall.clone(), Arc::clone(meaning));
+            let work = |stop| async move {
+                feed::run(own, meaning, stop).await;
+                Ok(())
+            };
+            tasks.spawn("meaning of notes", OnError::Log, work);
+        }
+        recall
     }
 
-    /// Takes notes in, in any order; blocking. For starts and rebuilds; afterwards as if by [`Recall::apply`].
+    /// Takes notes in, in any order; blocking. For starts and rebuilds: afterwards all is as if by [`Recall::apply`].
     pub(crate) fn load(&self, notes: impl Iterator<Item = Arc<Indexed>>) {
-        for note in notes {
-            self.apply(&[Delta::Put(note)]);
+        let mut notes = notes.peekable();
+        while notes.peek().is_some() {
+            let portion: Vec<Delta> = notes.by_ref().take(PORTION).map(Delta::Put).collect();
+            self.apply(&portion);
         }
     }
 
-    /// Follows one commit of the index; what it brings is found by words when this returns.
+    /// Follows one commit of the index; blocks for a moment. What it brings is found by words when this returns, and by
+    /// meaning soon after.
     pub(crate) fn apply(&self, deltas: &[Delta]) {
+        let new = self.words(deltas);
+        let Ok(meaning) = &self.0.meaning else { return };
+        let kept = meaning.kept(&new);
+        self.mean(&new, &kept);
+        meaning.want(new.into_iter().filter(|note| note.passages.iter().any(|text| !kept.contains_key(&text.hash))));
+    }
+
+    /// As [`Recall::apply`], with vectors that are there already.
+    fn apply_with(&self, deltas: &[Delta], made: &HashMap<Hash, Small>) {
+        let new = self.words(deltas);
+        self.mean(&new, made);
+    }
+
+    /// Takes the words of new notes in, and lets go of what is gone; returns the notes whose words are new.
+    fn words(&self, deltas: &[Delta]) -> Vec<Arc<Indexed>> {
         let mut terms = self.0.terms.lock().unwrap_or_else(PoisonError::into_inner);
         let mut store = self.0.store.write().unwrap_or_else(PoisonError::into_inner);
+        let mut new = Vec::new();
         for delta in deltas {
             match delta {
                 Delta::Put(note) => {
-                    store.put(&mut terms, note);
+                    if store.put(&mut terms, note) {
+                        new.push(Arc::clone(note));
+                    }
                 }
                 Delta::Gone(row) => {
                     store.remove(*row);
                 }
             }
         }
+        new
     }
 
     /// The passages that answer a question.
@@ -133,85 +194,121 @@ impl Recall {
         tokio::task::spawn_blocking(move || own.find(&query)).await.unwrap_or_default()
     }
 
-    /// Passages whose meaning is nearest to that of `text`, the nearest first; of each note the nearest one. Empty
+    /// Notes of which a passage is nearest in meaning to `text`, the nearest first, each by its nearest passage. Empty
     /// without weights.
-    #[expect(clippy::unused_async, reason = "it will read the text's meaning")]
-    pub(crate) async fn similar(&self, _text: &str, _limit: usize) -> Vec<Near> {
-        Vec::new()
+    pub(crate) async fn similar(&self, text: &str, limit: usize) -> Vec<Near> {
+        let (own, text) = (self.clone(), text.to_owned());
+        let work = move || {
+            let sought = own.sought(&text);
+            sought.map(|sought| own.near(&sought, limit, u32::MAX)).unwrap_or_default()
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or_default()
     }
 
-    /// As [`Recall::similar`], for what a note says; the note itself is left out.
-    pub(crate) fn neighbours(&self, _row: u32, _limit: usize) -> Vec<Near> {
-        Vec::new()
+    /// As [`Recall::similar`], for what a note says; the note itself is left out. Blocks for some milliseconds.
+    pub(crate) fn neighbours(&self, row: u32, limit: usize) -> Vec<Near> {
+        let store = self.0.store.read().unwrap_or_else(PoisonError::into_inner);
+        let passages = store.card(row).map_or(0..0, |card| card.first..card.first + card.count);
+        let own: Vec<Sought> = passages.filter_map(|at| store.vectors.get(at)).map(Sought::from).collect();
+        drop(store);
+        nearest(own.iter().flat_map(|sought| self.near(sought, limit, row)).collect(), limit)
     }
 
     pub(crate) fn status(&self) -> Status {
         let store = self.0.store.read().unwrap_or_else(PoisonError::into_inner);
-        Status {
-            passages: store.postings.live(),
-            degraded: Some("there are no weights: recall goes by words alone".into()),
-            ..Status::default()
+        let (passages, vectors) = (store.postings.live(), store.vectors.live());
+        drop(store);
+        match &self.0.meaning {
+            Err(reason) => Status { passages, degraded: Some(reason.clone()), ..Status::default() },
+            Ok(meaning) => {
+                let wanting = passages.saturating_sub(vectors);
+                // A note that was just written is read within a moment.
+                let late = (wanting > passages / 100 + 32)
+                    .then(|| format!("{wanting} of {passages} passages are found by their words alone yet"));
+                Status { passages, vectors, wanting, model: Some(meaning.model.name().into()), degraded: late }
+            }
         }
     }
 
     fn find(&self, query: &Query) -> Answer {
         let words = self.0.terms.lock().unwrap_or_else(PoisonError::into_inner).all(&query.text);
-        let mut scratch =
-            self.0.scratches.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let asking = Asking::new(query, words, self.sought(&query.text));
+        let mut scratch = self.0.scratches.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let store = self.0.store.read().unwrap_or_else(PoisonError::into_inner);
-        let asked = store.postings.asked(&words);
-        scratch.fill(&store, &asked);
-        let most = asked.iter().map(|word| word.weight).sum::<f32>() * 1.9;
-        let named = when::named(&query.text, query.now, &query.zone);
-        let (at, then) = match (query.as_of, named) {
-            (Some(at), _) => (instant(at), at < query.now),
-            (None, Some((from, until))) => ((from, until.max(query.now)), from < query.now),
-            (None, None) => (instant(query.now), false),
-        };
-        let mut found: Vec<(Scored, Fit)> = Vec::new();
-        for passage in scratch.touched() {
-            let Some(place) = store.place(*passage) else { continue };
-            let Some(card) = store.card(place.row) else { continue };
-            let fit = card.fits(&query.filter, at, then);
-            if fit == Fit::No {
-                continue;
-            }
-            let known = Known {
-                words: scratch.of(*passage, place.session),
-                most,
-                timely: named.is_some_and(|(from, until)| card.began(from, until)),
-            };
-            let (score, why) = rank::score(&known, card, query.now);
-            found.push((Scored { row: place.row, passage: place.passage, score, why }, fit));
-        }
+        let answer = asking.answer(&store, &mut scratch);
         drop(store);
         self.0.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
-        let order = |one: &(Scored, Fit), two: &(Scored, Fit)| {
-            two.0
-                .score
-                .total_cmp(&one.0.score)
-                .then((one.0.row, one.0.passage).cmp(&(two.0.row, two.0.passage)))
-        };
-        if found.len() > CANDIDATES {
-            found.select_nth_unstable_by(CANDIDATES, order);
-            found.truncate(CANDIDATES);
+        Answer { degraded: self.status().degraded, ..answer }
+    }
+
+    fn sought(&self, text: &str) -> Option<Sought> {
+        let meaning = self.0.meaning.as_ref().ok()?;
+        let known = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner).get(text).cloned();
+        if known.is_some() {
+            return known;
         }
-        found.sort_unstable_by(order);
-        let mut answer = Answer { degraded: self.status().degraded, ..Answer::default() };
-        for (scored, fit) in found {
-            if answer.hits.len() >= query.limit {
-                break;
-            }
-            match fit {
-                Fit::Yes => answer.hits.push(scored),
-                Fit::Withheld | Fit::No => answer.withheld += 1,
+        let read = meaning.one(text, Lane::Question);
+        let small = read.inspect_err(|error| tracing::warn!(error = %Chain(error), "a question has no vector")).ok()?;
+        let sought = Sought::from(small);
+        let mut asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.len() >= REMEMBERED {
+            asked.clear();
+        }
+        asked.insert(text.to_owned(), sought.clone());
+        Some(sought)
+    }
+
+    fn near(&self, sought: &Sought, limit: usize, but: u32) -> Vec<Near> {
+        let store = self.0.store.read().unwrap_or_else(PoisonError::into_inner);
+        let other = |at| store.place(at).is_some_and(|place| place.row != but);
+        let found = store.vectors.nearest(sought, limit.saturating_mul(4), other);
+        let near = found.into_iter().filter_map(|(at, cosine)| {
+            let place = store.place(at)?;
+            Some(Near { row: place.row, passage: place.passage, cosine })
+        });
+        nearest(near.collect(), limit)
+    }
+
+    /// Takes vectors over.
+    fn mean(&self, notes: &[Arc<Indexed>], made: &HashMap<Hash, Small>) {
+        if made.is_empty() {
+            return;
+        }
+        let mut store = self.0.store.write().unwrap_or_else(PoisonError::into_inner);
+        for note in notes {
+            for (passage, text) in (0..).zip(&note.passages) {
+                if let Some(small) = made.get(&text.hash) {
+                    store.mean(note.row, passage, &text.hash, small);
+                }
             }
         }
-        answer
     }
 }
 
-/// The shortest time from `at` on.
-fn instant(at: Timestamp) -> (Timestamp, Timestamp) {
-    (at, at.checked_add(jiff::Span::new().nanoseconds(1)).unwrap_or(at))
+/// Reads the weights; without them, says why.
+fn meaning(config: &Config, cache: PathBuf) -> Result<Meaning, String> {
+    if !config.meaning {
+        return Err("recall goes by words alone: `memory.recall.meaning` is off".to_owned());
+    }
+    let dir = config.models.clone().or_else(sanctum_embed::default_dir).ok_or("there is no place for weights")?;
+    let model = Embedder::open(&dir)
+        .map_err(|error| format!("recall goes by words alone: {}; `make up` fetches them", Chain(&error)))?;
+    let cache = Cache::open(&cache, model.name()).map_err(|error| {
+        tracing::warn!(error = %Chain(&error), "vectors cannot be kept: they are made again at every start");
+    });
+    Ok(Meaning::new(model, cache.ok()))
+}
+
+/// Of each note the nearest passage, the nearest first.
+fn nearest(mut near: Vec<Near>, limit: usize) -> Vec<Near> {
+    let place = |near: &Near| (near.row, near.passage);
+    near.sort_unstable_by(|one, two| two.cosine.total_cmp(&one.cosine).then(place(one).cmp(&place(two))));
+    let mut rows = Vec::new();
+    near.retain(|near| {
+        let first = !rows.contains(&near.row);
+        rows.push(near.row);
+        first
+    });
+    near.truncate(limit);
+    near
 }

@@ -3,9 +3,13 @@
 use std::collections::HashMap;
 
 use sanctum_api::memory::Head;
+use sanctum_embed::{Matrix, Small};
 
 use crate::model::{Indexed, Passage};
+use crate::recall::cache::Hash;
 use crate::recall::card::Card;
+use crate::recall::links::Links;
+use crate::recall::manner::Manner;
 use crate::recall::postings::Postings;
 use crate::recall::terms::Terms;
 
@@ -25,6 +29,9 @@ pub(crate) struct Place {
     after: u32,
     /// Words of it and of its surroundings.
     pub(crate) around: u16,
+    pub(crate) manner: Manner,
+    /// The beginning of the hash of its text.
+    text: u64,
 }
 
 /// A conversation, or a note by itself.
@@ -43,6 +50,8 @@ pub(crate) struct Store {
     pub(crate) postings: Postings,
     pub(crate) places: Vec<Place>,
     pub(crate) sessions: Vec<Session>,
+    pub(crate) vectors: Matrix,
+    pub(crate) links: Links,
     cards: Vec<Option<Card>>,
     named: HashMap<Box<str>, u32>,
     unused: Vec<u32>,
@@ -63,28 +72,68 @@ impl Store {
         (0..).zip(&self.cards).filter_map(|(row, card)| Some((row, card.as_ref()?)))
     }
 
-    /// Puts a note in, in place of what had its row; returns the number of its first passage.
-    pub(crate) fn put(&mut self, terms: &mut Terms, note: &Indexed) -> u32 {
+    /// Puts a note in, in place of what had its row. Says whether its words are new here.
+    pub(crate) fn put(&mut self, terms: &mut Terms, note: &Indexed) -> bool {
+        if self.touch(note) {
+            return false;
+        }
         self.remove(note.row);
         let first = u32::try_from(self.places.len()).unwrap_or(NONE);
         let count = u32::try_from(note.passages.len()).unwrap_or(0);
         let session = if count == 0 { NONE } else { self.session(&note.head) };
-        for (passage, Passage { text, .. }) in (0..).zip(&note.passages) {
-            self.postings.push(terms, text, &more(&note.head));
+        let more = more(&note.head);
+        for (passage, Passage { text, hash }) in (0..).zip(&note.passages) {
+            self.postings.push(terms, text, &more);
             let number = first + passage;
             let before = if passage == 0 { NONE } else { number - 1 };
             let after = if passage + 1 == count { NONE } else { number + 1 };
-            self.places.push(Place { row: note.row, passage, session, before, after, around: 0 });
+            let (manner, text) = (Manner::of(text), beginning(hash));
+            self.places.push(Place { row: note.row, passage, session, before, after, around: 0, manner, text });
         }
         let at = note.row as usize;
         if self.cards.len() <= at {
             self.cards.resize_with(at + 1, || None);
         }
         if let Some(card) = self.cards.get_mut(at) {
-            *card = Some(Card::new(&note.head, first, count, session));
+            *card = Some(Card::new(note, first, count, session, found_by(&more)));
         }
         self.join(note.row);
-        first
+        self.links.join(note.row, note);
+        true
+    }
+
+    /// Gives a passage its vector, if it is still the text that the vector was made of.
+    pub(crate) fn mean(&mut self, row: u32, passage: u32, hash: &Hash, vector: &Small) {
+        let at = self.card(row).filter(|card| passage < card.count).map(|card| card.first + passage);
+        let Some(at) = at.filter(|at| self.place(*at).is_some_and(|place| place.text == beginning(hash))) else {
+            return;
+        };
+        self.vectors.set(at, vector);
+    }
+
+    /// Takes over what changed besides the words, if nothing else did.
+    fn touch(&mut self, note: &Indexed) -> bool {
+        let Some(card) = self.card(note.row) else { return false };
+        let (first, count, session) = (card.first, card.count, card.session);
+        let texts = (first..first + count).filter_map(|at| self.place(at)).map(|place| place.text);
+        let same = card.created == note.head.created
+            && card.found_by == found_by(&more(&note.head))
+            && texts.eq(note.passages.iter().map(|passage| beginning(&passage.hash)))
+            && self.name_of(session) == note.head.session.as_deref();
+        if !same {
+            return false;
+        }
+        let card = Card::new(note, first, count, session, card.found_by);
+        self.links.part(note.row);
+        self.links.join(note.row, note);
+        if let Some(own) = self.cards.get_mut(note.row as usize) {
+            *own = Some(card);
+        }
+        true
+    }
+
+    fn name_of(&self, session: u32) -> Option<&str> {
+        self.sessions.get(session as usize).and_then(|session| session.name.as_deref())
     }
 
     pub(crate) fn remove(&mut self, row: u32) -> Option<Card> {
@@ -92,7 +141,9 @@ impl Store {
         let card = self.cards.get_mut(row as usize)?.take()?;
         for passage in card.first..card.first + card.count {
             self.postings.remove(passage);
+            self.vectors.clear(passage);
         }
+        self.links.part(row);
         Some(card)
     }
 
@@ -217,4 +268,15 @@ impl Store {
 fn more(head: &Head) -> Vec<&str> {
     let lists = head.tags.iter().chain(&head.entities).map(String::as_str);
     std::iter::once(head.title.as_str()).chain(head.key.as_deref()).chain(lists).collect()
+}
+
+/// One number for them all: whether they changed is all that is asked.
+fn found_by(more: &[&str]) -> u64 {
+    more.iter().flat_map(|text| text.bytes().chain([0])).fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+fn beginning(hash: &Hash) -> u64 {
+    hash.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
