@@ -1,7 +1,65 @@
-//! How fast texts get their vectors.
+//! How fast texts get their vectors: through recall, beside the engine alone on the same texts.
 
-use sanctum_kernel::Failure;
+use sanctum_embed::{Embedder, Lane, default_dir};
+use sanctum_kernel::{Failure, Tasks, stop};
+use sanctum_memory::bare::{Bare, Said};
 
-pub(crate) fn measure(_file: &str) -> Result<bool, Failure> {
-    Ok(true)
+use crate::locomo::{Set, read};
+
+const TEXTS: usize = 512;
+const PASSES: usize = 3;
+/// Of the best of the engine's own rates.
+const BAR: f64 = 0.9;
+
+pub(crate) async fn measure(file: &str) -> Result<bool, Failure> {
+    let set = read(file)?;
+    let model = Embedder::open(&default_dir().ok_or("there is no home")?)?;
+    println!("{TEXTS} texts, vectors for each second of processor time, {PASSES} passes in turns");
+    println!("{:>16} {:>16} {:>12}", "16 at once", "one by one", "recall");
+    let mut ratios = Vec::new();
+    for pass in 0..PASSES {
+        let texts: Vec<&str> = set.turns.iter().skip(pass * TEXTS).take(TEXTS).map(|turn| turn.text.as_str()).collect();
+        let batched = rate(&texts, 16, &model)?;
+        let single = rate(&texts, 1, &model)?;
+        let recall = through(&set, pass).await?;
+        println!("{batched:>16.1} {single:>16.1} {recall:>12.1}");
+        ratios.push(recall / batched.max(single));
+    }
+    ratios.sort_by(f64::total_cmp);
+    let ratio = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN);
+    println!("recall, words and cache included, at {ratio:.2} of the better of the engine's own rates");
+    Ok(ratio >= BAR)
+}
+
+fn rate(texts: &[&str], at_once: usize, model: &Embedder) -> Result<f64, Failure> {
+    let before = crate::processor();
+    for some in texts.chunks(at_once) {
+        model.embed(some, Lane::Background)?;
+    }
+    Ok(texts.len() as f64 / (crate::processor() - before))
+}
+
+async fn through(set: &Set, pass: usize) -> Result<f64, Failure> {
+    let state = tempfile::tempdir()?;
+    let (stopper, stop) = stop::channel();
+    let (tasks, _failures) = Tasks::new(stop);
+    let engine = Bare::open(state.path().to_owned(), true, &tasks).await;
+    let before = crate::processor();
+    let turns = set.turns.iter().skip(pass * TEXTS).take(TEXTS);
+    engine.take((0..).zip(turns).map(|(row, turn)| Said {
+        row,
+        session: Some(turn.session.clone()),
+        at: turn.at,
+        until: None,
+        text: turn.text.clone(),
+    }));
+    while engine.state().1 < engine.state().0 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let (passages, _, _) = engine.state();
+    let rate = f64::from(passages) / (crate::processor() - before);
+    drop(engine);
+    stopper.request();
+    tasks.drain().await;
+    Ok(rate)
 }

@@ -40,7 +40,7 @@ async fn main() -> Result<ExitCode, Failure> {
     let rest: Vec<String> = words.collect();
     let fine = match (what.as_str(), rest.first()) {
         ("quality", Some(file)) => quality::measure(file).await?,
-        ("ingest", Some(file)) => ingest::measure(file)?,
+        ("ingest", Some(file)) => ingest::measure(file).await?,
         ("speed", _) => {
             let sizes: Vec<u32> = rest.iter().filter_map(|size| size.parse().ok()).collect();
             speed::measure(if sizes.is_empty() { &[10_000, 100_000, 1_000_000] } else { &sizes }).await?
