@@ -1,16 +1,19 @@
 //! Sentences as vectors: MiniLM-L6 on the CPU, in this process, from weights that were proven by their SHA-256.
 //!
-//! The only crate that names the inference engine.
+//! The only crate that knows the model: its loops are here, because eight-bit weights used as they are take a fifth of the
+//! memory, and a third less time for a question, than an engine that widens them first (measured beside rten 0.27).
 
+mod bert;
 mod kernel;
 mod matrix;
 mod model;
+mod onnx;
 mod tokens;
 mod vector;
 mod weights;
 
 pub use matrix::{Matrix, Sought};
-pub use model::{Embedder, Lane};
+pub use model::Embedder;
 pub use vector::{DIMENSIONS, Small, Vector};
 pub use weights::{default_dir, proven};
 

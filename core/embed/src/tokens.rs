@@ -9,7 +9,7 @@ use crate::EmbedError;
 /// What the model was trained to read (its `sentence_bert_config.json`); the rest of a longer text is not seen.
 const TOKENS: usize = 256;
 
-type Reply = Result<Vec<i32>, EmbedError>;
+type Reply = Result<Vec<u32>, EmbedError>;
 
 /// The library's tokenizer stays in the thread it was made in, so it has one of its own; it ends with this.
 pub(crate) struct Tokens(Sender<(String, SyncSender<Reply>)>);
@@ -46,7 +46,7 @@ fn answer(tokenizer: &Tokenizer, asked: &Receiver<(String, SyncSender<Reply>)>) 
     for (text, reply) in asked {
         let options = EncodeOptions { max_chunk_len: Some(TOKENS), ..EncodeOptions::default() };
         let encoded = tokenizer.encode(&*text, Some(options));
-        let ids = encoded.map(|encoded| encoded.token_ids().iter().filter_map(|id| i32::try_from(*id).ok()).collect());
+        let ids = encoded.map(rten_text::tokenizer::Encoded::into_token_ids);
         // Who asked may have gone.
         reply.send(ids.map_err(|error| EmbedError::Run(error.to_string()))).ok();
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sanctum_embed::{Embedder, Lane, Vector, default_dir};
+use sanctum_embed::{Embedder, Vector, default_dir};
 use sanctum_kernel::{Failure, Tasks, stop};
 use sanctum_memory::bare::{Bare, Said};
 
@@ -28,7 +28,7 @@ pub(crate) async fn measure(file: &str) -> Result<bool, Failure> {
     for (name, meaning) in ours {
         rows.push(own(&set, name, meaning).await?);
     }
-    println!("{:<26} {:>15} {:>6}   {}", "", "R@5 / R@10", "MRR", CATEGORIES.map(|name| format!("{name:>13}")).join(" "));
+    println!("{:<28} {:>15} {:>6}   {}", "", "R@5 / R@10", "MRR", CATEGORIES.map(|name| format!("{name:>13}")).join(" "));
     for row in &rows {
         print(&set, row);
     }
@@ -53,7 +53,7 @@ fn baselines(set: &Set) -> Result<Vec<Row>, Failure> {
         return Ok(rows);
     };
     let one = |text: &str| -> Result<Vector, Failure> {
-        model.embed(&[text], Lane::Background)?.pop().ok_or_else(|| "no vector".into())
+        Ok(model.embed(text)?)
     };
     let turns = set.turns.iter().map(|turn| one(&turn.text)).collect::<Result<Vec<_>, _>>()?;
     rows.push(ask("MiniLM-L6 alone", &|question| Ok(plain::nearest(&turns, &one(&question.text)?)))?);
@@ -129,7 +129,7 @@ fn print(set: &Set, row: &Row) {
         format!("{:>13}", format!("{five:.3}/{ten:.3}"))
     });
     let kinds: Vec<String> = kinds.collect();
-    println!("{:<26} {:>15} {reciprocal:>6.3}   {}", row.name, format!("{five:.3} / {ten:.3}"), kinds.join(" "));
+    println!("{:<28} {:>15} {reciprocal:>6.3}   {}", row.name, format!("{five:.3} / {ten:.3}"), kinds.join(" "));
 }
 
 fn by_conversation(set: &Set, row: Option<&Row>) -> Vec<String> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use sanctum_embed::{DIMENSIONS, Embedder, Lane, Vector, default_dir};
+use sanctum_embed::{DIMENSIONS, Embedder, Vector, default_dir};
 use sanctum_kernel::{Failure, Tasks, stop};
 use sanctum_memory::bare::{Bare, Said};
 
@@ -71,7 +71,7 @@ pub(crate) async fn measure(sizes: &[u32]) -> Result<bool, Failure> {
     let sentences: Vec<String> = (0..400).map(|_| dice.text()).collect();
     let bases: Vec<Vector> = sentences
         .iter()
-        .filter_map(|text| model.embed(&[text], Lane::Background).ok()?.pop())
+        .filter_map(|text| model.embed(text).ok())
         .filter(|vector| vector.cells().len() == DIMENSIONS)
         .collect();
     drop(model);

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sanctum_embed::{EmbedError, Embedder, Lane, Small};
+use sanctum_embed::{EmbedError, Embedder, Small};
 use sanctum_kernel::{Chain, Stop};
 use tokio::sync::Notify;
 
@@ -60,7 +60,7 @@ impl Meaning {
             if made.contains_key(&passage.hash) {
                 continue;
             }
-            match self.one(&passage.text, Lane::Background) {
+            match self.one(&passage.text) {
                 Ok(small) => {
                     new.push((passage.hash, small.clone()));
                     made.insert(passage.hash, small);
@@ -71,9 +71,8 @@ impl Meaning {
         (made, new)
     }
 
-    pub(crate) fn one(&self, text: &str, lane: Lane) -> Result<Small, EmbedError> {
-        let vectors = self.model.embed(&[text], lane)?;
-        vectors.first().map(sanctum_embed::Vector::small).ok_or_else(|| EmbedError::Run("there is no output".into()))
+    pub(crate) fn one(&self, text: &str) -> Result<Small, EmbedError> {
+        self.model.embed(text).map(|vector| vector.small())
     }
 }
 

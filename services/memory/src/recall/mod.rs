@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sanctum_api::memory::Why;
-use sanctum_embed::{Embedder, Lane, Small, Sought};
+use sanctum_embed::{Embedder, Small, Sought};
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::{Chain, OnError, Tasks};
 
@@ -247,7 +247,7 @@ impl Recall {
         if known.is_some() {
             return known;
         }
-        let read = meaning.one(text, Lane::Question);
+        let read = meaning.one(text);
         let small = read.inspect_err(|error| tracing::warn!(error = %Chain(error), "a question has no vector")).ok()?;
         let sought = Sought::from(small);
         let mut asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
