@@ -60,8 +60,13 @@ impl Bert {
     pub(crate) fn read(file: &[u8]) -> Option<Self> {
         let tensors = Tensors::read(file)?;
         // The matrices have no names of their own; they come in the order in which they are used.
-        let mut matrices = tensors.names.iter().filter_map(|name| name.strip_suffix("_q")).filter(|name| name.starts_with("val_"));
-        let layers = (0..LAYERS).map(|number| Layer::read(&tensors, number, &mut matrices)).collect::<Option<_>>()?;
+        let mut matrices = tensors
+            .names
+            .iter()
+            .filter_map(|name| name.strip_suffix("_q"))
+            .filter(|name| name.starts_with("val_"));
+        let layers =
+            (0..LAYERS).map(|number| Layer::read(&tensors, number, &mut matrices)).collect::<Option<_>>()?;
         let table = |name: &str| {
             let cells = tensors.bytes(&format!("inner.embeddings.{name}.weight_q"))?;
             let scales = tensors.floats(&format!("inner.embeddings.{name}.weight_scale"))?;
@@ -106,7 +111,11 @@ impl Table {
 }
 
 impl Layer {
-    fn read<'a>(tensors: &Tensors<'_>, number: usize, matrices: &mut impl Iterator<Item = &'a str>) -> Option<Self> {
+    fn read<'a>(
+        tensors: &Tensors<'_>,
+        number: usize,
+        matrices: &mut impl Iterator<Item = &'a str>,
+    ) -> Option<Self> {
         let name = |part: &str| format!("inner.encoder.layer.{number}.{part}");
         let mut linear = |part: &str| Linear::read(tensors, matrices.next()?, &name(part));
         Some(Self {
@@ -169,7 +178,8 @@ impl Linear {
 
 impl Norm {
     fn read(tensors: &Tensors<'_>, name: &str) -> Option<Self> {
-        let part = |part: &str| tensors.floats(&format!("{name}.{part}")).filter(|part| part.len() == DIMENSIONS);
+        let part =
+            |part: &str| tensors.floats(&format!("{name}.{part}")).filter(|part| part.len() == DIMENSIONS);
         Some(Self { weight: part("weight")?, bias: part("bias")? })
     }
 
@@ -177,7 +187,8 @@ impl Norm {
     fn apply(&self, rows: &mut [f32]) {
         for row in rows.chunks_exact_mut(DIMENSIONS) {
             let mean = row.iter().sum::<f32>() / DIMENSIONS as f32;
-            let spread = row.iter().map(|cell| (cell - mean) * (cell - mean)).sum::<f32>() / DIMENSIONS as f32;
+            let spread =
+                row.iter().map(|cell| (cell - mean) * (cell - mean)).sum::<f32>() / DIMENSIONS as f32;
             let factor = (spread + EPSILON).sqrt().recip();
             for ((cell, weight), bias) in row.iter_mut().zip(&self.weight).zip(&self.bias) {
                 *cell = (*cell - mean) * factor * weight + bias;

@@ -88,7 +88,8 @@ mod plain {
         let mut out = vec![0.0; outputs * tokens.scales.len()];
         for (output, weights) in cells.chunks_exact(tokens.width).enumerate() {
             for (token, row) in tokens.cells.chunks_exact(tokens.width).enumerate() {
-                let sum: i32 = row.iter().zip(weights).map(|(cell, weight)| i32::from(*cell) * i32::from(*weight)).sum();
+                let sum: i32 =
+                    row.iter().zip(weights).map(|(cell, weight)| i32::from(*cell) * i32::from(*weight)).sum();
                 if let Some(to) = out.get_mut(token * outputs + output) {
                     *to = sum as f32;
                 }
@@ -108,7 +109,8 @@ mod plain {
     #[inline(always)]
     fn erf(of: f32) -> f32 {
         let t = 1.0 / (1.0 + 0.327_591_1 * of.abs());
-        let sum = ((((1.061_405_4 * t - 1.453_152_1) * t + 1.421_413_8) * t - 0.284_496_72) * t + 0.254_829_6) * t;
+        let sum =
+            ((((1.061_405_4 * t - 1.453_152_1) * t + 1.421_413_8) * t - 0.284_496_72) * t + 0.254_829_6) * t;
         (1.0 - sum * exp(-of * of)).copysign(of)
     }
 
@@ -143,7 +145,11 @@ fn exp(of: f32) -> f32 {
     let whole = shifted - ROUND;
     // ln 2 in two parts, so that the rest is exact (Cody and Waite).
     let rest = (of - whole * 0.693_359_4) + whole * 2.121_944_4e-4;
-    let power = 1.0 + rest * (1.0 + rest * (0.5 + rest * (1.0 / 6.0 + rest * (1.0 / 24.0 + rest * (1.0 / 120.0 + rest / 720.0)))));
+    let power = 1.0
+        + rest
+            * (1.0
+                + rest
+                    * (0.5 + rest * (1.0 / 6.0 + rest * (1.0 / 24.0 + rest * (1.0 / 120.0 + rest / 720.0)))));
     let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
     power * f32::from_bits(exponent)
 }

@@ -57,7 +57,8 @@ impl Matrix {
             *own = signs(vector);
         }
         let begin = index % CHUNK * DIMENSIONS;
-        let cells = self.chunks.get_mut(index / CHUNK).and_then(|chunk| chunk.get_mut(begin..begin + DIMENSIONS));
+        let cells =
+            self.chunks.get_mut(index / CHUNK).and_then(|chunk| chunk.get_mut(begin..begin + DIMENSIONS));
         if let Some(cells) = cells {
             cells.copy_from_slice(&vector.cells[..]);
         }

@@ -27,7 +27,8 @@ impl Embedder {
         let json = proven(dir, &format!("{NAME}/tokenizer.json"))?;
         let tokens = Tokens::by(String::from_utf8_lossy(&json).into_owned())?;
         let weights = proven(dir, &format!("{NAME}/model.onnx"))?;
-        let bert = Bert::read(&weights).ok_or_else(|| EmbedError::Load("a part of them is missing".into()))?;
+        let bert =
+            Bert::read(&weights).ok_or_else(|| EmbedError::Load("a part of them is missing".into()))?;
         Ok(Self { bert, tokens })
     }
 

@@ -46,7 +46,11 @@ impl Vector {
 impl Small {
     /// As a cache keeps it: the factor as a little-endian `f32`, then the numbers.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.scale.to_le_bytes().into_iter().chain(self.cells.iter().map(|cell| cell.cast_unsigned())).collect()
+        self.scale
+            .to_le_bytes()
+            .into_iter()
+            .chain(self.cells.iter().map(|cell| cell.cast_unsigned()))
+            .collect()
     }
 
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {

@@ -16,7 +16,6 @@ mod ingest;
 mod library;
 #[expect(dead_code, reason = "the parts that use it are being built")]
 mod mcp;
-#[expect(dead_code, reason = "the parts that use it are being built")]
 mod model;
 #[expect(dead_code, reason = "the parts that use it are being built")]
 mod recall;

@@ -18,7 +18,8 @@ pub(crate) async fn measure(file: &str) -> Result<bool, Failure> {
     println!("{:>16} {:>12}", "model alone", "recall");
     let mut ratios = Vec::new();
     for pass in 0..PASSES {
-        let texts: Vec<&str> = set.turns.iter().skip(pass * TEXTS).take(TEXTS).map(|turn| turn.text.as_str()).collect();
+        let texts: Vec<&str> =
+            set.turns.iter().skip(pass * TEXTS).take(TEXTS).map(|turn| turn.text.as_str()).collect();
         let alone = rate(&texts, &model)?;
         let recall = through(&set, pass).await?;
         println!("{alone:>16.1} {recall:>12.1}");

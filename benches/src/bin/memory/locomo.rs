@@ -66,7 +66,11 @@ pub(crate) fn read(file: &str) -> Result<Set, Failure> {
 }
 
 fn text(turn: &Value) -> String {
-    let said = format!("{}: {}", turn["speaker"].as_str().unwrap_or_default(), turn["text"].as_str().unwrap_or_default());
+    let said = format!(
+        "{}: {}",
+        turn["speaker"].as_str().unwrap_or_default(),
+        turn["text"].as_str().unwrap_or_default()
+    );
     match turn["blip_caption"].as_str() {
         Some(caption) => format!("{said} [shares {caption}]"),
         None => said,

@@ -21,7 +21,8 @@ use sanctum_kernel::Failure;
 fn pss() -> f64 {
     let all = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
     let line = all.lines().find_map(|line| line.strip_prefix("Pss:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<f64>().ok());
+    let kilobytes =
+        line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<f64>().ok());
     kilobytes.unwrap_or(f64::NAN) / 1024.0
 }
 

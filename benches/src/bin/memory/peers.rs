@@ -20,7 +20,10 @@ pub(crate) fn measure(set: &Set) -> Vec<Row> {
     let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
     let Some(home) = home.map(|home| home.join("sanctum/peers")) else { return Vec::new() };
     let mut rows = Vec::new();
-    for (name, peer) in [("server-memory", server_memory as fn(&Path, &Set) -> Result<Vec<Row>, Failure>), ("basic-memory", basic_memory)] {
+    for (name, peer) in [
+        ("server-memory", server_memory as fn(&Path, &Set) -> Result<Vec<Row>, Failure>),
+        ("basic-memory", basic_memory),
+    ] {
         match peer(&home, set) {
             Ok(some) => rows.extend(some),
             Err(error) => println!("{name} is left out: {error}"),
@@ -44,7 +47,10 @@ impl Server {
         let from = BufReader::new(child.stdout.take().ok_or("no output")?);
         let mut server = Self { child, to, from, next: 0 };
         let client = json!({ "name": "bench", "version": "1" });
-        server.call("initialize", &json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client }))?;
+        server.call(
+            "initialize",
+            &json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client }),
+        )?;
         server.say(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))?;
         Ok(server)
     }
@@ -97,7 +103,8 @@ impl Drop for Server {
 fn server_memory(home: &Path, set: &Set) -> Result<Vec<Row>, Failure> {
     let program = home.join("server-memory/node_modules/.bin/mcp-server-memory");
     let work = tempfile::tempdir()?;
-    let mut server = Server::start(Command::new(program).env("MEMORY_FILE_PATH", work.path().join("memory.jsonl")))?;
+    let mut server =
+        Server::start(Command::new(program).env("MEMORY_FILE_PATH", work.path().join("memory.jsonl")))?;
     let turns: Vec<Value> = set.turns.iter().enumerate().map(|(at, turn)| {
         json!({ "name": format!("turn-{at}"), "entityType": "turn", "observations": [turn.text] })
     }).collect();
@@ -110,7 +117,8 @@ fn server_memory(home: &Path, set: &Set) -> Result<Vec<Row>, Failure> {
             return Ok(Vec::clone(rows));
         }
         let answer = server.tool("search_nodes", &json!({ "query": query }))?;
-        let names = answer["entities"].as_array().into_iter().flatten().filter_map(|entity| entity["name"].as_str());
+        let names =
+            answer["entities"].as_array().into_iter().flatten().filter_map(|entity| entity["name"].as_str());
         let rows: Vec<u32> = names.filter_map(|name| name.strip_prefix("turn-")?.parse().ok()).collect();
         found.insert(query.to_owned(), rows.clone());
         Ok(rows)

@@ -16,7 +16,11 @@ const DEPTH: usize = 100;
 /// The words of a text, in lower case.
 pub(crate) fn words(text: &str) -> Vec<String> {
     let lower = text.to_lowercase();
-    lower.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(Into::into).collect()
+    lower
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(Into::into)
+        .collect()
 }
 
 /// Turns by how many different words of the question of more than three letters they hold, as `grep -i` finds them.

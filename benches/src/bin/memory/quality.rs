@@ -28,7 +28,13 @@ pub(crate) async fn measure(file: &str) -> Result<bool, Failure> {
     for (name, meaning) in ours {
         rows.push(own(&set, name, meaning).await?);
     }
-    println!("{:<28} {:>15} {:>6}   {}", "", "R@5 / R@10", "MRR", CATEGORIES.map(|name| format!("{name:>13}")).join(" "));
+    println!(
+        "{:<28} {:>15} {:>6}   {}",
+        "",
+        "R@5 / R@10",
+        "MRR",
+        CATEGORIES.map(|name| format!("{name:>13}")).join(" ")
+    );
     for row in &rows {
         print(&set, row);
     }
@@ -52,9 +58,7 @@ fn baselines(set: &Set) -> Result<Vec<Row>, Failure> {
         println!("there are no weights: tools/models fetches them");
         return Ok(rows);
     };
-    let one = |text: &str| -> Result<Vector, Failure> {
-        Ok(model.embed(text)?)
-    };
+    let one = |text: &str| -> Result<Vector, Failure> { Ok(model.embed(text)?) };
     let turns = set.turns.iter().map(|turn| one(&turn.text)).collect::<Result<Vec<_>, _>>()?;
     rows.push(ask("MiniLM-L6 alone", &|question| Ok(plain::nearest(&turns, &one(&question.text)?)))?);
     rows.push(ask("plain RRF of both", &|question| {
@@ -113,10 +117,12 @@ fn scores(set: &Set, row: &Row, of: impl Fn(&Question) -> bool) -> [f64; 3] {
     let mut count = 0.0;
     for (question, ranked) in set.questions.iter().zip(&row.ranked).filter(|(question, _)| of(question)) {
         count += 1.0;
-        let among = |first: usize| ranked.iter().take(first).filter(|at| question.evidence.contains(at)).count();
+        let among =
+            |first: usize| ranked.iter().take(first).filter(|at| question.evidence.contains(at)).count();
         let all = question.evidence.len() as f64;
         let first = ranked.iter().position(|at| question.evidence.contains(at));
-        let found = [among(5) as f64 / all, among(10) as f64 / all, first.map_or(0.0, |at| 1.0 / (at as f64 + 1.0))];
+        let found =
+            [among(5) as f64 / all, among(10) as f64 / all, first.map_or(0.0, |at| 1.0 / (at as f64 + 1.0))];
         sums.iter_mut().zip(found).for_each(|(sum, found)| *sum += found);
     }
     sums.map(|sum| sum / f64::max(count, 1.0))
@@ -129,7 +135,12 @@ fn print(set: &Set, row: &Row) {
         format!("{:>13}", format!("{five:.3}/{ten:.3}"))
     });
     let kinds: Vec<String> = kinds.collect();
-    println!("{:<28} {:>15} {reciprocal:>6.3}   {}", row.name, format!("{five:.3} / {ten:.3}"), kinds.join(" "));
+    println!(
+        "{:<28} {:>15} {reciprocal:>6.3}   {}",
+        row.name,
+        format!("{five:.3} / {ten:.3}"),
+        kinds.join(" ")
+    );
 }
 
 fn by_conversation(set: &Set, row: Option<&Row>) -> Vec<String> {

@@ -56,11 +56,18 @@ impl Dice {
     }
 
     fn question(&mut self) -> String {
-        format!("When did {} talk about the {} and the {} of {}?", self.name(), self.word(), self.word(), self.word())
+        format!(
+            "When did {} talk about the {} and the {} of {}?",
+            self.name(),
+            self.word(),
+            self.word(),
+            self.word()
+        )
     }
 
     fn near(&mut self, base: &Vector) -> Vector {
-        let noise: Vec<f32> = base.cells().iter().map(|cell| cell + (self.roll() as f32 - 0.5) * 0.12).collect();
+        let noise: Vec<f32> =
+            base.cells().iter().map(|cell| cell + (self.roll() as f32 - 0.5) * 0.12).collect();
         Vector::of(&noise).unwrap_or_else(|| base.clone())
     }
 }
@@ -76,7 +83,10 @@ pub(crate) async fn measure(sizes: &[u32]) -> Result<bool, Failure> {
         .collect();
     drop(model);
     println!("{CLIENTS} clients, {QUESTIONS} questions each; milliseconds, their own reading included");
-    println!("{:>9} {:>22} {:>8} {:>8} {:>14} {:>8} {:>9}", "notes", "clients", "p50", "p99", "CPU a question", "PSS MB", "load s");
+    println!(
+        "{:>9} {:>22} {:>8} {:>8} {:>14} {:>8} {:>9}",
+        "notes", "clients", "p50", "p99", "CPU a question", "PSS MB", "load s"
+    );
     let mut fine = true;
     let mut shown = Vec::new();
     for size in sizes {
@@ -97,7 +107,8 @@ async fn one(size: u32, bases: &[Vector], dice: &mut Dice) -> Result<((u32, f64)
     let began = Instant::now();
     let notes = (0..size).map(|row| {
         let at = now.checked_sub(jiff::Span::new().minutes(i64::from(size - row))).unwrap_or(now);
-        let said = Said { row, session: Some(format!("talk-{}", row / 20)), at, until: None, text: dice.text() };
+        let said =
+            Said { row, session: Some(format!("talk-{}", row / 20)), at, until: None, text: dice.text() };
         let base = &bases[row as usize % bases.len()];
         (said, dice.near(base))
     });
@@ -140,7 +151,13 @@ async fn one(size: u32, bases: &[Vector], dice: &mut Dice) -> Result<((u32, f64)
 }
 
 /// How long each question took, in milliseconds.
-async fn clients(engine: &Arc<Bare>, dice: &mut Dice, now: Timestamp, thinking: Duration, each: u32) -> Vec<f64> {
+async fn clients(
+    engine: &Arc<Bare>,
+    dice: &mut Dice,
+    now: Timestamp,
+    thinking: Duration,
+    each: u32,
+) -> Vec<f64> {
     let mut all = tokio::task::JoinSet::new();
     for client in 0..CLIENTS {
         let questions: Vec<String> = (0..each).map(|_| dice.question()).collect();
@@ -165,6 +182,9 @@ fn plot(rows: &[(u32, f64)]) {
     let most = rows.iter().map(|(_, each)| *each).fold(0.0, f64::max);
     println!("processor time of a question, by notes:");
     for (size, each) in rows {
-        println!("{size:>9} {} {each:.2} ms", "█".repeat((each / most.max(f64::MIN_POSITIVE) * 50.0).ceil() as usize));
+        println!(
+            "{size:>9} {} {each:.2} ms",
+            "█".repeat((each / most.max(f64::MIN_POSITIVE) * 50.0).ceil() as usize)
+        );
     }
 }

@@ -49,7 +49,8 @@ impl Cache {
     pub(crate) fn find(&self, hashes: &[Hash]) -> HashMap<Hash, Small> {
         let connection = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = HashMap::new();
-        let Some(mut ask) = connection.as_ref().and_then(|connection| connection.prepare_cached(FIND).ok()) else {
+        let Some(mut ask) = connection.as_ref().and_then(|connection| connection.prepare_cached(FIND).ok())
+        else {
             return found;
         };
         for hash in hashes {
@@ -66,7 +67,10 @@ impl Cache {
         let write = move |tx: &sanctum_store::Transaction<'_>| {
             for (hash, small) in &made {
                 let bytes = small.to_bytes();
-                tx.execute("INSERT OR REPLACE INTO vectors VALUES (?1, ?2, ?3)", params![&hash[..], model, bytes])?;
+                tx.execute(
+                    "INSERT OR REPLACE INTO vectors VALUES (?1, ?2, ?3)",
+                    params![&hash[..], model, bytes],
+                )?;
             }
             Ok(())
         };

@@ -100,7 +100,8 @@ impl<'a> Asking<'a> {
     fn scored(&self, store: &Store, scratch: &Scratch, at: u32, most: f32) -> Option<(Scored, Fit)> {
         let place = store.place(at)?;
         let card = store.card(place.row)?;
-        let cosine = |at| self.meaning.as_ref().and_then(|sought| store.vectors.cosine(at, sought)).unwrap_or(0.0);
+        let cosine =
+            |at| self.meaning.as_ref().and_then(|sought| store.vectors.cosine(at, sought)).unwrap_or(0.0);
         let known = Known {
             words: scratch.of(at, place.session),
             most,

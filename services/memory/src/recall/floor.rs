@@ -73,7 +73,10 @@ fn row(fixture: &Fixture, evidence: &str) -> u32 {
     u32::try_from(fixture.facts.len() + before + turn - 1).unwrap()
 }
 
-async fn engine(meaning: bool, order: impl FnOnce(&mut Vec<Said>)) -> (Fixture, Bare, tempfile::TempDir, Tasks, stop::Stopper) {
+async fn engine(
+    meaning: bool,
+    order: impl FnOnce(&mut Vec<Said>),
+) -> (Fixture, Bare, tempfile::TempDir, Tasks, stop::Stopper) {
     let state = tempfile::tempdir().unwrap();
     let (stopper, stop) = stop::channel();
     let (tasks, _) = Tasks::new(stop);

@@ -45,7 +45,10 @@ impl Links {
     pub(crate) fn of(&self, row: u32) -> BTreeSet<u32> {
         let by = |own: &BTreeSet<(u32, u64)>, index: &BTreeSet<(u64, u32)>| -> Vec<u32> {
             let names = own.range((row, 0)..=(row, u64::MAX));
-            names.flat_map(|(_, name)| index.range((*name, 0)..=(*name, u32::MAX))).map(|(_, row)| *row).collect()
+            names
+                .flat_map(|(_, name)| index.range((*name, 0)..=(*name, u32::MAX)))
+                .map(|(_, row)| *row)
+                .collect()
         };
         let both = by(&self.out, &self.named).into_iter().chain(by(&self.names, &self.linking));
         both.filter(|other| *other != row).collect()
@@ -55,5 +58,7 @@ impl Links {
 /// FNV-1a.
 fn number(name: &str) -> u64 {
     let lower = name.trim().to_lowercase();
-    lower.bytes().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    lower
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

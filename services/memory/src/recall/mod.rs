@@ -121,7 +121,8 @@ impl Recall {
     pub(crate) async fn with(state: PathBuf, tasks: &Tasks, config: &Config) -> Self {
         let config = config.clone();
         let opened = tokio::task::spawn_blocking(move || meaning(&config, state.join("vectors.db"))).await;
-        let meaning = opened.unwrap_or_else(|_| Err("the weights could not be read".to_owned())).map(Arc::new);
+        let meaning =
+            opened.unwrap_or_else(|_| Err("the weights could not be read".to_owned())).map(Arc::new);
         if let Err(reason) = &meaning {
             tracing::warn!(reason, "recall goes by words alone");
         }
@@ -159,7 +160,9 @@ impl Recall {
         let Ok(meaning) = &self.0.meaning else { return };
         let kept = meaning.kept(&new);
         self.mean(&new, &kept);
-        meaning.want(new.into_iter().filter(|note| note.passages.iter().any(|text| !kept.contains_key(&text.hash))));
+        meaning.want(
+            new.into_iter().filter(|note| note.passages.iter().any(|text| !kept.contains_key(&text.hash))),
+        );
     }
 
     /// As [`Recall::apply`], with vectors that are there already.
@@ -225,7 +228,13 @@ impl Recall {
                 // A note that was just written is read within a moment.
                 let late = (wanting > passages / 100 + 32)
                     .then(|| format!("{wanting} of {passages} passages are found by their words alone yet"));
-                Status { passages, vectors, wanting, model: Some(meaning.model.name().into()), degraded: late }
+                Status {
+                    passages,
+                    vectors,
+                    wanting,
+                    model: Some(meaning.model.name().into()),
+                    degraded: late,
+                }
             }
         }
     }
@@ -233,7 +242,8 @@ impl Recall {
     fn find(&self, query: &Query) -> Answer {
         let words = self.0.terms.lock().unwrap_or_else(PoisonError::into_inner).all(&query.text);
         let asking = Asking::new(query, words, self.sought(&query.text));
-        let mut scratch = self.0.scratches.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut scratch =
+            self.0.scratches.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let store = self.0.store.read().unwrap_or_else(PoisonError::into_inner);
         let answer = asking.answer(&store, &mut scratch);
         drop(store);
@@ -248,7 +258,9 @@ impl Recall {
             return known;
         }
         let read = meaning.one(text);
-        let small = read.inspect_err(|error| tracing::warn!(error = %Chain(error), "a question has no vector")).ok()?;
+        let small = read
+            .inspect_err(|error| tracing::warn!(error = %Chain(error), "a question has no vector"))
+            .ok()?;
         let sought = Sought::from(small);
         let mut asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if asked.len() >= REMEMBERED {
@@ -290,7 +302,8 @@ fn meaning(config: &Config, cache: PathBuf) -> Result<Meaning, String> {
     if !config.meaning {
         return Err("recall goes by words alone: `memory.recall.meaning` is off".to_owned());
     }
-    let dir = config.models.clone().or_else(sanctum_embed::default_dir).ok_or("there is no place for weights")?;
+    let dir =
+        config.models.clone().or_else(sanctum_embed::default_dir).ok_or("there is no place for weights")?;
     let model = Embedder::open(&dir)
         .map_err(|error| format!("recall goes by words alone: {}; `make up` fetches them", Chain(&error)))?;
     let cache = Cache::open(&cache, model.name()).map_err(|error| {

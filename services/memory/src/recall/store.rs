@@ -88,7 +88,16 @@ impl Store {
             let before = if passage == 0 { NONE } else { number - 1 };
             let after = if passage + 1 == count { NONE } else { number + 1 };
             let (manner, text) = (Manner::of(text), beginning(hash));
-            self.places.push(Place { row: note.row, passage, session, before, after, around: 0, manner, text });
+            self.places.push(Place {
+                row: note.row,
+                passage,
+                session,
+                before,
+                after,
+                around: 0,
+                manner,
+                text,
+            });
         }
         let at = note.row as usize;
         if self.cards.len() <= at {
@@ -105,7 +114,8 @@ impl Store {
     /// Gives a passage its vector, if it is still the text that the vector was made of.
     pub(crate) fn mean(&mut self, row: u32, passage: u32, hash: &Hash, vector: &Small) {
         let at = self.card(row).filter(|card| passage < card.count).map(|card| card.first + passage);
-        let Some(at) = at.filter(|at| self.place(*at).is_some_and(|place| place.text == beginning(hash))) else {
+        let Some(at) = at.filter(|at| self.place(*at).is_some_and(|place| place.text == beginning(hash)))
+        else {
             return;
         };
         self.vectors.set(at, vector);
@@ -272,9 +282,9 @@ fn more(head: &Head) -> Vec<&str> {
 
 /// One number for them all: whether they changed is all that is asked.
 fn found_by(more: &[&str]) -> u64 {
-    more.iter().flat_map(|text| text.bytes().chain([0])).fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
-        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    more.iter()
+        .flat_map(|text| text.bytes().chain([0]))
+        .fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn beginning(hash: &Hash) -> u64 {
