@@ -124,7 +124,7 @@ fn place(home: &Path, file: &str, text: &str, runner: Runner) -> Result<tempfile
     Ok(dir)
 }
 
-fn config(up: &str) -> String {
+pub(crate) fn config(up: &str) -> String {
     let model = |name: &str, provider: &str| {
         format!(
             "[proxy.model.\"{name}\"]\nprovider = \"{provider}\"\ntier = \"standard\"\nprice = {{ input = 1.0, output = 2.0 }}\n\n"

@@ -195,7 +195,7 @@ pub struct NewKey {
     /// What it is for, in a person's words.
     #[serde(default)]
     pub note: String,
-    /// `chat`, `embeddings`, `models`, `explain`, `usage`; all when empty.
+    /// `chat`, `embeddings`, `models`, `explain`, `usage`, `memory`; all when empty.
     #[serde(default)]
     pub scopes: Vec<String>,
     /// Model names or globs it may ask for; all when empty.
@@ -204,6 +204,28 @@ pub struct NewKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time::maybe_instant")]
     pub expires: Option<Timestamp>,
+}
+
+/// `POST /keys/check`: a secret that somebody has shown, and what they want with it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShownKey {
+    pub secret: String,
+    /// One of the scopes of a key.
+    pub scope: String,
+}
+
+impl std::fmt::Debug for ShownKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ShownKey").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+/// Whose it is; nobody's if it is not valid for that.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Holder {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
 }
 
 /// A key as it is kept: its secret is not known here.
@@ -269,6 +291,11 @@ impl Client {
 
     pub async fn create_key(&self, key: &NewKey) -> Result<Created, CallError> {
         transport::act(&*self.0, Method::Post, "/keys", key).await
+    }
+
+    /// Whose key a secret is, for another service of the house that is shown one.
+    pub async fn check_key(&self, shown: &ShownKey) -> Result<Holder, CallError> {
+        transport::act(&*self.0, Method::Post, "/keys/check", shown).await
     }
 
     pub async fn revoke_key(&self, id: &str) -> Result<Key, CallError> {

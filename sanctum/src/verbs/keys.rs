@@ -37,7 +37,7 @@ enum What {
         /// What it is for
         #[arg(long, default_value = "")]
         note: String,
-        /// What it may do: chat, embeddings, models, explain, usage; everything if absent
+        /// What it may do: chat, embeddings, models, explain, usage, memory; everything if absent
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
         /// A model name or glob it may ask for; everything if absent

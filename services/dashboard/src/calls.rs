@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sanctum_api::{CallError, firewall, notify, proxy, screen, supervise, watch};
+use sanctum_api::{CallError, firewall, memory, notify, proxy, screen, supervise, watch};
 use sanctum_http::{Outbound, Outgoing, connect};
 use sanctum_kernel::{Chain, Peers};
 
@@ -18,6 +18,7 @@ pub(crate) struct Calls {
     pub(crate) supervise: Result<supervise::Client, String>,
     pub(crate) proxy: Result<proxy::Client, String>,
     pub(crate) watch: Result<watch::Client, String>,
+    pub(crate) memory: Result<memory::Client, String>,
     outbound: Outbound,
     patience: Duration,
 }
@@ -32,6 +33,7 @@ impl Calls {
             supervise: to("supervise").map(supervise::Client::new),
             proxy: to("proxy").map(proxy::Client::new),
             watch: to("watch").map(watch::Client::new),
+            memory: to("memory").map(memory::Client::new),
             outbound: Outbound::default(),
             patience,
         }

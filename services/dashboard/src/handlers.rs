@@ -13,7 +13,9 @@ use serde::Deserialize;
 
 use crate::access::{self, Actor, Visitor};
 use crate::app::App;
-use crate::{Asked, Overview, Story, body as watched, gather, live, money, pages, story};
+use crate::{
+    Asked, Overview, Story, body as watched, gather, live, memory as remembered, money, pages, story,
+};
 
 pub(crate) async fn page(State(app): State<App>, _: Visitor) -> Response {
     let overview = gather::overview(&app).await;
@@ -50,6 +52,41 @@ pub(crate) async fn body(State(app): State<App>, _: Visitor) -> Response {
 pub(crate) async fn body_events(State(app): State<App>, _: Visitor) -> Response {
     let stop = app.shared.tasks.stop();
     sanctum_http::events(watched::follow(app), stop)
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wanted {
+    #[serde(default)]
+    q: String,
+}
+
+pub(crate) async fn memory(
+    State(app): State<App>,
+    _: Visitor,
+    Query(Wanted { q }): Query<Wanted>,
+) -> Response {
+    let query = q.trim();
+    let found = async {
+        match query {
+            "" => None,
+            query => Some(remembered::search(&app, query).await),
+        }
+    };
+    let (seen, found) = tokio::join!(remembered::gather(&app), found);
+    let cx = pages::Cx::new(&app.house, app.shared.clock.now());
+    pages::html(pages::memory::page(&cx, &seen, query, found.as_ref())).into_response()
+}
+
+pub(crate) async fn memory_events(State(app): State<App>, _: Visitor) -> Response {
+    let stop = app.shared.tasks.stop();
+    sanctum_http::events(remembered::follow(app), stop)
+}
+
+pub(crate) async fn note_page(State(app): State<App>, _: Visitor, Path(id): Path<String>) -> Response {
+    let (note, links) = remembered::note(&app, &id).await;
+    let cx = pages::Cx::new(&app.house, app.shared.clock.now());
+    let status = if note.is_known() { StatusCode::OK } else { StatusCode::BAD_GATEWAY };
+    (status, pages::html(pages::memory::note_page(&cx, &note, &links))).into_response()
 }
 
 pub(crate) async fn incident_page(State(app): State<App>, _: Visitor, Path(id): Path<i64>) -> Response {

@@ -10,6 +10,7 @@ mod gather;
 mod handlers;
 mod hub;
 mod live;
+mod memory;
 mod money;
 mod overview;
 mod pages;

@@ -54,6 +54,7 @@ impl Service for Dashboard {
             Call { to: "supervise", right: Right::Act },
             Call { to: "proxy", right: Right::Read },
             Call { to: "watch", right: Right::Read },
+            Call { to: "memory", right: Right::Read },
         ],
         tier: Tier::Important,
         ..Spec::DEFAULT
@@ -109,24 +110,10 @@ pub(crate) fn report(well: &Well, error: Option<&StoreError>) {
     }
 }
 
-/// Routes of people are open at the door: a browser shows a cookie, which [`crate::access`] checks.
-fn routes(app: &App) -> Router {
+/// The pages beside the first, each with the stream that keeps it live.
+fn pages(routes: Routes<App>) -> Routes<App> {
     let open = |op: Op| op.right(Right::Open);
-    Routes::new(&Dashboard::SPEC, &app.shared)
-        .on(open(Op::get("/", "The page")), handlers::page)
-        .on(
-            open(Op::get("/enter", "Begins a browser's session and leads to the page"))
-                .queries(&[("key", "the token `browser-dashboard`")]),
-            handlers::enter,
-        )
-        .on(
-            open(Op::get(
-                "/events",
-                "What changes, as it changes: events of every service and parts of the page",
-            ))
-            .stream(),
-            handlers::events,
-        )
+    routes
         .on(
             open(Op::get("/models", "Spend against caps, live requests, breakers, fall-backs")),
             handlers::models,
@@ -142,6 +129,36 @@ fn routes(app: &App) -> Router {
         .on(
             open(Op::get("/body/events", "The page of the body, anew as it changes").stream()),
             handlers::body_events,
+        )
+        .on(
+            open(Op::get("/memory", "What the house remembers: a search, the notes drawn, the last passes"))
+                .queries(&[("q", "what is looked for")]),
+            handlers::memory,
+        )
+        .on(
+            open(Op::get("/memory/events", "The page of the memory, anew as notes change").stream()),
+            handlers::memory_events,
+        )
+        .on(open(Op::get("/memory/{id}", "One note, as a page")), handlers::note_page)
+}
+
+/// Routes of people are open at the door: a browser shows a cookie, which [`crate::access`] checks.
+fn routes(app: &App) -> Router {
+    let open = |op: Op| op.right(Right::Open);
+    pages(Routes::new(&Dashboard::SPEC, &app.shared))
+        .on(open(Op::get("/", "The page")), handlers::page)
+        .on(
+            open(Op::get("/enter", "Begins a browser's session and leads to the page"))
+                .queries(&[("key", "the token `browser-dashboard`")]),
+            handlers::enter,
+        )
+        .on(
+            open(Op::get(
+                "/events",
+                "What changes, as it changes: events of every service and parts of the page",
+            ))
+            .stream(),
+            handlers::events,
         )
         .on(
             open(Op::get("/incidents/{id}", "One trouble, minute by minute, as a page")),

@@ -11,6 +11,8 @@ mod gate;
 mod history;
 mod index;
 #[expect(dead_code, reason = "the parts that use it are being built")]
+mod guests;
+#[expect(dead_code, reason = "the parts that use it are being built")]
 mod ingest;
 #[expect(dead_code, reason = "the parts that use it are being built")]
 mod library;

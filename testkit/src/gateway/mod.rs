@@ -39,14 +39,21 @@ impl Gateway {
     /// Our binary with this configuration, which needs no `[listen]`. `wrap` stands before the command, as in
     /// `taskset -c 1`.
     pub fn ours(binary: &Path, config: &str, wrap: &[&str]) -> Self {
+        Self::ours_beside(binary, config, wrap, &[])
+    }
+
+    /// The same with more services in its process, each on a free port.
+    pub fn ours_beside(binary: &Path, config: &str, wrap: &[&str], others: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let addr = free();
         let paths = Paths::new(dir.path());
         paths.prepare().unwrap();
-        let text = format!("[listen]\nproxy = \"{addr}\"\n\n{config}");
+        let listen: Vec<String> = others.iter().map(|name| format!("{name} = \"{}\"\n", free())).collect();
+        let listen = listen.concat();
+        let text = format!("[listen]\nproxy = \"{addr}\"\n{listen}\n{config}");
         sanctum_kernel::files::replace(&paths.config(), text.as_bytes(), 0o600).unwrap();
         let mut command = wrapped(wrap, binary);
-        command.arg("--home").arg(dir.path()).args(["run", "proxy"]);
+        command.arg("--home").arg(dir.path()).args(["run", "proxy"]).args(others);
         // A key for whatever stands behind it, as `env:LAB_UPSTREAM_KEY`.
         command.env("LAB_UPSTREAM_KEY", "sk-upstream");
         Self::spawn("sanctum", addr, "/v1", command, dir)

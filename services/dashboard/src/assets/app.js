@@ -18,14 +18,14 @@ function connect() {
   clearTimeout(retry);
   source?.close();
   heard = Date.now();
-  source = new EventSource({ models: "/models/events", body: "/body/events", incident: "/body/events" }[page] ?? "/events");
+  source = new EventSource({ models: "/models/events", body: "/body/events", memory: "/memory/events", incident: "/body/events" }[page] ?? "/events");
   source.onopen = () => { heard = Date.now(); failures = 0; pulse("live", "live"); };
   // The browser's own retry gives up for good on some answers; ours does not.
   source.onerror = () => { source.close(); lost(); };
   on("now", (data) => { offset = Date.parse(data.at) - Date.now(); tick(); });
   if (page === "incident") {
     on("part", refetchSoon);
-  } else if (page === "models" || page === "body") {
+  } else if (["models", "body", "memory"].includes(page)) {
     on("part", (data) => swap(data.part, data.html));
   } else if (page === "home") {
     on("part", (data) => swap(data.part, data.html));

@@ -15,8 +15,12 @@ pub(crate) struct Frame<'a> {
 }
 
 /// The pages that have a place of their own: the script's name, the path, the word.
-const PAGES: [(&str, &str, &str); 3] =
-    [("home", "/", "House"), ("body", "/body", "Body"), ("models", "/models", "Models")];
+const PAGES: [(&str, &str, &str); 4] = [
+    ("home", "/", "House"),
+    ("body", "/body", "Body"),
+    ("models", "/models", "Models"),
+    ("memory", "/memory", "Memory"),
+];
 
 pub(crate) fn page(frame: &Frame<'_>, main: &Markup) -> Markup {
     let version = version();

@@ -8,6 +8,7 @@ pub(crate) mod door;
 pub(crate) mod home;
 pub(crate) mod icons;
 pub(crate) mod layout;
+pub(crate) mod memory;
 pub(crate) mod models;
 pub(crate) mod sentence;
 pub(crate) mod services;

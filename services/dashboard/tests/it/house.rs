@@ -45,7 +45,7 @@ impl Night {
         let house = House::new(&CATALOGUE).only(names).config(night::CONFIG).clock(clock).start().await;
         let night = Self { house };
         // Tests speak through events, so they begin when the dashboard listens.
-        let heard = names.iter().filter(|name| !matches!(**name, "dashboard" | "proxy" | "watch"));
+        let heard = names.iter().filter(|name| !matches!(**name, "dashboard" | "proxy" | "watch" | "memory"));
         for name in heard {
             eventually(&format!("the dashboard to follow {name}"), SOON, async || {
                 let (_, overview) = night.house.get("dashboard", "/api/overview").await;

@@ -7,6 +7,7 @@ mod banners;
 mod body;
 mod browser;
 mod house;
+mod memory;
 mod models;
 mod night;
 mod outage;

@@ -24,6 +24,7 @@ pub(crate) static CATALOGUE: Catalogue = const {
                 Entry::of::<Supervise>(),
                 Entry::of::<Proxy>(),
                 Entry::of::<Watch>(),
+                Entry::of::<Memory>(),
                 Entry::of::<sanctum_dashboard::Dashboard>(),
             ]
         },
@@ -182,5 +183,20 @@ stub!(
         Op::get("/body", "Body"),
         Op::get("/incidents/{id}", "Incident"),
         Op::get("/incidents/{id}/post-mortem", "Post-mortem"),
+    ]
+);
+stub!(
+    Memory,
+    "memory",
+    "Holocron",
+    42069,
+    "/events",
+    [
+        Op::get("/state", "State"),
+        Op::get("/graph", "Graph"),
+        Op::get("/reports", "Reports"),
+        Op::get("/read/{id}", "Note"),
+        Op::get("/links/{id}", "Links"),
+        Op::post("/search", "Search").right(sanctum_kernel::Right::Read),
     ]
 );

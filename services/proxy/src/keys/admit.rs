@@ -24,10 +24,13 @@ pub enum Scope {
     Models,
     Explain,
     Usage,
+    /// What the house remembers, by HTTP and MCP.
+    Memory,
 }
 
 impl Scope {
-    pub const ALL: [Self; 5] = [Self::Chat, Self::Embeddings, Self::Models, Self::Explain, Self::Usage];
+    pub const ALL: [Self; 6] =
+        [Self::Chat, Self::Embeddings, Self::Models, Self::Explain, Self::Usage, Self::Memory];
 
     pub const fn word(self) -> &'static str {
         match self {
@@ -36,6 +39,7 @@ impl Scope {
             Self::Models => "models",
             Self::Explain => "explain",
             Self::Usage => "usage",
+            Self::Memory => "memory",
         }
     }
 

@@ -1,10 +1,11 @@
 //! `/keys` without the door: what the handlers answer.
 
 use sanctum_api::Problem;
-use sanctum_api::proxy::{Created, Key, NewKey};
+use sanctum_api::proxy::{Created, Holder, Key, NewKey, ShownKey};
 use sanctum_http::Refusal;
 use sanctum_store::StoreError;
 
+use super::admit::Scope;
 use super::check::check;
 use super::store::{CreateError, Keys};
 
@@ -20,6 +21,16 @@ pub async fn create(keys: &Keys, new: NewKey) -> Result<Created, Refusal> {
         CreateError::Store(error) => refuse(&error),
         error @ CreateError::NoRandomness => Refusal::inside(&error),
     })
+}
+
+/// `POST /keys/check`. Why a key is not admitted is nobody's business; that it was shown is its last use.
+pub fn holder(keys: &Keys, shown: &ShownKey) -> Result<Holder, Refusal> {
+    let scope: Scope = shown.scope.parse().map_err(|()| {
+        let known = Scope::ALL.map(|scope| format!("`{}`", scope.word())).join(", ");
+        Refusal(Problem::field("scope", shown.scope.chars().take(100).collect::<String>(), known))
+    })?;
+    let admitted = keys.admit(&shown.secret).ok().filter(|key| key.may(scope));
+    Ok(Holder { agent: admitted.map(|key| key.agent().to_owned()) })
 }
 
 /// `DELETE /keys/{id}`.

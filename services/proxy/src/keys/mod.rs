@@ -12,5 +12,5 @@ mod store;
 
 pub use admit::{Admitted, DENIED, Denied, Scope};
 pub use glob::matches;
-pub use http::{create, list, revoke};
+pub use http::{create, holder, list, revoke};
 pub use store::{Keys, SCHEMA};

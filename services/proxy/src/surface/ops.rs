@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
-use sanctum_api::proxy::{Created, Explain, Explanation, Key, Model, NewKey, ProviderState, Stats, UsageRow};
+use sanctum_api::proxy::{
+    Created, Explain, Explanation, Holder, Key, Model, NewKey, ProviderState, ShownKey, Stats, UsageRow,
+};
 use sanctum_http::axum::Router;
 use sanctum_http::{Caller, Json, Op, Path, Query, Refusal, Routes, State};
 use sanctum_kernel::{Right, Service};
@@ -46,6 +48,12 @@ pub(crate) fn routes(door: &Door) -> Router {
                 .takes::<NewKey>()
                 .returns::<Created>(),
             create_key,
+        )
+        .on(
+            Op::post("/keys/check", "Whose a secret is, for another service of the house that was shown it")
+                .takes::<ShownKey>()
+                .returns::<Holder>(),
+            check_key,
         )
         .on(Op::delete("/keys/{id}", "Revokes a virtual key").returns::<Key>(), revoke_key)
         .finish(Arc::clone(door))
@@ -129,6 +137,10 @@ async fn listed_keys(State(door): State<Door>) -> Json<Vec<Key>> {
 async fn create_key(State(door): State<Door>, Json(new): Json<NewKey>) -> Result<Json<Created>, Refusal> {
     let house = Arc::clone(&door.load().house);
     keys::create(&house.keys, new).await.map(Json)
+}
+
+async fn check_key(State(door): State<Door>, Json(shown): Json<ShownKey>) -> Result<Json<Holder>, Refusal> {
+    keys::holder(&door.load().house.keys, &shown).map(Json)
 }
 
 async fn revoke_key(State(door): State<Door>, Path(id): Path<String>) -> Result<Json<Key>, Refusal> {

@@ -1,7 +1,7 @@
 //! Virtual keys: shown once, known again, refused without a hint.
 
 use jiff::SignedDuration;
-use sanctum_api::proxy::NewKey;
+use sanctum_api::proxy::{NewKey, ShownKey};
 use sanctum_kernel::Clock;
 use sanctum_proxy::keys::{self, Denied, Keys, SCHEMA, Scope};
 use sanctum_store::Db;
@@ -83,10 +83,31 @@ async fn scopes_and_models_narrow_a_key() {
     assert_eq!(narrow.key.scopes, ["chat", "models"]);
     let wide = keys::create(&keys, new("windu")).await.unwrap();
     let (narrow, wide) = (keys.admit(&narrow.secret).unwrap(), keys.admit(&wide.secret).unwrap());
-    assert_eq!(Scope::ALL.map(|scope| narrow.may(scope)), [true, false, true, false, false]);
+    assert_eq!(Scope::ALL.map(|scope| narrow.may(scope)), [true, false, true, false, false, false]);
     assert!(Scope::ALL.into_iter().all(|scope| wide.may(scope)));
     assert!(narrow.may_ask("claude-opus-4-5") && narrow.may_ask("fast") && !narrow.may_ask("faster"));
     assert!(wide.may_ask("anything"));
+}
+
+#[tokio::test]
+async fn another_service_learns_whose_a_key_is_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = open(dir.path(), &clock(NOON)).await;
+    let chat = keys::create(&keys, NewKey { scopes: vec!["chat".to_owned()], ..new("windu") }).await.unwrap();
+    let wide = keys::create(&keys, new("yoda")).await.unwrap();
+    let ask = |secret: &str, scope: &str| {
+        let shown = ShownKey { secret: secret.to_owned(), scope: scope.to_owned() };
+        keys::holder(&keys, &shown).map(|holder| holder.agent)
+    };
+    assert_eq!(ask(&wide.secret, "memory").unwrap().as_deref(), Some("yoda"));
+    assert_eq!(ask(&chat.secret, "memory").unwrap(), None);
+    assert_eq!(ask(&chat.secret, "chat").unwrap().as_deref(), Some("windu"));
+    assert_eq!(ask("sk-sanctum-nobody", "chat").unwrap(), None);
+    keys::revoke(&keys, &wide.key.id).await.unwrap();
+    assert_eq!(ask(&wide.secret, "memory").unwrap(), None);
+    assert_eq!(ask(&chat.secret, "everything").unwrap_err().0.field.as_deref(), Some("scope"));
+    let shown = ShownKey { secret: "sk-sanctum-secret".to_owned(), scope: "chat".to_owned() };
+    assert!(!format!("{shown:?}").contains("sk-sanctum"), "a log must not have it");
 }
 
 #[tokio::test]
