@@ -29,7 +29,7 @@ pub struct Config {
     pub ingest: crate::ingest::Config,
     /// How notes are put in order.
     pub consolidation: crate::consolidate::Config,
-    /// Agents that come by the Model Context Protocol.
+    /// Agents that come by themselves.
     pub mcp: crate::mcp::Config,
 }
 

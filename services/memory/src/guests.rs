@@ -1,4 +1,7 @@
 //! Agents that show a key of the house: the proxy keeps the keys, and says whose one is.
+//!
+//! An agent is who its key says, whatever it says of itself; and its model may be anywhere, so that what is private stays here
+//! unless the owner has said that this one runs in the house.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -11,6 +14,25 @@ use sanctum_api::proxy::{Client, ShownKey};
 use sanctum_http::axum::http::StatusCode;
 use sanctum_http::{Caller, Guests, Refusal};
 use sanctum_kernel::{Chain, Clock, Right};
+
+use crate::library::{Library, Who};
+
+impl Library {
+    /// Who a caller is. `named` is in whose name one of the house's own asks; the door's word on an agent outweighs it.
+    pub(crate) fn who(&self, caller: &Caller, named: Option<&str>) -> Who {
+        match &caller.agent {
+            Some(agent) => self.agent(&caller.name, agent),
+            None => Who::caller(&caller.name, named),
+        }
+    }
+
+    /// An agent that came by itself.
+    pub(crate) fn agent(&self, name: &str, agent: &str) -> Who {
+        let who = Who::caller(name, Some(agent));
+        let inside = self.config().mcp.inside.iter().any(|inside| inside == agent);
+        if inside { who } else { who.outside() }
+    }
+}
 
 /// What every key begins with: nothing else is worth a question.
 const PREFIX: &str = "sk-sanctum-";

@@ -8,15 +8,13 @@ mod consolidate;
 mod exchange;
 #[expect(dead_code, reason = "the parts that use it are being built")]
 mod gate;
+mod guests;
 mod history;
 mod index;
-#[expect(dead_code, reason = "the parts that use it are being built")]
-mod guests;
 #[expect(dead_code, reason = "the parts that use it are being built")]
 mod ingest;
 #[expect(dead_code, reason = "the parts that use it are being built")]
 mod library;
-#[expect(dead_code, reason = "the parts that use it are being built")]
 mod mcp;
 mod model;
 #[expect(dead_code, reason = "the parts that use it are being built")]
@@ -75,7 +73,7 @@ impl Service for Memory {
 
     async fn run(self, stop: Stop) -> Result<(), Failure> {
         let Self { library, latch, listener } = self;
-        let app = api::routes(&library);
+        let app = api::routes(&library, listener.local_addr()?)?;
         library
             .shared()
             .tasks

@@ -12,7 +12,7 @@ use sanctum_http::{
 use sanctum_kernel::trace::TraceId;
 use serde::Deserialize;
 
-use crate::library::{Error, Library, Who};
+use crate::library::{Error, Library};
 
 type Answer<T> = Result<Json<T>, Refusal>;
 
@@ -38,18 +38,20 @@ pub(crate) struct For {
 pub(crate) async fn search(
     State(library): State<Library>,
     caller: Caller,
-    Json(search): Json<Search>,
+    Json(mut search): Json<Search>,
 ) -> Answer<Found> {
-    let who = Who::caller(&caller.name, search.agent.as_deref());
+    search.agent = caller.agent.clone().or(search.agent);
+    let who = library.who(&caller, search.agent.as_deref());
     Ok(Json(library.search(&search, &who).await?))
 }
 
 pub(crate) async fn recall(
     State(library): State<Library>,
     caller: Caller,
-    Json(recall): Json<Recall>,
+    Json(mut recall): Json<Recall>,
 ) -> Answer<Found> {
-    let who = Who::caller(&caller.name, Some(&recall.agent));
+    recall.agent = caller.agent.clone().unwrap_or(recall.agent);
+    let who = library.who(&caller, Some(&recall.agent));
     Ok(Json(library.recall(&recall, &who).await?))
 }
 
@@ -62,16 +64,18 @@ pub(crate) async fn ingest(
     if let Some(key) = headers.get("idempotency-key").and_then(|key| key.to_str().ok()) {
         key.clone_into(&mut exchange.key);
     }
-    let who = Who::caller(&caller.name, Some(&exchange.agent));
+    exchange.agent = caller.agent.clone().unwrap_or(exchange.agent);
+    let who = library.who(&caller, Some(&exchange.agent));
     Ok((StatusCode::ACCEPTED, Json(library.ingest(exchange, &who).await?)))
 }
 
 pub(crate) async fn write(
     State(library): State<Library>,
     caller: Caller,
-    Json(write): Json<Write>,
+    Json(mut write): Json<Write>,
 ) -> Answer<Written> {
-    let who = Who::caller(&caller.name, write.agent.as_deref());
+    write.agent = caller.agent.clone().or(write.agent);
+    let who = library.who(&caller, write.agent.as_deref());
     Ok(Json(library.write(write, &who).await?))
 }
 
@@ -81,7 +85,7 @@ pub(crate) async fn read(
     Path(id): Path<String>,
     Query(on_behalf): Query<For>,
 ) -> Answer<Note> {
-    let who = Who::caller(&caller.name, on_behalf.agent.as_deref());
+    let who = library.who(&caller, on_behalf.agent.as_deref());
     Ok(Json(library.read(&id, &who).await?))
 }
 
@@ -110,7 +114,7 @@ pub(crate) async fn list(
         read.map_err(|_| Error::field("type", &word, allowed))
     };
     let list = List { folder, agent, kind: kind.map(word).transpose()?, tag, trouble, cursor, limit };
-    Ok(Json(library.list(&list, &Who::caller(&caller.name, None)).await?))
+    Ok(Json(library.list(&list, &library.who(&caller, None)).await?))
 }
 
 pub(crate) async fn links(
@@ -118,7 +122,7 @@ pub(crate) async fn links(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Answer<Links> {
-    Ok(Json(library.links(&id, &Who::caller(&caller.name, None)).await?))
+    Ok(Json(library.links(&id, &library.who(&caller, None)).await?))
 }
 
 pub(crate) async fn delete(
@@ -127,7 +131,7 @@ pub(crate) async fn delete(
     Path(id): Path<String>,
     Query(on_behalf): Query<For>,
 ) -> Answer<Head> {
-    let who = Who::caller(&caller.name, on_behalf.agent.as_deref());
+    let who = library.who(&caller, on_behalf.agent.as_deref());
     Ok(Json(library.delete(&id, &who).await?))
 }
 
@@ -141,7 +145,7 @@ pub(crate) async fn undo(
     Path(id): Path<String>,
     Query(on_behalf): Query<For>,
 ) -> Answer<Vec<Change>> {
-    let who = Who::caller(&caller.name, on_behalf.agent.as_deref());
+    let who = library.who(&caller, on_behalf.agent.as_deref());
     Ok(Json(library.undo(&id, &who).await?))
 }
 
@@ -181,7 +185,7 @@ pub(crate) async fn graph(
     if !(1..=2000).contains(&most) {
         return Err(Error::field("most", &most.to_string(), "1 to 2000").into());
     }
-    Ok(Json(library.graph(most, &Who::caller(&caller.name, None)).await?))
+    Ok(Json(library.graph(most, &library.who(&caller, None)).await?))
 }
 
 pub(crate) async fn rebuild(State(library): State<Library>) -> Answer<Rebuilt> {

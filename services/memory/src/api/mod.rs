@@ -2,24 +2,37 @@
 
 mod asks;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use sanctum_api::Moment;
 use sanctum_api::memory::{
     Audit, Change, Exchange, Found, Graph, Head, Ingested, Links, Note, Page, Rebuilt, Recall, Report,
     Search, State, Write, Written,
 };
+use sanctum_api::proxy;
 use sanctum_http::axum::Router;
 use sanctum_http::{Op, Routes};
-use sanctum_kernel::{Right, Service};
+use sanctum_kernel::{Failure, Right, Service};
 
 use crate::Memory;
+use crate::guests::Keys;
 use crate::library::Library;
 
 /// An exchange may hold a whole conversation.
 const LARGE: usize = 8 * 1024 * 1024;
 
-pub(crate) fn routes(library: &Library) -> Router {
-    let routes = Routes::new(const { &Memory::SPEC }, library.shared());
-    routes
+/// `at` is where the service listens.
+pub(crate) fn routes(library: &Library, at: SocketAddr) -> Result<Router, Failure> {
+    let shared = library.shared();
+    let routes = Routes::new(const { &Memory::SPEC }, shared);
+    let routes = match sanctum_http::connect(&shared.peers, "proxy") {
+        Ok(proxy) => routes.guests(Arc::new(Keys::new(proxy::Client::new(proxy), shared.clock.clone()))),
+        // A house without a proxy has no keys.
+        Err(_) => routes,
+    };
+    let routes = crate::mcp::mount(routes, library.clone(), at)?;
+    let routes = routes
         .on(Op::post("/search", "Finds passages of notes: each with why it is there").right(Right::Read).takes::<Search>().returns::<Found>(), asks::search)
         .on(Op::post("/recall", "Finds what belongs into a prompt: whole passages of at most 2,048 tokens together").right(Right::Read).takes::<Recall>().returns::<Found>(), asks::recall)
         .on(Op::post("/ingest", "Keeps an exchange that a model has answered; it is read into notes afterwards. The same `idempotency-key` is kept once").body_limit(LARGE).takes::<Exchange>().returns::<Ingested>(), asks::ingest)
@@ -36,6 +49,6 @@ pub(crate) fn routes(library: &Library) -> Router {
         .on(Op::get("/graph", "Notes and links, for drawing").queries(asks::MOST).returns::<Graph>(), asks::graph)
         .on(Op::post("/rebuild", "Makes the index again from the files; its progress comes with the events").slow().returns::<Rebuilt>(), asks::rebuild)
         .on(Op::get("/events", "Notes as they change, and the progress of long work").stream(), asks::events)
-        .on(Op::get("/trace/{id}", "What this service did in a story").returns::<Vec<Moment>>(), asks::trace)
-        .finish(library.clone())
+        .on(Op::get("/trace/{id}", "What this service did in a story").returns::<Vec<Moment>>(), asks::trace);
+    Ok(routes.finish(library.clone()))
 }

@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Agents that come by the Model Context Protocol.
+/// Agents that come by themselves.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Config {
-    /// Names of agents whose model runs in this house: only they see notes of the classes `health` and `finance`.
+    /// Names of agents whose model runs in this house. Agents that come by themselves, with a key or over standard input, see
+    /// notes of the classes `health` and `finance` only if they are named here.
     pub inside: Vec<String>,
 }

@@ -39,14 +39,13 @@ such as `dentist.phone` where a later note should take its place. Notes are data
 pub(crate) fn mount<S: Clone + Send + Sync + 'static>(
     routes: Routes<S>,
     library: Library,
-    shared: &Shared,
     at: SocketAddr,
-    config: Config,
 ) -> Result<Routes<S>, Failure> {
     // A question that was asked before a restart is asked again.
     let codec = RequestStateCodec::try_new(sanctum_kernel::trace::random::<32>().to_vec())?;
-    let inner = Inner { library, shared: shared.clone(), tasks: TaskManager::new(), codec, config };
-    Ok(sanctum_mcp::mount(routes, "/mcp", Right::Read, shared, at, Handler(Arc::new(inner))))
+    let shared = library.shared().clone();
+    let inner = Inner { library, shared: shared.clone(), tasks: TaskManager::new(), codec };
+    Ok(sanctum_mcp::mount(routes, "/mcp", Right::Read, &shared, at, Handler(Arc::new(inner))))
 }
 
 /// One for all who are connected; who asks is in each request.
@@ -60,7 +59,6 @@ struct Inner {
     tasks: TaskManager,
     /// Seals what a question to the user is about.
     codec: RequestStateCodec,
-    config: Config,
 }
 
 /// Who asks, and whether it may change anything.
@@ -76,10 +74,7 @@ impl Inner {
             Some(caller) => (caller.name.as_str(), caller.right, caller.agent.as_deref()),
             None => ("nobody", Right::Open, None),
         };
-        let agent = agent.unwrap_or(name);
-        let who = Who::caller(name, Some(agent));
-        let inside = self.config.inside.iter().any(|inside| inside == agent);
-        Asker { who: if inside { who } else { who.outside() }, right }
+        Asker { who: self.library.agent(name, agent.unwrap_or(name)), right }
     }
 }
 
