@@ -13,6 +13,7 @@ mod disk;
 mod hands;
 mod house;
 mod many;
+mod mcp;
 mod peers;
 mod strange;
 mod undo;
