@@ -88,3 +88,34 @@ fn the_example_is_the_defaults_and_nothing_else() {
         assert!(example.contains(&format!("# [{section}")), "{section}");
     }
 }
+
+#[test]
+fn a_recipe_that_is_not_there_is_named_with_those_that_are() {
+    let program = Program::new();
+    let declared = |recipe: &str| {
+        program.write(&format!(
+            "[service.web]\nheal = [\"restart\", \"recipe:{recipe}\"]\nrun.command = [\"/bin/true\"]\n"
+        ));
+        program.run(&["catalogue", "lint"])
+    };
+    let ran = declared("stale-indx");
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let parts = [
+        "error  service.web.heal.1  there is no recipe `stale-indx`",
+        "did you mean `recipe:stale-index`? The recipes are ",
+        "`full-log-disk`",
+    ];
+    for part in parts {
+        assert!(ran.out.contains(part), "`{part}` is not in:\n{}", ran.out);
+    }
+    assert_eq!(declared("stale-index").code, 0);
+    // The owner's own are as good.
+    assert_eq!(declared("my-own").code, 1);
+    let recipes = program.home().join("recipes");
+    std::fs::create_dir_all(&recipes).unwrap();
+    let text = "id = \"my-own\"\nsummary = \"starts it again\"\ntrigger = \"it sulks\"\nseverity = \"low\"\n\
+                cool-down = \"1m\"\nreversible = false\n[action.restart]\n";
+    std::fs::write(recipes.join("my-own.toml"), text).unwrap();
+    let ran = declared("my-own");
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+}

@@ -80,7 +80,9 @@ fn lint(strict: bool, cli: &Cli) -> Outcome {
     let report = match load(&cli.paths.config(), &CATALOGUE) {
         Ok(loaded) => {
             let inventory = Inventory::of(&CATALOGUE, &loaded.house, &loaded.addresses(), &[]);
-            let faults = lint::lint(&inventory, None).into_iter().map(|fault| Said { fault, line: None }).collect();
+            let recipes = sanctum_watch::heal::ids(&cli.paths);
+            let recipes: Vec<&str> = recipes.iter().map(String::as_str).collect();
+            let faults = lint::lint(&inventory, Some(&recipes)).into_iter().map(|fault| Said { fault, line: None }).collect();
             Report { ok: true, services: inventory.0.len(), faults }
         }
         Err(problems) if problems.source.is_empty() => return Err(cli.settings().err().unwrap_or_else(|| "the file is not there".into())),

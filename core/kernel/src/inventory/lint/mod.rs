@@ -179,15 +179,9 @@ impl Look<'_> {
         if let Some(item) = self.inventory.0.iter().find(|item| item.house_name.eq_ignore_ascii_case(name)) {
             return format!("write `{}`: house names are not keys", item.name);
         }
-        let best = self.by_name.keys().map(|known| (distance(name, known), *known)).min();
-        match best {
-            Some((away, known)) if away <= 2.max(name.chars().count() / 3) => {
-                format!("did you mean `{known}`?")
-            }
-            _ => format!(
-                "the services are {}",
-                self.by_name.keys().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", ")
-            ),
+        match meant(name, self.by_name.keys().copied()) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => format!("the services are {}", listed(self.by_name.keys().copied())),
         }
     }
 
@@ -196,30 +190,25 @@ impl Look<'_> {
             let place = at.to_string();
             let keys = ["heal", &place];
             if let Some(id) = recipe(word) {
-                let unknown = recipes.filter(|known| !known.contains(&id))?;
-                let hint = format!(
-                    "the recipes are {}",
-                    unknown.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
-                );
-                return Some(fault(
-                    Level::Error,
-                    "recipe",
-                    item,
-                    &keys,
-                    format!("there is no recipe `{id}`"),
-                    hint,
-                ));
+                let known = recipes.filter(|known| !known.contains(&id))?;
+                let hint = match meant(id, known.iter().copied()) {
+                    Some(other) => format!(
+                        "did you mean `recipe:{other}`? The recipes are {}",
+                        listed(known.iter().copied())
+                    ),
+                    None => format!("the recipes are {}", listed(known.iter().copied())),
+                };
+                let message = format!("there is no recipe `{id}`");
+                return Some(fault(Level::Error, "recipe", item, &keys, message, hint));
             }
             if word != "restart" {
-                let hint = "`restart`, or `recipe:ID` (`sanctum heal` lists the recipes)".to_owned();
-                return Some(fault(
-                    Level::Error,
-                    "heal",
-                    item,
-                    &keys,
-                    format!("`{word}` is nothing that can be tried"),
-                    hint,
-                ));
+                let hint = if recipes.is_some_and(|known| known.contains(&word.as_str())) {
+                    format!("write `recipe:{word}`")
+                } else {
+                    "`restart`, or `recipe:ID` (`sanctum heal` lists the recipes)".to_owned()
+                };
+                let message = format!("`{word}` is nothing that can be tried");
+                return Some(fault(Level::Error, "heal", item, &keys, message, hint));
             }
             let hint = "give it a `run.command`, or a recipe that knows how to restart it".to_owned();
             (!item.supervised && !item.ours).then(|| {
@@ -364,6 +353,16 @@ pub fn cycles(inventory: &Inventory) -> Vec<Vec<&str>> {
         }
     }
     found
+}
+
+/// The one of `known` that was probably meant.
+fn meant<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let (away, best) = known.map(|known| (distance(name, known), known)).min()?;
+    (away <= 2.max(name.chars().count() / 3)).then_some(best)
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// How many letters differ (Levenshtein).
