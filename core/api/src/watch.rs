@@ -378,7 +378,7 @@ pub struct Audit {
     pub service: String,
     #[serde(default)]
     pub incident: Option<i64>,
-    /// `refused`, `rehearsed`, `acted`, `undone`.
+    /// `refused`, `rehearsed`, `began` (what became of it is a line of its own), `acted`, `failed`, `undone`, `not-undone`.
     pub outcome: String,
     /// Which guard refused, what was done, what went wrong.
     pub detail: String,
