@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::line::{self, Begun, Line};
 use crate::{Answer, Eyes};
 
 /// What was found is believed this long, so that fifty checks of one host ask once, and a second look looks again.
@@ -51,8 +52,8 @@ impl std::fmt::Debug for Names {
 impl Names {
     /// The addresses of a host, which may be one.
     pub(crate) async fn resolve(&self, host: &str) -> Result<Arc<[IpAddr]>, Answer> {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        if let Ok(ip) = bare.parse::<IpAddr>() {
+        let bare = bare(host);
+        if let Some(ip) = literal(host) {
             return Ok(Arc::new([ip]));
         }
         // RFC 6761, section 6.3: it is this machine, whoever is asked.
@@ -95,6 +96,15 @@ impl Names {
     }
 }
 
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// A host that is an address needs nobody's word.
+fn literal(host: &str) -> Option<IpAddr> {
+    bare(host).parse().ok()
+}
+
 /// `host:port` in its parts.
 pub(crate) fn split(address: &str) -> Result<(&str, u16), Answer> {
     let parts = address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
@@ -103,12 +113,43 @@ pub(crate) fn split(address: &str) -> Result<(&str, u16), Answer> {
 
 /// A connection to `host:port`, the first of its addresses that takes one.
 pub(crate) async fn connect(eyes: &Eyes, host: &str, port: u16) -> Result<TcpStream, Answer> {
-    let addrs = eyes.names.resolve(host).await?;
-    let outcome = match &*addrs {
-        [one] => TcpStream::connect(SocketAddr::new(*one, port)).await,
-        several => race(several, port).await,
+    let line = dial(eyes, host, port).await?;
+    line.stream().map_err(|error| unreached(host, port, &error))
+}
+
+/// The same, for those who may not have to wait for anything on it.
+pub(crate) async fn dial(eyes: &Eyes, host: &str, port: u16) -> Result<Line, Answer> {
+    let outcome = match literal(host) {
+        Some(ip) => one(SocketAddr::new(ip, port)).await,
+        // Apart: it needs much more room, and most are asked by their address.
+        None => Box::pin(named(eyes, host, port)).await?,
     };
-    outcome.map_err(|error| Answer::of(&format!("could not connect to {host}:{port}"), &error))
+    outcome.map_err(|error| unreached(host, port, &error))
+}
+
+async fn named(eyes: &Eyes, host: &str, port: u16) -> Result<io::Result<Line>, Answer> {
+    Ok(match &*eyes.names.resolve(host).await? {
+        [ip] => one(SocketAddr::new(*ip, port)).await,
+        several => race(several, port).await.map(Line::Slow),
+    })
+}
+
+fn unreached(host: &str, port: u16, error: &io::Error) -> Answer {
+    Answer::of(&format!("could not connect to {host}:{port}"), error)
+}
+
+async fn one(at: SocketAddr) -> io::Result<Line> {
+    match line::begin(at)? {
+        Begun::Stands(stream) => Ok(Line::Quick(stream)),
+        Begun::Waits(stream) => {
+            let stream = TcpStream::from_std(stream)?;
+            stream.writable().await?;
+            match stream.take_error()? {
+                Some(error) => Err(error),
+                None => Ok(Line::Slow(stream)),
+            }
+        }
+    }
 }
 
 async fn race(addrs: &[IpAddr], port: u16) -> io::Result<TcpStream> {

@@ -3,6 +3,7 @@
 mod answer;
 mod dial;
 mod kinds;
+mod line;
 mod stuck;
 mod wire;
 

@@ -8,6 +8,7 @@ use std::io;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::line::Line;
 use crate::{Answer, Stage};
 
 /// No more of a body is read.
@@ -54,12 +55,33 @@ pub(crate) struct Received {
     pub(crate) whole: bool,
 }
 
+/// Asks over a connection that is nobody's yet, and reads the whole answer.
+pub(crate) async fn ask(line: Line, question: &Question<'_>, stage: &Stage) -> Result<Received, Answer> {
+    stage.connected();
+    let text = written(question);
+    let unsaid = |error: io::Error| Answer::of("it hung up on the question", &error);
+    let said = line.say(&text).map_err(unsaid)?;
+    let mut stream = line.stream().map_err(unsaid)?;
+    if let Some(rest) = text.get(said..).filter(|rest| !rest.is_empty()) {
+        stream.write_all(rest).await.map_err(unsaid)?;
+    }
+    let (head, rest) = head(&mut stream, stage).await?;
+    whole(&mut stream, head, rest).await
+}
+
 /// Asks and reads the whole answer, however it is delimited.
 pub(crate) async fn get<S>(stream: &mut S, question: &Question<'_>, stage: &Stage) -> Result<Received, Answer>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (head, rest) = open(stream, question, stage).await?;
+    whole(stream, head, rest).await
+}
+
+async fn whole<S>(stream: &mut S, head: Head, rest: Vec<u8>) -> Result<Received, Answer>
+where
+    S: AsyncRead + Unpin,
+{
     let read = match head.length {
         Length::Known(0) => Ok((Vec::new(), true)),
         Length::Known(length) => exactly(stream, rest, length).await,
@@ -82,6 +104,14 @@ where
     stage.connected();
     let sent = stream.write_all(&written(question)).await;
     sent.map_err(|error| Answer::of("it hung up on the question", &error))?;
+    head(stream, stage).await
+}
+
+/// The head of the answer, and whatever of the body came with it.
+async fn head<S>(stream: &mut S, stage: &Stage) -> Result<(Head, Vec<u8>), Answer>
+where
+    S: AsyncRead + Unpin,
+{
     let mut got = Vec::with_capacity(PIECE);
     loop {
         let count = stream.read_buf(&mut got).await;

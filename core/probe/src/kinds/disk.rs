@@ -26,7 +26,9 @@ pub(super) async fn look(eyes: &Eyes, disk: &Disk) -> Result<Answer, Answer> {
     let percent = u8::try_from((used * 100).div_ceil(reach)).unwrap_or(100);
     let free = found.f_bavail.saturating_mul(found.f_frsize);
     let detail = format!("{percent} % full, {} free", size(free));
-    let measured = |answer: Answer| answer.measured(f64::from(percent));
+    #[expect(clippy::cast_precision_loss, reason = "a share of a disk")]
+    let share = used as f64 * 100.0 / reach as f64;
+    let measured = |answer: Answer| answer.measured(share);
     if found.f_files > 0 && found.f_favail == 0 {
         return Err(measured(Answer::fail(format!("{detail}, but it can hold no further file"))));
     }

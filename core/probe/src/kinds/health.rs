@@ -5,15 +5,15 @@ use sanctum_kernel::Status;
 use sanctum_kernel::inventory::check;
 
 use crate::answer::excerpt;
-use crate::dial::{connect, split};
+use crate::dial::{dial, split};
 use crate::wire::{self, Question};
 use crate::{Answer, Eyes, Stage};
 
 pub(super) async fn look(eyes: &Eyes, health: &check::Health, stage: &Stage) -> Result<Answer, Answer> {
     let (host, port) = split(&health.address)?;
-    let mut stream = connect(eyes, host, port).await?;
+    let line = dial(eyes, host, port).await?;
     let question = Question { path: "/health", host: &health.address, ..Question::default() };
-    let received = wire::get(&mut stream, &question, stage).await?;
+    let received = wire::ask(line, &question, stage).await?;
     let said: Health = serde_json::from_slice(&received.body).map_err(|_| {
         let (status, body) = (received.head.status, excerpt(&received.body));
         Answer::fail(format!("answered {status} and no health: `{body}`"))

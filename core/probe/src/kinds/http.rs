@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use sanctum_http::axum::http::Uri;
 use sanctum_http::{Verify, encrypt, shown};
 use sanctum_kernel::SecretRef;
@@ -13,7 +14,8 @@ use tokio::time::Instant;
 
 use super::certificate;
 use crate::answer::{excerpt, span};
-use crate::dial::connect;
+use crate::dial::dial;
+use crate::line::Line;
 use crate::wire::{self, Question, Received};
 use crate::{Answer, Eyes, Finding, Stage};
 
@@ -22,18 +24,12 @@ pub(super) async fn look(eyes: &Eyes, http: &Http, stage: &Stage) -> Result<Answ
     let target = Target::of(&http.url)?;
     let token = secret(eyes, http.token.as_ref())?;
     let question = Question { path: target.path(), host: target.authority(), accept: None, token };
-    let mut stream = connect(eyes, target.host(), target.port()).await?;
-    let mut left = None;
-    let received = if target.secure() {
-        let verify = if http.verify == Some(false) { Verify::Nobody } else { Verify::System };
-        let mut stream = target.encrypted(stream, verify, stage).await?;
-        if http.min_left.is_some() {
-            let der = shown(&stream).ok_or_else(|| Answer::unknown("it showed no certificate"))?;
-            left = Some(certificate::left(eyes, der)?);
-        }
-        wire::get(&mut stream, &question, stage).await?
+    let line = dial(eyes, target.host(), target.port()).await?;
+    let (received, left) = if target.secure() {
+        // Apart: it needs much more room, and most do not need it.
+        Box::pin(secretly(eyes, http, &target, line, &question, stage)).await?
     } else {
-        wire::get(&mut stream, &question, stage).await?
+        (wire::ask(line, &question, stage).await?, None)
     };
     let mut answer = judge(http, &received)?;
     if let Some((left, min)) = left.zip(http.min_left) {
@@ -49,6 +45,26 @@ pub(super) async fn look(eyes: &Eyes, http: &Http, stage: &Stage) -> Result<Answ
         answer = Answer { detail, finding: Finding::Drift, ..answer };
     }
     Ok(answer)
+}
+
+/// Asks over an encrypted connection; how long its certificate is good for, if that is asked.
+async fn secretly(
+    eyes: &Eyes,
+    http: &Http,
+    target: &Target,
+    line: Line,
+    question: &Question<'_>,
+    stage: &Stage,
+) -> Result<(Received, Option<SignedDuration>), Answer> {
+    let stream = line.stream().map_err(|error| Answer::of("no encrypted connection", &error))?;
+    let verify = if http.verify == Some(false) { Verify::Nobody } else { Verify::System };
+    let mut stream = target.encrypted(stream, verify, stage).await?;
+    let mut left = None;
+    if http.min_left.is_some() {
+        let der = shown(&stream).ok_or_else(|| Answer::unknown("it showed no certificate"))?;
+        left = Some(certificate::left(eyes, der)?);
+    }
+    Ok((wire::get(&mut stream, question, stage).await?, left))
 }
 
 /// A web address in its parts.

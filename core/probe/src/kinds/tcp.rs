@@ -4,7 +4,7 @@ use sanctum_kernel::inventory::check::Tcp;
 use tokio::io::AsyncReadExt;
 
 use crate::answer::excerpt;
-use crate::dial::{connect, split};
+use crate::dial::{dial, split};
 use crate::{Answer, Eyes, Stage};
 
 /// A greeting that has not shown its word by then will not.
@@ -12,9 +12,10 @@ const LONGEST: usize = 4096;
 
 pub(super) async fn look(eyes: &Eyes, tcp: &Tcp, stage: &Stage) -> Result<Answer, Answer> {
     let (host, port) = split(&tcp.address)?;
-    let mut stream = connect(eyes, host, port).await?;
+    let line = dial(eyes, host, port).await?;
     let Some(banner) = &tcp.banner else { return Ok(Answer::pass("takes connections")) };
     stage.connected();
+    let mut stream = line.stream().map_err(|error| Answer::of("it hung up before it greeted", &error))?;
     let mut greeting = Vec::new();
     loop {
         let count = stream.read_buf(&mut greeting).await;

@@ -10,6 +10,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use sanctum_kernel::Stop;
@@ -24,6 +25,9 @@ pub use pace::Entry;
 use pace::Slot;
 use queue::Queue;
 pub use room::room;
+
+/// So many answers are taken in at most before questions are put again in the room they leave.
+const TOGETHER: usize = 64;
 
 /// Whoever can put a question; it must return within the time-out of the check.
 pub trait Ask: Clone + Send + Sync + 'static {
@@ -100,7 +104,10 @@ impl<A: Ask> Sweep<A> {
                     Some(order) => self.obey(order),
                     None => return,
                 },
-                Some((slot, answer)) = self.flying.next(), if !self.flying.is_empty() => self.landed(slot, answer),
+                Some((slot, answer)) = self.flying.next(), if !self.flying.is_empty() => {
+                    self.landed(slot, answer);
+                    self.land();
+                }
                 permit = out.reserve(), if !self.kept.is_empty() => match (permit, self.kept.pop_front()) {
                     (Ok(permit), Some(answered)) => permit.send(answered),
                     _ => return,
@@ -137,6 +144,14 @@ impl<A: Ask> Sweep<A> {
             self.flying.push(Box::pin(asked));
         }
         self.shown.set(&self.queue);
+    }
+
+    /// Takes in what has come with it.
+    fn land(&mut self) {
+        for _ in 0..TOGETHER {
+            let Some(Some((slot, answer))) = self.flying.next().now_or_never() else { return };
+            self.landed(slot, answer);
+        }
     }
 
     fn landed(&mut self, slot: usize, answer: Answer) {
