@@ -1,15 +1,45 @@
 //! What the verbs about the watch have in common: its client, names, and the colours of states.
 
+use std::io::{self, Write};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sanctum_api::CallError;
 use sanctum_api::watch::{Client, Light, State};
 use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::{Failure, exit};
+use serde::Serialize;
 
 use crate::CATALOGUE;
-use crate::cli::Cli;
+use crate::cli::{Cli, Outcome, Wall};
 use crate::paint::Paint;
+
+/// The service a verb is about.
+#[derive(Debug, clap::Args)]
+pub(crate) struct About {
+    /// The service, by name or house name; a declared one by its short name
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+type Draw<T> = fn(&mut dyn Write, Paint, &T, &Wall) -> io::Result<()>;
+
+impl About {
+    /// Asks the watch and shows what it says; the exit code says whether the service is healthy.
+    pub(crate) fn show<T: Serialize>(
+        &self,
+        cli: &Cli,
+        ask: impl AsyncFnOnce(&Client, &str) -> Result<T, CallError>,
+        draw: Draw<T>,
+        state: impl FnOnce(&T) -> State,
+    ) -> Outcome {
+        let (name, client) = (named(cli, &self.name)?, client(cli)?);
+        let said = cli.call(ask(&client, &name))?;
+        let wall = cli.wall();
+        cli.show(&said, |out, paint| draw(out, paint, &said, &wall))?;
+        Ok(if state(&said) == State::Healthy { exit::OK } else { exit::NO })
+    }
+}
 
 pub(crate) fn client(cli: &Cli) -> Result<Client, Failure> {
     cli.transport("watch").map(Client::new)

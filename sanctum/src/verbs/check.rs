@@ -2,40 +2,33 @@
 
 use std::io::{self, Write};
 
-use sanctum_api::watch::{Node, State};
-use sanctum_kernel::exit;
+use sanctum_api::watch::Node;
 
 use crate::cli::{Cli, Outcome, Wall};
 use crate::paint::Paint;
-use crate::watching::{client, named, state};
+use crate::watching::{About, state};
 
 /// Ask every check of a service now, out of turn, and say what each answered.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sanctum check proxy\n  sanctum check home-assistant --json\n\nExit code 0 if it is healthy, 1 if it is not.")]
 pub(crate) struct Args {
-    /// The service, by name or house name; a declared one by its short name
-    #[arg(value_name = "NAME")]
-    name: String,
+    #[command(flatten)]
+    about: About,
 }
 
 pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
-    let name = named(cli, &args.name)?;
-    let client = client(cli)?;
-    let node = cli.call(client.check(&name))?;
-    let wall = cli.wall();
-    cli.show(&node, |out, paint| draw(out, paint, &node, &wall))?;
-    Ok(if node.state == State::Healthy { exit::OK } else { exit::NO })
+    args.about.show(cli, async |watch, name| watch.check(name).await, draw, |node| node.state)
 }
 
 fn draw(out: &mut dyn Write, paint: Paint, node: &Node, wall: &Wall) -> io::Result<()> {
-    writeln!(out, "{} is {} since {}{}", paint.bold(&node.name), state(paint, node.state, 0), wall.at(node.since), if node.flapping { ", and changes its mind all the time" } else { "" })?;
+    writeln!(out, "{} is {}, since {}{}", paint.bold(&node.name), state(paint, node.state, 0), wall.at(node.since), if node.flapping { ", and changes its mind all the time" } else { "" })?;
     if node.checks.is_empty() {
         writeln!(out, "  {} nothing looks whether it works: add a `check` to `[service.{}]`", paint.yellow("→"), node.name)?;
     }
     let name = node.checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
     for check in &node.checks {
-        let took = check.took_ms.map(|took| format!(" in {took:.0} ms")).unwrap_or_default();
-        let bad = if check.bad > 0 { paint.dim(format!(" ({} in a row)", check.bad)) } else { String::new() };
+        let took = check.took_ms.map(|took| format!(" ({took:.0} ms)")).unwrap_or_default();
+        let bad = if check.bad > 0 { paint.dim(format!(", {} in a row", check.bad)) } else { String::new() };
         writeln!(out, "  {} {:<name$}  {}  {}{took}{bad}", state(paint, check.state, 8), check.name, paint.dim(&check.kind), check.detail)?;
     }
     for anomaly in &node.anomalies {
@@ -69,13 +62,14 @@ mod tests {
         })).unwrap();
         let drawn = fixtures::drawn(|out, paint, wall| draw(out, paint, &node, wall));
         let parts = [
-            "home-assistant is failed since 2020-02-03 02:47, and changes its mind all the time",
-            "failed   web  http  answered 502 in 12 ms (3 in a row)",
+            "home-assistant is failed, since 2020-02-03 02:47, and changes its mind all the time",
+            "failed   web  http  answered 502 (12 ms), 3 in a row",
             "healthy  db   sqlite  whole",
             "unusual: memory grows",
             "because of tunnel: `sanctum why home-assistant`",
             "held: left alone until 2020-02-03 05:00 by cli",
         ];
         fixtures::has(&drawn, &parts);
+        insta::assert_snapshot!(drawn);
     }
 }

@@ -219,7 +219,8 @@ fn summary(cli: &Cli, states: &[ServiceState], begun: Instant, paint: Paint) -> 
             lines.push(format!("      {}", paint.cyan(way)));
         }
     }
-    lines.extend(cli.dashboard().map(|url| format!("Look at it: {}", paint.bold(url))));
+    let shown = states.iter().any(|state| state.name == "dashboard" && stands(state));
+    lines.extend(cli.dashboard().filter(|_| shown).map(|url| format!("Look at it: {}", paint.bold(url))));
     lines.push(String::new());
     lines.join("\n")
 }

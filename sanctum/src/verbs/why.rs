@@ -2,31 +2,24 @@
 
 use std::io::{self, Write};
 
-use sanctum_api::watch::{State, Why};
-use sanctum_kernel::exit;
+use sanctum_api::watch::Why;
 
 use super::incidents;
 use crate::cli::{Cli, Outcome, Wall};
 use crate::paint::Paint;
-use crate::watching::{client, named, state};
+use crate::watching::{About, state};
 
 /// Why a service is as it is: one sentence, then the chain from the symptom to the root with what was seen of each, then what was
 /// tried.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sanctum why dashboard\n  sanctum why home-assistant --json | jq -r '.chain[-1].service'     the root\n\nExit code 0 if it is healthy, 1 if it is not.")]
 pub(crate) struct Args {
-    /// The service, by name or house name; a declared one by its short name
-    #[arg(value_name = "NAME")]
-    name: String,
+    #[command(flatten)]
+    about: About,
 }
 
 pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
-    let name = named(cli, &args.name)?;
-    let client = client(cli)?;
-    let why = cli.call(client.why(&name))?;
-    let wall = cli.wall();
-    cli.show(&why, |out, paint| draw(out, paint, &why, &wall))?;
-    Ok(if why.state == State::Healthy { exit::OK } else { exit::NO })
+    args.about.show(cli, async |watch, name| watch.why(name).await, draw, |why| why.state)
 }
 
 fn draw(out: &mut dyn Write, paint: Paint, why: &Why, wall: &Wall) -> io::Result<()> {
@@ -62,5 +55,6 @@ mod tests {
         assert!(drawn.starts_with("doorbell has failed because home-assistant needs tunnel"), "{drawn}");
         let parts = ["  doorbell  failed  since", "web: answered 502", "└ home-assistant  failed  since", "└ tunnel  blocked  since", "the root", "Incident 12"];
         fixtures::has(&drawn, &parts);
+        insta::assert_snapshot!(drawn);
     }
 }

@@ -10,7 +10,7 @@ use sanctum_kernel::exit;
 
 use crate::cli::{Cli, Outcome, Wall};
 use crate::paint::Paint;
-use crate::watching::{between, client, state};
+use crate::watching::{between, client};
 
 /// Troubles: the open ones first, then the newest. With an id: its timeline.
 #[derive(Debug, clap::Args)]
@@ -72,13 +72,21 @@ fn table(out: &mut dyn Write, paint: Paint, all: &[Incident], days: u32, wall: &
     writeln!(out, "{}", paint.dim(format!("{:>5}  {:<10} {:<16} {:<8} {:<title$}  TRIED", "ID", "STAGE", "SINCE", "FOR", "WHAT")))?;
     for incident in all {
         let took = incident.resolved.map_or_else(|| "open".to_owned(), |end| between(incident.began, end));
-        let said: String = incident.title.chars().take(title).collect();
+        let said = shortened(&incident.title, title);
         let tried = incident.tried.last().map_or_else(|| "nothing".to_owned(), |tried| tried.action.clone());
         writeln!(out, "{:>5}  {} {:<16} {took:<8} {said:<title$}  {}", incident.id, stage(paint, incident.stage), wall.at(incident.began), paint.dim(tried))?;
     }
     let open = all.iter().filter(|incident| incident.stage != Stage::Resolved).count();
     let line = format!("{open} open, {} over in the last {days} days.", all.len() - open);
     writeln!(out, "{}", if open == 0 { paint.green(line) } else { paint.yellow(line) })
+}
+
+/// So many letters of it at most, the last one for what is left out.
+fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn stage(paint: Paint, stage: Stage) -> String {
@@ -120,7 +128,6 @@ pub(super) fn brief(out: &mut dyn Write, paint: Paint, incident: &Incident, wall
 }
 
 fn whole(out: &mut dyn Write, paint: Paint, incident: &Incident, wall: &Wall) -> io::Result<()> {
-    writeln!(out, "{} is {}", paint.bold(&incident.root), state(paint, incident.state, 0))?;
     brief(out, paint, incident, wall)?;
     writeln!(out)?;
     for entry in &incident.timeline {
@@ -136,7 +143,9 @@ fn trend_table(out: &mut dyn Write, paint: Paint, all: &[Trend]) -> io::Result<(
     let name = all.iter().map(|trend| trend.service.chars().count()).max().unwrap_or(0).max(7);
     writeln!(out, "{}", paint.dim(format!("{:<name$}  INCIDENTS  NOTICED IN  HEALED IN  BY ITSELF", "SERVICE")))?;
     all.iter().try_for_each(|trend| {
-        writeln!(out, "{:<name$}  {:>9}  {:>10}  {:>9}  {:>9}", trend.service, trend.incidents, format!("{:.0} s", trend.to_detect), format!("{:.0} s", trend.to_heal), trend.by_itself)
+        // None of its troubles is over: there is nothing to take a median of.
+        let healed = if trend.to_heal > 0.0 { format!("{:.0} s", trend.to_heal) } else { "-".to_owned() };
+        writeln!(out, "{:<name$}  {:>9}  {:>10}  {healed:>9}  {:>9}", trend.service, trend.incidents, format!("{:.0} s", trend.to_detect), trend.by_itself)
     })
 }
 
@@ -149,9 +158,9 @@ mod tests {
         let incident = fixtures::incident();
         let table = fixtures::drawn(|out, paint, wall| table(out, paint, &[incident.clone(), fixtures::over()], 30, wall));
         fixtures::has(&table, &["   12  escalated ", "   11  resolved ", "62 s", "1 open, 1 over in the last 30 days."]);
+        insta::assert_snapshot!("table", table);
         let whole = fixtures::drawn(|out, paint, wall| whole(out, paint, &incident, wall));
         let parts = [
-            "tunnel is blocked",
             "takes with it  home-assistant, doorbell",
             "tried 02:47:02  restart tunnel  did not help: process 812 is process 977 now",
             "recipe lost-route  rehearsed",
@@ -160,6 +169,10 @@ mod tests {
             "→ sanctum incidents 12 --post-mortem",
         ];
         fixtures::has(&whole, &parts);
+        insta::assert_snapshot!("whole", whole);
+        let long = Incident { title: "a ".repeat(60), ..fixtures::over() };
+        let table = fixtures::drawn(|out, paint, wall| super::table(out, paint, &[long], 30, wall));
+        assert!(table.contains("a a…"), "{table}");
         let none = fixtures::drawn(|out, paint, wall| super::table(out, paint, &[], 7, wall));
         assert_eq!(none, "● Nothing has happened in the last 7 days.\n");
     }
