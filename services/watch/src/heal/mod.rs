@@ -196,7 +196,7 @@ impl Healer {
             _ => None,
         });
         for outcome in [
-            remedy::remember_route(&self.ledger).await.map(drop),
+            remedy::remember_route(&self.ledger).await,
             remedy::remember_resolver(&self.ledger, &resolver.unwrap_or_default()).await,
             remedy::remember_secrets(&self.ledger, &home, false).await,
         ] {

@@ -1,4 +1,4 @@
-//! The way out: the default route and the resolvers, as they were when they worked.
+//! The way out: the default routes and the resolvers, as they were when they worked.
 
 use std::path::Path;
 
@@ -11,39 +11,47 @@ use crate::heal::ledger::Ledger;
 use crate::heal::recipe::Resolver;
 use crate::heal::step::Step;
 
-const ROUTE: &str = "route";
+/// What is remembered of each family, IPv4 first.
+const ROUTES: [(&str, bool); 2] = [("route", false), ("route-6", true)];
 /// A longer file names no resolvers.
 const LARGEST: usize = 64 * 1024;
 
-/// Takes note of the default route there is; returns what was seen.
-pub(crate) async fn remember_route(ledger: &Ledger) -> Result<Option<Route>, String> {
+/// Takes note of the default routes there are.
+pub(crate) async fn remember_route(ledger: &Ledger) -> Result<(), String> {
     let mut routes = route::defaults().await?;
     routes.sort_by_key(|route| route.metric);
-    let Some(best) = routes.into_iter().next() else { return Ok(None) };
-    let text = serde_json::to_string(&best).map_err(|error| error.to_string())?;
-    ledger.remember(ROUTE, &text).await.map_err(|error| error.to_string())?;
-    Ok(Some(best))
+    for (key, is_6) in ROUTES {
+        let Some(best) = routes.iter().find(|route| route.gateway.is_ipv6() == is_6) else { continue };
+        let text = serde_json::to_string(best).map_err(|error| error.to_string())?;
+        ledger.remember(key, &text).await.map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 pub(super) async fn route(case: &Case<'_>) -> Looked {
     let there = route::defaults().await.map_err(Found::Nothing)?;
-    if let Some(route) = there.first() {
-        return Err(Found::Nothing(format!("there is a default route: {}", route.words())));
+    let mut lost: Vec<Route> = Vec::new();
+    for (key, is_6) in ROUTES {
+        if there.iter().any(|route| route.gateway.is_ipv6() == is_6) {
+            continue;
+        }
+        let kept = case.ledger.recall(key).await.map_err(|error| Found::Nothing(error.to_string()))?;
+        lost.extend(kept.and_then(|text| serde_json::from_str::<Route>(&text).ok()));
     }
-    let kept = case.ledger.recall(ROUTE).await.map_err(|error| Found::Nothing(error.to_string()))?;
-    let kept: Option<Route> = kept.and_then(|text| serde_json::from_str(&text).ok());
-    let Some(route) = kept else {
-        return Err(Found::advice(
-            "there is no default route, and none was seen before: look at the network's settings",
-        ));
-    };
-    if !route::is_near(&route) {
-        return Err(Found::advice(format!(
+    let (near, far): (Vec<Route>, Vec<Route>) = lost.into_iter().partition(route::is_near);
+    if !near.is_empty() {
+        return Ok(Found::Plan(near.into_iter().map(|route| Step::Route { route }).collect()));
+    }
+    match (there.first(), far.first()) {
+        (Some(route), _) => Err(Found::Nothing(format!("there is a default route: {}", route.words()))),
+        (None, Some(route)) => Err(Found::advice(format!(
             "the default route is gone, and {} is in no network of this machine: is the cable in, is the machine in another network?",
             route.gateway
-        )));
+        ))),
+        (None, None) => Err(Found::advice(
+            "there is no default route, and none was seen before: look at the network's settings",
+        )),
     }
-    Ok(Found::Plan(vec![Step::Route { route }]))
 }
 
 fn names_resolvers(text: &str) -> bool {

@@ -14,7 +14,15 @@ fn ip(arguments: &str) {
 }
 
 fn routes() -> String {
-    let output = Command::new("ip").args(["route", "show", "default"]).output().unwrap();
+    shown("-4")
+}
+
+fn routes_6() -> String {
+    shown("-6")
+}
+
+fn shown(family: &str) -> String {
+    let output = Command::new("ip").args([family, "route", "show", "default"]).output().unwrap();
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
@@ -73,6 +81,36 @@ async fn a_lost_default_route_is_set_again_and_can_be_dropped_again() {
         ip("addr add 192.168.44.2/24 dev wan");
         let why = refused(healer.run_recipe("lost-route", None, "ava").await);
         assert!(why.starts_with("cool-down") || why.contains("in no network of this machine"), "{why}");
+    })
+    .await;
+    ward.house.stop().await;
+}
+
+#[tokio::test]
+async fn a_lost_default_route_of_the_new_protocol_is_set_again() {
+    let ward = open(home(), vec![], vec![], "").await;
+    let order = ward.order(None, "lost-route", evidence("icmp", "network is unreachable"));
+    elsewhere(&ward.healer, async move |healer: Arc<Healer>| {
+        ip("link add wan type veth peer name far");
+        ip("-6 addr add fd00:99::2/64 dev wan nodad");
+        ip("addr add 10.99.7.2/24 dev wan");
+        ip("link set wan up");
+        ip("link set far up");
+        ip("route add default via 10.99.7.1 dev wan metric 50");
+        ip("-6 route add default via fd00:99::1 dev wan metric 77");
+        healer.remember().await;
+        ip("-6 route del default");
+        let rehearsed = healer.act(order.clone()).await;
+        assert!(matches!(rehearsed, Acted::Rehearsed(_)), "{rehearsed:?}");
+        assert_eq!(routes_6(), "");
+        let done = healer.act(order.clone()).await;
+        assert!(matches!(done, Acted::Done(_)), "{done:?}");
+        assert!(routes_6().starts_with("default via fd00:99::1 dev wan metric 77"), "{}", routes_6());
+        assert_eq!(
+            routes(),
+            "default via 10.99.7.1 dev wan metric 50",
+            "the other one was there all the time"
+        );
     })
     .await;
     ward.house.stop().await;
