@@ -35,6 +35,8 @@ pub(crate) struct Brain {
     pub(crate) blind: Option<(Timestamp, String)>,
     pub(crate) anomalies: BTreeMap<String, BTreeMap<String, String>>,
     pub(crate) verdicts: BTreeMap<String, Verdict>,
+    /// Sentinels that were told to be red, and have not been seen otherwise since.
+    pub(crate) red: BTreeSet<String>,
     pub(crate) drift: Vec<String>,
 }
 
@@ -55,6 +57,7 @@ impl Brain {
             blind: None,
             anomalies: BTreeMap::new(),
             verdicts: BTreeMap::new(),
+            red: BTreeSet::new(),
             drift: Vec::new(),
         }
     }

@@ -50,7 +50,7 @@ pub(crate) async fn measures(hub: Hub, stop: Stop) -> Result<(), Failure> {
         if let Some(services) = &services {
             let news = {
                 let now = hub.now();
-                readings.round(&mut hub.detector(), services, now)
+                readings.round(&mut hub.detector(), services, &hub.shared.paths, now)
             };
             if !news.is_empty() {
                 hub.mail.send(Message::Anomalies(news)).await.ok();

@@ -174,6 +174,8 @@ fn wake(
     }
     brain.holds = kept.holds.into_iter().filter(|(_, hold)| hold.until > now).collect();
     brain.attention = kept.attention.filter(|attention| attention.until > now);
+    let red = kept.verdicts.iter().filter(|verdict| crate::sentinel::is_red(verdict));
+    brain.red = red.map(|verdict| verdict.sentinel.clone()).collect();
     brain.verdicts = kept.verdicts.into_iter().map(|verdict| (verdict.sentinel.clone(), verdict)).collect();
     (brain, commands)
 }

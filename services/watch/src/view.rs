@@ -138,16 +138,18 @@ impl Brain {
     fn sentence(&self, node: &NodeView, chain: &[Link], wall: Timestamp) -> String {
         let name = &node.name;
         let since = words::span(words::between(self.wall(node.since, wall), wall));
-        let held = self.hold(name, wall).map(|hold| format!("; {} holds it", hold.by)).unwrap_or_default();
+        let held = self.hold(name, wall).map(|hold| held(&hold)).unwrap_or_default();
         match (node.state, chain.last().filter(|last| last.service != *name)) {
-            (State::Healthy, _) => format!("{name} does its work, since {since}{held}"),
+            (State::Healthy, _) => format!("{name} has done its work for {since}{held}"),
             (State::Unknown, _) => format!("nothing is known of {name}: {}{held}", detail(node)),
             (_, Some(root)) => {
                 let cause = root.evidence.first().cloned().unwrap_or_default();
-                format!("{name} fails since {since} because {} does: {cause}{held}", root.service)
+                format!("{name} has failed for {since} because {} does: {cause}{held}", root.service)
             }
-            (State::Drift, None) => format!("{name} is alive but wrong since {since}: {}{held}", node.detail),
-            (_, None) => format!("{name} fails by itself since {since}: {}{held}", node.detail),
+            (State::Drift, None) => {
+                format!("{name} has been alive but wrong for {since}: {}{held}", node.detail)
+            }
+            (_, None) => format!("{name} has failed by itself for {since}: {}{held}", node.detail),
         }
     }
 
@@ -210,6 +212,15 @@ impl Brain {
             crate::engine::Action::Recipe(id) => format!("recipe {id}"),
             _ => format!("restart {on}"),
         }
+    }
+}
+
+/// `; it is left alone (a new disk)`
+fn held(hold: &Hold) -> String {
+    match (hold.by.as_str(), hold.why.as_str()) {
+        ("supervise", _) => "; the supervisor was told to stop it, so it is left alone".to_owned(),
+        (_, "") => "; it is left alone, as somebody asked".to_owned(),
+        (_, why) => format!("; it is left alone, as somebody asked ({why})"),
     }
 }
 

@@ -13,8 +13,10 @@ use super::robust::{median, spread};
 pub enum Measure {
     /// Resident memory, bytes.
     Memory,
-    /// Bytes on a disk.
+    /// Bytes that it keeps on the house's disk: its state and its logs.
     Disk,
+    /// How full a disk is that one of its checks looks at, percent.
+    Room,
     /// Open file descriptors.
     Files,
     /// Restarts since the beginning of the world.
@@ -27,7 +29,8 @@ impl Measure {
     const fn word(self) -> &'static str {
         match self {
             Self::Memory => "memory",
-            Self::Disk => "disk",
+            Self::Disk => "what it keeps on disk",
+            Self::Room => "its disk",
             Self::Files => "open files",
             Self::Restarts => "restarts",
             Self::Latency => "answers",
@@ -199,7 +202,12 @@ impl Picture {
         let left = ((limit - now) / rate).max(0.0);
         let (word, rate) = (measure.word(), amount(measure, rate, "/h"));
         let (limit, when) = (amount(measure, limit, ""), hours(left));
-        Some((format!("{word} grows by {rate}: its limit of {limit} is reached in {when}"), left))
+        let text = match measure {
+            Measure::Disk => format!("{word} grows by {rate}: there is no room for more in {when}"),
+            Measure::Room => format!("{word} fills by {rate}: it is full in {when}"),
+            _ => format!("{word} grows by {rate}: its limit of {limit} is reached in {when}"),
+        };
+        Some((text, left))
     }
 
     /// What bites before a day's worth of history could tell.
@@ -343,6 +351,7 @@ fn amount(measure: Measure, value: f64, per: &str) -> String {
             format!("{:.0} MiB{per}", value / f64::from(1 << 20))
         }
         Measure::Memory | Measure::Disk => format!("{:.0} KiB{per}", value / 1024.0),
+        Measure::Room => format!("{value:.1} %{per}"),
         _ => format!("{value:.0}{per}"),
     }
 }

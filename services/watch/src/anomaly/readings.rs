@@ -1,11 +1,11 @@
-//! What the processes of the house take: read from `/proc`, once a round.
+//! What the processes of the house take, and what they keep: read from `/proc` and from the house's directory, once a round.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
 use sanctum_api::supervise::ServiceState;
-use sanctum_kernel::files;
+use sanctum_kernel::{Paths, files};
 
 use super::{Anomaly, Detector, Measure, Series};
 
@@ -17,14 +17,16 @@ pub struct Readings {
 }
 
 impl Readings {
-    /// One round over what the supervisor says; what is new because of it. Elsewhere than on Linux only restarts are counted.
+    /// One round over what the supervisor says; what is new because of it. Elsewhere than on Linux processes are not read.
     pub fn round(
         &mut self,
         detector: &mut Detector,
         services: &[ServiceState],
+        paths: &Paths,
         now: Timestamp,
     ) -> Vec<Anomaly> {
         let machine = memory_of_machine();
+        let disk = kept(paths);
         let mut news = Vec::new();
         for state in services {
             if let Some(pid) = state.pid {
@@ -36,6 +38,12 @@ impl Readings {
             }
             let restarts = self.known.get(&state.name).map(|(_, restarts)| f64::from(*restarts));
             news.extend(of_process(detector, state, machine, restarts, now));
+            if let Some((free, bytes)) = &disk {
+                let bytes = bytes.get(&state.name).copied().unwrap_or_default();
+                let limit = Some(bytes + free);
+                let series = Series { service: state.name.clone(), measure: Measure::Disk, limit };
+                news.extend(detector.feed(&series, now, bytes));
+            }
         }
         news
     }
@@ -61,6 +69,23 @@ fn of_process(
         feed(Measure::Files, most_files(&process), open_files(&process));
     }
     news
+}
+
+/// What is free on the house's disk, and what each service keeps there, bytes.
+#[expect(clippy::cast_precision_loss, reason = "bytes of a disk")]
+fn kept(paths: &Paths) -> Option<(f64, BTreeMap<String, f64>)> {
+    let fs = rustix::fs::statvfs(paths.home()).ok()?;
+    let mut kept: BTreeMap<String, f64> = BTreeMap::new();
+    let entries = [paths.state(), paths.logs()].into_iter().filter_map(|dir| std::fs::read_dir(dir).ok());
+    for entry in entries.flatten().flatten() {
+        let name = entry.file_name();
+        // `proxy.db-wal`, `proxy.log.3.gz`: whose it is stands before the first dot.
+        let whose = name.to_str().and_then(|name| name.split('.').next());
+        if let Some((whose, meta)) = whose.zip(entry.metadata().ok().filter(std::fs::Metadata::is_file)) {
+            *kept.entry(whose.to_owned()).or_default() += meta.len() as f64;
+        }
+    }
+    Some((fs.f_bavail.saturating_mul(fs.f_frsize) as f64, kept))
 }
 
 /// `VmRSS` of proc_pid_status(5), bytes.
@@ -93,6 +118,20 @@ fn most_files(process: &Path) -> Option<f64> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_service_keeps_is_its_state_and_its_logs() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = Paths::new(home.path());
+        paths.prepare().unwrap();
+        for (file, size) in [("proxy.db", 1000), ("proxy.db-wal", 500), ("proxy-2.db", 7)] {
+            files::replace(&paths.state().join(file), &vec![0; size], 0o600).unwrap();
+        }
+        files::replace(&paths.logs().join("proxy.log.1"), &[0; 20], 0o600).unwrap();
+        let (free, kept) = kept(&paths).unwrap();
+        assert!(free > 0.0);
+        assert_eq!((kept["proxy"] as u64, kept["proxy-2"] as u64), (1520, 7));
+    }
 
     #[test]
     fn this_process_can_be_read() {

@@ -34,6 +34,7 @@ impl Member {
             wants: item.wants.iter().filter_map(at).collect(),
             checks: questions(item),
             ladder: ladder(item),
+            left: left(inventory, item),
         };
         inventory.0.iter().map(member).collect()
     }
@@ -48,6 +49,14 @@ fn questions(item: &Item) -> Vec<Question> {
         start_within: check.start_within.map_or(Duration::ZERO, |Period(within)| within),
     };
     item.check.iter().map(question).collect()
+}
+
+/// The dead-man's switch brings the supervisor back, and says so itself: a minute of silence, and what a start takes.
+const BROUGHT_BACK: Duration = Duration::from_secs(90);
+
+fn left(inventory: &Inventory, item: &Item) -> Duration {
+    let has_switch = item.ours && item.name == "supervise" && inventory.get("deadman").is_some();
+    if has_switch { BROUGHT_BACK } else { Duration::ZERO }
 }
 
 /// What is declared, and then, where the supervisor runs it, one level up and the subtree. What runs once or at its times is never

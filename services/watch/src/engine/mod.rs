@@ -57,6 +57,8 @@ pub struct Member {
     pub checks: Vec<Question>,
     /// What may be tried, in this order.
     pub ladder: Vec<Action>,
+    /// Somebody else brings it back within this: until then nothing is tried, and nobody is asked.
+    pub left: Duration,
 }
 
 /// One check of it.

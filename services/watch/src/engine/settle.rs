@@ -193,7 +193,7 @@ impl Engine {
             told: false,
             suspected: node.suspect,
             drift: node.state == State::Drift,
-            phase: Phase::Ready { at: node.since + self.rules.patience },
+            phase: Phase::Ready { at: node.since + self.patience(at) },
             recovering: None,
             round: 0,
         };
@@ -204,6 +204,12 @@ impl Engine {
         self.gather(id);
         self.retitle(id);
         self.out.push(Command::Incident { incident: id, what: Turn::Opened });
+    }
+
+    /// Whoever else looks after it has the first try.
+    fn patience(&self, at: usize) -> Duration {
+        let left = self.members.get(at).map_or(Duration::ZERO, |member| member.left);
+        self.rules.patience.max(left)
     }
 
     /// The check that failed first, and what it saw.
@@ -225,7 +231,7 @@ impl Engine {
         let (name, state, began, detected, suspect) =
             (node.name.clone(), node.state, node.began, node.since, node.suspect);
         let now = self.now;
-        let patience = now + self.rules.patience;
+        let patience = now + self.patience(at);
         let Some(incident) = self.incidents.get_mut(&id) else { return };
         let old = std::mem::replace(&mut incident.root, at);
         incident.pattern = shape(&seen);

@@ -81,7 +81,7 @@ impl Engine {
                 let window = sanctum_kernel::Period(self.rules.window);
                 format!("it was touched {spent} times within {window} and fails again, so it is left alone")
             }
-            0 => "nothing may be tried by itself".to_owned(),
+            0 => "nothing that may be tried by itself can mend it".to_owned(),
             1 => "one thing was tried and did not help".to_owned(),
             tries => format!("{tries} things were tried and did not help"),
         };

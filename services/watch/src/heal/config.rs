@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Config {
-    /// Recipes that are not used, by id; `sanctum heal recipes` lists them.
+    /// Recipes that are not used, by id; `sanctum heal` lists them.
     pub off: Vec<String>,
     /// How long a service that was started again may take to be ready.
     pub restart_within: Period,

@@ -144,7 +144,7 @@ impl Shell {
             self.hub.sign(true);
             self.hub.gauges.answers.inc();
             if list == self.list {
-                self.time(node, check, &answer).await;
+                self.read_off(node, check, &answer).await;
             }
             if list == self.list
                 && let Some(answer) = self.believe(node, check, answer, heard)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sanctum_api::notify::{Notice, Severity};
-use sanctum_api::watch::Verdict;
+use sanctum_api::watch::{Light, Verdict};
 use sanctum_kernel::OnError;
 use tokio::time::Instant;
 
@@ -148,18 +148,27 @@ impl Shell {
             if before.as_ref().is_some_and(|before| before.light == verdict.light) {
                 continue;
             }
-            if let Some(notice) = self.turned_red(before.as_ref().is_some_and(is_red), &verdict) {
+            if let Some(notice) = self.turned(&verdict) {
                 self.tell(notice).await;
             }
             self.mend(verdict);
         }
     }
 
-    fn turned_red(&self, was: bool, verdict: &Verdict) -> Option<Notice> {
+    /// What is told of it: that it is red, and that it is no more. Who cannot see does not know that it is over.
+    fn turned(&self, verdict: &Verdict) -> Option<Notice> {
         let name = &verdict.sentinel;
-        let title = match (was, is_red(verdict)) {
-            (false, true) => format!("Sentinel {name} is red"),
-            (true, false) => format!("Sentinel {name} is {} again", verdict.light.word()),
+        let mut brain = self.hub.brain();
+        let was = match verdict.light {
+            Light::Unknown => return None,
+            Light::Red => !brain.red.insert(name.clone()),
+            Light::Green | Light::Amber => brain.red.remove(name),
+        };
+        drop(brain);
+        let title = match (was, verdict.light) {
+            (false, Light::Red) => format!("Sentinel {name} is red"),
+            (true, Light::Green) => format!("Sentinel {name} is green again"),
+            (true, Light::Amber) => format!("Sentinel {name} is amber, no longer red"),
             _ => return None,
         };
         let hint = verdict.hint.as_ref().map(|hint| format!("\nTo do: {hint}.")).unwrap_or_default();
@@ -182,8 +191,4 @@ impl Shell {
             Ok(())
         });
     }
-}
-
-fn is_red(verdict: &Verdict) -> bool {
-    verdict.light == sanctum_api::watch::Light::Red
 }

@@ -9,22 +9,25 @@ use super::obey::Moment;
 use crate::anomaly::{Anomaly, Measure, Series};
 
 impl Shell {
-    /// How long a good answer took is a series like others.
-    pub(super) async fn time(&mut self, node: usize, check: usize, answer: &Answer) {
-        if answer.finding != Finding::Pass {
-            return;
-        }
+    /// How long a good answer took is a series like others, and so is how full a disk is.
+    pub(super) async fn read_off(&mut self, node: usize, check: usize, answer: &Answer) {
         let anomaly = {
             let brain = self.hub.brain();
             let Some(item) = brain.item(node) else { return };
-            // Of several checks the first speaks for the service: their times do not compare.
-            let speaks = |check: &Check| matches!(check.kind(), "http" | "tcp" | "health" | "dns");
-            if item.check.values().position(speaks) != Some(check) {
+            let Some((measure, value)) =
+                item.check.values().nth(check).and_then(|asked| reading(asked, answer))
+            else {
+                return;
+            };
+            // Of several checks the first speaks for the service: they do not compare.
+            let same = |other: &Check| speaks(other) == Some(measure);
+            if item.check.values().position(same) != Some(check) {
                 return;
             }
-            let series = Series { service: item.name.clone(), measure: Measure::Latency, limit: None };
+            let limit = (measure == Measure::Room).then_some(100.0);
+            let series = Series { service: item.name.clone(), measure, limit };
             drop(brain);
-            self.hub.detector().feed(&series, self.hub.now(), answer.took.as_secs_f64() * 1000.0)
+            self.hub.detector().feed(&series, self.hub.now(), value)
         };
         if let Some(anomaly) = anomaly {
             self.anomalies(vec![anomaly]).await;
@@ -66,5 +69,22 @@ impl Shell {
             notice.force_channels = vec!["dashboard".to_owned()];
         }
         self.tell(notice).await;
+    }
+}
+
+/// Which series the answers to a check belong to.
+fn speaks(check: &Check) -> Option<Measure> {
+    match check.kind() {
+        "http" | "tcp" | "health" | "dns" => Some(Measure::Latency),
+        "disk" => Some(Measure::Room),
+        _ => None,
+    }
+}
+
+fn reading(check: &Check, answer: &Answer) -> Option<(Measure, f64)> {
+    match (speaks(check)?, answer.finding) {
+        (Measure::Latency, Finding::Pass) => Some((Measure::Latency, answer.took.as_secs_f64() * 1000.0)),
+        (Measure::Room, Finding::Pass | Finding::Drift) => Some((Measure::Room, answer.value?)),
+        _ => None,
     }
 }

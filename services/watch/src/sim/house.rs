@@ -101,6 +101,7 @@ impl House {
                 Action::RestartRequirement,
                 Action::RestartSubtree,
             ],
+            left: Duration::ZERO,
         }
     }
 

@@ -164,6 +164,7 @@ fn member(every: Duration) -> Member {
         wants: Vec::new(),
         checks: vec![check],
         ladder: Vec::new(),
+        left: Duration::ZERO,
     }
 }
 

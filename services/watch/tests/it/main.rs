@@ -16,4 +16,5 @@ mod hub;
 mod input;
 mod people;
 mod roots;
+mod tells;
 mod world;

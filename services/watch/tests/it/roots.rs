@@ -42,7 +42,11 @@ async fn w4_one_root_is_one_notification_with_its_symptoms_inside() {
     let why = client(&house).why("a").await.unwrap();
     let chain: Vec<&str> = why.chain.iter().map(|link| link.service.as_str()).collect();
     assert_eq!(chain, ["a", "b", "c"]);
-    assert!(why.sentence.contains("a fails") && why.sentence.contains("because c does"), "{}", why.sentence);
+    assert!(
+        why.sentence.starts_with("a has failed for ") && why.sentence.contains("because c does"),
+        "{}",
+        why.sentence
+    );
     for target in &targets {
         target.set(Mood::Well);
     }

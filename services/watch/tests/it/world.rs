@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -76,6 +76,7 @@ pub(crate) enum Mood {
 pub(crate) struct Target {
     pub(crate) addr: SocketAddr,
     mood: Arc<Mutex<Mood>>,
+    delay: Arc<AtomicU64>,
     ended: Arc<AtomicBool>,
 }
 
@@ -88,14 +89,20 @@ impl Target {
     pub(crate) fn at(ip: std::net::IpAddr, mood: Mood) -> Arc<Self> {
         let listener = TcpListener::bind((ip, 0)).unwrap();
         let addr = listener.local_addr().unwrap();
-        let target = Arc::new(Self { addr, mood: Arc::new(Mutex::new(mood)), ended: Arc::default() });
-        let (mood, ended) = (target.mood.clone(), target.ended.clone());
-        std::thread::spawn(move || serve_as(addr, Some(listener), &mood, &ended));
+        let mood = Arc::new(Mutex::new(mood));
+        let target = Arc::new(Self { addr, mood, delay: Arc::default(), ended: Arc::default() });
+        let (mood, delay, ended) = (target.mood.clone(), target.delay.clone(), target.ended.clone());
+        std::thread::spawn(move || serve_as(addr, Some(listener), (&mood, &delay), &ended));
         target
     }
 
     pub(crate) fn set(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
+    }
+
+    /// From now on it takes this long to answer.
+    pub(crate) fn delay(&self, by: Duration) {
+        self.delay.store(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -109,7 +116,12 @@ impl Drop for Target {
     }
 }
 
-fn serve_as(addr: SocketAddr, mut listener: Option<TcpListener>, mood: &Mutex<Mood>, ended: &AtomicBool) {
+fn serve_as(
+    addr: SocketAddr,
+    mut listener: Option<TcpListener>,
+    (mood, delay): (&Mutex<Mood>, &AtomicU64),
+    ended: &AtomicBool,
+) {
     let mut held: Vec<TcpStream> = Vec::new();
     while !ended.load(Ordering::SeqCst) {
         let now = *mood.lock().unwrap();
@@ -127,7 +139,10 @@ fn serve_as(addr: SocketAddr, mut listener: Option<TcpListener>, mood: &Mutex<Mo
         });
         match accepted {
             Some((stream, _)) if now == Mood::Hung => held.push(stream),
-            Some((stream, _)) => answer(stream, now),
+            Some((stream, _)) => {
+                std::thread::sleep(Duration::from_millis(delay.load(Ordering::SeqCst)));
+                answer(stream, now);
+            }
             None => std::thread::park_timeout(Duration::from_millis(2)),
         }
     }

@@ -46,6 +46,25 @@ fn w7_each_step_once_with_growing_waits_then_a_person() {
 }
 
 #[test]
+fn what_somebody_else_brings_back_is_left_to_them_and_not_for_ever() {
+    let left_to_others = |cure| {
+        let mut members = house(&[&[]]).members;
+        members[0].left = secs(90);
+        let mut world = world(House::new(members), crash(cure));
+        world.run(mins(30)).unwrap();
+        world
+    };
+    let brought_back = left_to_others(Cure::Time(secs(70)));
+    assert!(steps(&brought_back).is_empty());
+    let told_of = |world: &World| told(world).into_iter().map(|(.., what)| what).collect::<Vec<Turn>>();
+    assert_eq!(told_of(&brought_back), [Turn::Opened, Turn::Resolved]);
+    let forgotten = left_to_others(NEVER);
+    assert_eq!(told_of(&forgotten), [Turn::Opened, Turn::Escalated]);
+    let first = steps(&forgotten)[0].0;
+    assert!(first >= 5 * 60 + 90, "{first}");
+}
+
+#[test]
 fn a_person_may_begin_anew() {
     let mut world = world(house(&[&[]]), crash(NEVER));
     world.say(mins(30), Event::Retry { incident: 1 });

@@ -122,7 +122,9 @@ async fn a_clock_that_is_off_is_stepped_by_whoever_keeps_it_and_measured_again()
     let mut order = ward.order(None, "clock-skew", vec![]);
     order.incident = None;
     let done = ward.healer.act(order.clone()).await;
-    assert!(matches!(&done, Acted::Done(words) if words.contains("off by 0.0")), "{done:?}");
+    // A busy machine measures a little later than it asks.
+    let near = |words: &str| words.contains("off by 0.0") || words.contains("off by -0.0");
+    assert!(matches!(&done, Acted::Done(words) if near(words)), "{done:?}");
     let told = ward.told();
     assert_eq!(told.len(), 1, "of what changes much a person is told");
     assert!(
