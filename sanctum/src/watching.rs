@@ -14,7 +14,7 @@ use crate::CATALOGUE;
 use crate::cli::{Cli, Outcome, Wall};
 use crate::paint::Paint;
 
-/// The service a verb is about.
+// The service a verb is about. No doc comment: it would be taken for that of the verb.
 #[derive(Debug, clap::Args)]
 pub(crate) struct About {
     /// The service, by name or house name; a declared one by its short name

@@ -180,7 +180,8 @@ impl Guard {
 
     async fn revive(&mut self, silent: Duration) {
         tracing::error!(seconds = silent.as_secs(), "the supervisor gives no sign of life");
-        self.shared.well.set(KEEPER, Status::Unwell, "it gives no sign of life: it is brought back");
+        // The switch does its work: who is unwell is the supervisor.
+        self.shared.well.set(KEEPER, Status::Degraded, "it gives no sign of life: it is brought back");
         let heart = &mut self.heart;
         let beat = || {
             if let Some(heart) = heart {
