@@ -68,7 +68,9 @@ impl House {
         let dir = tempfile::Builder::new().prefix("sanctum-chaos-").tempdir()?;
         let paths = Paths::new(dir.path().join("home"));
         paths.prepare()?;
-        let (own, ports) = (free_ports(OWN.len())?, free_ports(plan.services.len())?);
+        // All at once: what is asked for later could be one of the first.
+        let mut own = free_ports(OWN.len() + plan.services.len())?;
+        let ports = own.split_off(OWN.len());
         let cli = Cli { paths: paths.clone(), json: true, verbose };
         for service in &plan.services {
             let place = paths.home().join("parts").join(&service.name);
