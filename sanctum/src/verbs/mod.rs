@@ -13,7 +13,6 @@ macro_rules! verbs {
         $(mod $module;)+
 
         #[derive(Debug, clap::Subcommand)]
-        #[expect(clippy::large_enum_variant, reason = "one value a process")]
         enum Verb {
             $($(#[$doc])* $variant($module::Args)),+
         }

@@ -102,7 +102,7 @@ async fn a_disk_that_fills_is_told_before_it_is_full_and_shown_beside_its_servic
     all_well(&house).await;
     let mut file = fs::File::create(small.path().join("album")).unwrap();
     let key = "anomaly-app-room";
-    let told = pass(&house, 40, key, |_| file.write_all(&[1; 49_152]).unwrap()).await;
+    let told = pass(&house, 40, key, |_| file.write_all(&vec![1; 49_152]).unwrap()).await;
     let found = about(&told, key);
     assert_eq!(found.len(), 1, "{told:?}");
     let notice = &found[0].notice;

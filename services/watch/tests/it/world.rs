@@ -140,7 +140,7 @@ fn serve_as(
         match accepted {
             Some((stream, _)) if now == Mood::Hung => held.push(stream),
             Some((stream, _)) => {
-                std::thread::sleep(Duration::from_millis(delay.load(Ordering::SeqCst)));
+                std::thread::park_timeout(Duration::from_millis(delay.load(Ordering::SeqCst)));
                 answer(stream, now);
             }
             None => std::thread::park_timeout(Duration::from_millis(2)),
