@@ -115,7 +115,7 @@ fn a_recipe_that_is_not_there_is_named_with_those_that_are() {
     std::fs::create_dir_all(&recipes).unwrap();
     let text = "id = \"my-own\"\nsummary = \"starts it again\"\ntrigger = \"it sulks\"\nseverity = \"low\"\n\
                 cool-down = \"1m\"\nreversible = false\n[action.restart]\n";
-    std::fs::write(recipes.join("my-own.toml"), text).unwrap();
+    sanctum_kernel::files::replace(&recipes.join("my-own.toml"), text.as_bytes(), 0o600).unwrap();
     let ran = declared("my-own");
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
 }
