@@ -3,7 +3,7 @@
 //! Its weights have eight bits, and what they are multiplied with gets fourteen, each token with a scale of its own, so
 //! the products are summed exactly, on every machine and in every company alike.
 
-use crate::kernel::{Wide, multiply};
+use crate::kernel::{TOGETHER, Wide, gelu, look, multiply, packed};
 use crate::onnx::Tensors;
 use crate::{DIMENSIONS, Vector};
 
@@ -137,7 +137,7 @@ impl Layer {
         add(hidden, &attended);
         self.attended_norm.apply(hidden);
         let mut inner = self.inner.apply(&widened(hidden, DIMENSIONS));
-        crate::kernel::gelu(&mut inner);
+        gelu(&mut inner);
         add(hidden, &self.outer.apply(&widened(&inner, INNER)));
         self.norm.apply(hidden);
     }
@@ -150,22 +150,16 @@ impl Linear {
         let bias = tensors.floats(bias)?;
         let outputs = scales.len();
         let inputs = by_input.len().checked_div(outputs)?;
-        if bias.len() != outputs || by_input.len() != inputs * outputs {
+        if bias.len() != outputs || by_input.len() != inputs * outputs || inputs % 2 + outputs % TOGETHER != 0
+        {
             return None;
         }
-        let mut cells = vec![0; by_input.len()];
-        for (input, row) in by_input.chunks_exact(outputs).enumerate() {
-            for (output, cell) in row.iter().enumerate() {
-                if let Some(to) = cells.get_mut(output * inputs + input) {
-                    *to = *cell;
-                }
-            }
-        }
+        let cells = packed(&by_input, outputs);
         Some(Self { inputs, cells, scales, bias })
     }
 
     fn apply(&self, tokens: &Wide) -> Vec<f32> {
-        debug_assert_eq!(tokens.width, self.inputs);
+        debug_assert_eq!(tokens.width * 2, self.inputs);
         let mut out = multiply(tokens, &self.cells);
         for (row, scale) in out.chunks_exact_mut(self.scales.len()).zip(&tokens.scales) {
             for ((cell, own), bias) in row.iter_mut().zip(&self.scales).zip(&self.bias) {
@@ -199,12 +193,14 @@ impl Norm {
 
 /// Each token in whole numbers, with its scale.
 fn widened(rows: &[f32], width: usize) -> Wide {
-    let mut wide = Wide { cells: Vec::with_capacity(rows.len()), scales: Vec::new(), width };
+    let mut wide = Wide { pairs: Vec::with_capacity(rows.len() / 2), scales: Vec::new(), width: width / 2 };
     for row in rows.chunks_exact(width) {
         let most = row.iter().fold(f32::MIN_POSITIVE, |most, cell| most.max(cell.abs()));
         let factor = MOST / most;
         #[expect(clippy::cast_possible_truncation, reason = "at most 8192 by its factor")]
-        wide.cells.extend(row.iter().map(|cell| (cell * factor + 0.5_f32.copysign(*cell)) as i16));
+        let whole = |cell: f32| (cell * factor + 0.5_f32.copysign(cell)) as i32;
+        let (pairs, _) = row.as_chunks::<2>();
+        wide.pairs.extend(pairs.iter().map(|[low, high]| whole(*high) << 16 | whole(*low) & 0xffff));
         wide.scales.push(most / MOST);
     }
     wide
@@ -230,7 +226,7 @@ fn attend(query: &[f32], key: &[f32], value: &[f32]) -> Vec<f32> {
         }
         let values: Vec<[f32; HEAD]> = (0..tokens).map(|token| part(value, token)).collect();
         for token in 0..tokens {
-            let seen = crate::kernel::look(&part(query, token), &keys, &values);
+            let seen = look(&part(query, token), &keys, &values);
             let begin = token * DIMENSIONS + head * HEAD;
             if let Some(to) = out.get_mut(begin..begin + HEAD) {
                 to.copy_from_slice(&seen);

@@ -9,12 +9,34 @@ pub(crate) type Signs = [u64; 6];
 /// Numbers of one head of the model.
 const HEAD: usize = 32;
 
+/// Outputs whose weights lie together.
+pub(crate) const TOGETHER: usize = 16;
+
 /// Tokens in whole numbers, one after the other, each with its scale.
 #[derive(Debug)]
 pub(crate) struct Wide {
-    pub(crate) cells: Vec<i16>,
+    /// Two neighbouring numbers of a token each, the first in the lower half.
+    pub(crate) pairs: Vec<i32>,
     pub(crate) scales: Vec<f32>,
+    /// Pairs of a token.
     pub(crate) width: usize,
+}
+
+/// Puts weights into the order that [`multiply`] goes through them in: of [`TOGETHER`] outputs the first two each, then the
+/// next two each, and so on. `by_input`: for each input the weights to all outputs.
+pub(crate) fn packed(by_input: &[i8], outputs: usize) -> Vec<i8> {
+    let rows: Vec<&[i8]> = by_input.chunks_exact(outputs.max(1)).collect();
+    let mut packed = Vec::with_capacity(by_input.len());
+    for block in (0..outputs).step_by(TOGETHER) {
+        for pair in rows.chunks(2) {
+            for output in block..block + TOGETHER {
+                packed.extend(
+                    (0..2).map(|row| pair.get(row).and_then(|row| row.get(output)).copied().unwrap_or(0)),
+                );
+            }
+        }
+    }
+    packed
 }
 
 /// Calls the widest of a function's forms that this machine has.
@@ -47,7 +69,7 @@ pub(crate) fn differing(rows: &[Signs], sought: &Signs, into: &mut Vec<u16>) {
     widest!(differing(rows, sought, into));
 }
 
-/// For each token the sums of its products with each row of `cells`, which are as wide as a token.
+/// For each token the sums of its products with the weights to each output, as [`packed`] has put them.
 pub(crate) fn multiply(tokens: &Wide, cells: &[i8]) -> Vec<f32> {
     widest!(multiply(tokens, cells))
 }
@@ -66,7 +88,7 @@ pub(crate) fn look(query: &[f32; HEAD], keys: &[f32], values: &[[f32; HEAD]]) ->
 mod plain {
     #![expect(clippy::inline_always, reason = "they take the instructions of who calls them")]
 
-    use super::{FRAC_1_SQRT_2, HEAD, Signs, Wide, exp};
+    use super::{FRAC_1_SQRT_2, HEAD, Signs, TOGETHER, Wide, exp};
 
     #[inline(always)]
     pub(super) fn dot(one: &[i8], two: &[i8]) -> i32 {
@@ -84,15 +106,19 @@ mod plain {
     #[inline(always)]
     #[expect(clippy::cast_precision_loss, reason = "it is scaled afterwards")]
     pub(super) fn multiply(tokens: &Wide, cells: &[i8]) -> Vec<f32> {
-        let outputs = cells.len() / tokens.width;
+        let outputs = cells.len() / (2 * tokens.width);
         let mut out = vec![0.0; outputs * tokens.scales.len()];
-        for (output, weights) in cells.chunks_exact(tokens.width).enumerate() {
-            for (token, row) in tokens.cells.chunks_exact(tokens.width).enumerate() {
-                let sum: i32 =
-                    row.iter().zip(weights).map(|(cell, weight)| i32::from(*cell) * i32::from(*weight)).sum();
-                if let Some(to) = out.get_mut(token * outputs + output) {
-                    *to = sum as f32;
+        for (block, weights) in cells.chunks_exact(TOGETHER * 2 * tokens.width).enumerate() {
+            for (token, pairs) in tokens.pairs.chunks_exact(tokens.width).enumerate() {
+                let mut sums = [0_i32; TOGETHER];
+                for (pair, weights) in pairs.iter().zip(weights.as_chunks::<{ TOGETHER * 2 }>().0) {
+                    let (low, high) = (*pair << 16 >> 16, *pair >> 16);
+                    for (sum, [first, second]) in sums.iter_mut().zip(weights.as_chunks::<2>().0) {
+                        *sum += low * i32::from(*first) + high * i32::from(*second);
+                    }
                 }
+                let to = out.iter_mut().skip(token * outputs + block * TOGETHER);
+                to.zip(sums).for_each(|(to, sum)| *to = sum as f32);
             }
         }
         out
@@ -187,16 +213,16 @@ mod wide256 {
 #[cfg(target_arch = "x86_64")]
 mod wide512 {
     use std::arch::x86_64::{
-        __m512i, _mm256_loadu_si256, _mm512_cvtepi8_epi16, _mm512_dpwssd_epi32, _mm512_loadu_si512,
-        _mm512_reduce_add_epi32, _mm512_setzero_si512,
+        __m512i, _mm256_loadu_si256, _mm512_cvtepi8_epi16, _mm512_dpwssd_epi32, _mm512_set1_epi32,
+        _mm512_setzero_si512, _mm512_storeu_si512,
     };
 
-    use super::{HEAD, Signs, Wide, plain};
+    use super::{HEAD, Signs, TOGETHER, Wide, plain};
 
-    /// Numbers in a register.
-    const LANES: usize = 32;
-    /// Tokens and outputs whose sums are in registers at once.
-    const BLOCK: usize = 4;
+    /// Tokens whose sums are in registers at once.
+    const ROWS: usize = 8;
+    /// Registers of outputs beside each other.
+    const BESIDE: usize = 2;
 
     #[target_feature(enable = "avx2,popcnt")]
     pub(super) fn dot(one: &[i8], two: &[i8]) -> i32 {
@@ -208,12 +234,12 @@ mod wide512 {
         plain::differing(rows, sought, into);
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
+    #[target_feature(enable = "avx512f,avx512bw")]
     pub(super) fn gelu(cells: &mut [f32]) {
         plain::gelu(cells);
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
+    #[target_feature(enable = "avx512f,avx512bw")]
     pub(super) fn look(query: &[f32; HEAD], keys: &[f32], values: &[[f32; HEAD]]) -> [f32; HEAD] {
         plain::look(query, keys, values)
     }
@@ -222,57 +248,71 @@ mod wide512 {
     #[expect(clippy::cast_precision_loss, reason = "it is scaled afterwards")]
     pub(super) fn multiply(tokens: &Wide, cells: &[i8]) -> Vec<f32> {
         let width = tokens.width;
-        let outputs = cells.len() / width;
-        if width % LANES != 0 || outputs % BLOCK != 0 {
+        let outputs = cells.len() / (2 * width);
+        if outputs % (BESIDE * TOGETHER) != 0 {
             return plain::multiply(tokens, cells);
         }
         let mut out = vec![0.0; outputs * tokens.scales.len()];
-        for (block, weights) in cells.chunks_exact(BLOCK * width).enumerate() {
-            for (four, rows) in tokens.cells.chunks(BLOCK * width).enumerate() {
-                let mut sums = [[0; BLOCK]; BLOCK];
+        for (block, weights) in cells.chunks_exact(BESIDE * TOGETHER * 2 * width).enumerate() {
+            for (some, rows) in tokens.pairs.chunks(ROWS * width).enumerate() {
+                let mut sums = [[[0; TOGETHER]; BESIDE]; ROWS];
                 match rows.len() / width {
-                    1 => one::<1>(rows, weights, width, &mut sums),
-                    2 => one::<2>(rows, weights, width, &mut sums),
-                    3 => one::<3>(rows, weights, width, &mut sums),
-                    _ => one::<4>(rows, weights, width, &mut sums),
+                    1 => rows_of::<1>(rows, weights, width, &mut sums),
+                    2 => rows_of::<2>(rows, weights, width, &mut sums),
+                    3 => rows_of::<3>(rows, weights, width, &mut sums),
+                    4 => rows_of::<4>(rows, weights, width, &mut sums),
+                    5 => rows_of::<5>(rows, weights, width, &mut sums),
+                    6 => rows_of::<6>(rows, weights, width, &mut sums),
+                    7 => rows_of::<7>(rows, weights, width, &mut sums),
+                    _ => rows_of::<8>(rows, weights, width, &mut sums),
                 }
                 for (row, sums) in sums.iter().enumerate().take(rows.len() / width) {
-                    let at = (four * BLOCK + row) * outputs + block * BLOCK;
-                    for (to, sum) in out.iter_mut().skip(at).zip(sums) {
-                        *to = *sum as f32;
-                    }
+                    let at = (some * ROWS + row) * outputs + block * BESIDE * TOGETHER;
+                    let to = out.get_mut(at..at + BESIDE * TOGETHER).unwrap_or_default();
+                    to.iter_mut().zip(sums.as_flattened()).for_each(|(to, sum)| *to = *sum as f32);
                 }
             }
         }
         out
     }
 
-    /// Sums for `ROWS` tokens and [`BLOCK`] outputs.
+    /// Sums for `COUNT` tokens and two registers of outputs.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    fn one<const ROWS: usize>(rows: &[i16], weights: &[i8], width: usize, into: &mut [[i32; BLOCK]; BLOCK]) {
-        assert!(rows.len() >= ROWS * width && weights.len() >= BLOCK * width && width % LANES == 0);
-        let mut sums: [[__m512i; BLOCK]; ROWS] = [[_mm512_setzero_si512(); BLOCK]; ROWS];
-        for at in (0..width).step_by(LANES) {
-            let mut held = [_mm512_setzero_si512(); BLOCK];
-            for (output, held) in held.iter_mut().enumerate() {
+    fn rows_of<const COUNT: usize>(
+        rows: &[i32],
+        weights: &[i8],
+        width: usize,
+        into: &mut [[[i32; TOGETHER]; BESIDE]; ROWS],
+    ) {
+        assert!(rows.len() >= COUNT * width && weights.len() >= BESIDE * TOGETHER * 2 * width);
+        let mut sums: [[__m512i; BESIDE]; COUNT] = [[_mm512_setzero_si512(); BESIDE]; COUNT];
+        for at in 0..width {
+            let mut held = [_mm512_setzero_si512(); BESIDE];
+            for (beside, held) in held.iter_mut().enumerate() {
                 #[expect(unsafe_code, reason = "a load of 32 bytes")]
-                // SAFETY: the assertion says that `weights` has `BLOCK` rows of `width`, and `at + LANES` is within a row.
-                let bytes = unsafe { _mm256_loadu_si256(weights.as_ptr().add(output * width + at).cast()) };
+                // SAFETY: the assertion says that `weights` has `BESIDE` times `width` of 32 bytes.
+                let bytes = unsafe {
+                    _mm256_loadu_si256(weights.as_ptr().add((beside * width + at) * TOGETHER * 2).cast())
+                };
                 *held = _mm512_cvtepi8_epi16(bytes);
             }
             for (row, sums) in sums.iter_mut().enumerate() {
-                #[expect(unsafe_code, reason = "a load of 64 bytes")]
-                // SAFETY: the assertion says that `rows` has `ROWS` rows of `width`, and `at + LANES` is within a row.
-                let token = unsafe { _mm512_loadu_si512(rows.as_ptr().add(row * width + at).cast()) };
+                #[expect(unsafe_code, reason = "the assertion outside of the loop is enough")]
+                // SAFETY: it says that `rows` has `COUNT` times `width`.
+                let pair = _mm512_set1_epi32(unsafe { *rows.get_unchecked(row * width + at) });
                 for (sum, held) in sums.iter_mut().zip(&held) {
-                    *sum = _mm512_dpwssd_epi32(*sum, token, *held);
+                    *sum = _mm512_dpwssd_epi32(*sum, pair, *held);
                 }
             }
         }
         for (into, sums) in into.iter_mut().zip(&sums) {
             for (into, sum) in into.iter_mut().zip(sums) {
-                *into = _mm512_reduce_add_epi32(*sum);
+                #[expect(unsafe_code, reason = "a store of 64 bytes")]
+                // SAFETY: `into` is 16 numbers of four bytes.
+                unsafe {
+                    _mm512_storeu_si512(into.as_mut_ptr().cast(), *sum)
+                };
             }
         }
     }
@@ -297,11 +337,23 @@ mod tests {
 
     #[test]
     fn sums_of_products_are_exact_for_every_number_of_tokens() {
-        for tokens in 1..10 {
-            let cells = (0..tokens * 64).map(|at: i32| (at * 7919 % 16_383 - 8191) as i16).collect();
-            let wide = Wide { cells, scales: vec![1.0; tokens as usize], width: 64 };
-            let weights: Vec<i8> = (0..64 * 8).map(|at: i32| (at * 31 % 255 - 127) as i8).collect();
-            assert_eq!(multiply(&wide, &weights), plain::multiply(&wide, &weights));
+        for tokens in 1..20 {
+            let pairs = (0..tokens * 32)
+                .map(|at: i32| (at * 7919 % 16_383 - 8191) << 16 | (at * 31 % 8191))
+                .collect();
+            let wide = Wide { pairs, scales: vec![1.0; tokens as usize], width: 32 };
+            let by_input: Vec<i8> = (0..64 * 96).map(|at: i32| (at * 31 % 255 - 127) as i8).collect();
+            let weights = packed(&by_input, 96);
+            let sums = multiply(&wide, &weights);
+            assert_eq!(sums, plain::multiply(&wide, &weights));
+            let sum: i32 = (0..64)
+                .map(|at| {
+                    let pair = wide.pairs[at / 2];
+                    i32::from(by_input[at * 96 + 17])
+                        * if at % 2 == 0 { pair << 16 >> 16 } else { pair >> 16 }
+                })
+                .sum();
+            assert_eq!(sums[17], sum as f32);
         }
     }
 

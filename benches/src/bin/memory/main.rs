@@ -5,6 +5,14 @@
 //! and has to be fetched by who measures. `memory speed [NOTES…]` measures searches of 8 clients among synthetic notes,
 //! `memory ingest FILE` how fast texts get their vectors.
 #![expect(clippy::print_stdout, reason = "a benchmark speaks on standard output")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::indexing_slicing,
+    reason = "measurements, and notes that are made up"
+)]
 
 mod ingest;
 mod locomo;
@@ -29,9 +37,7 @@ fn pss() -> f64 {
 /// Processor time of this process until now, in seconds.
 fn processor() -> f64 {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    #[expect(clippy::cast_precision_loss, reason = "a measurement")]
-    let seconds = used.tv_sec as f64 + used.tv_nsec as f64 / 1e9;
-    seconds
+    used.tv_sec as f64 + used.tv_nsec as f64 / 1e9
 }
 
 #[tokio::main]

@@ -19,17 +19,10 @@ pub(crate) fn measure(set: &Set) -> Vec<Row> {
     let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
     let Some(home) = home.map(|home| home.join("sanctum/peers")) else { return Vec::new() };
-    let mut rows = Vec::new();
-    for (name, peer) in [
-        ("server-memory", server_memory as fn(&Path, &Set) -> Result<Vec<Row>, Failure>),
-        ("basic-memory", basic_memory),
-    ] {
-        match peer(&home, set) {
-            Ok(some) => rows.extend(some),
-            Err(error) => println!("{name} is left out: {error}"),
-        }
-    }
-    rows
+    server_memory(&home, set).unwrap_or_else(|error| {
+        println!("server-memory is left out: {error}");
+        Vec::new()
+    })
 }
 
 /// A server that speaks over its standard input and output.
@@ -138,8 +131,4 @@ fn server_memory(home: &Path, set: &Set) -> Result<Vec<Row>, Failure> {
         by_word.push(ranked.into_iter().map(|(row, _)| row).take(DEPTH).collect());
     }
     Ok(vec![Row::new("server-memory", whole), Row::new("server-memory, word by word", by_word)])
-}
-
-fn basic_memory(_home: &Path, _set: &Set) -> Result<Vec<Row>, Failure> {
-    Err("not yet".into())
 }

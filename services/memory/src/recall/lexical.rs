@@ -62,6 +62,7 @@ impl Scratch {
                 *score = 0.0;
             }
         }
+        // Numbers may be fewer than at the last question; what was touched then is clear.
         self.own.resize(store.places.len(), 0.0);
         self.near.resize(store.places.len(), 0.0);
         self.session.resize(store.sessions.len(), 0.0);

@@ -188,6 +188,7 @@ impl Recall {
                 }
             }
         }
+        store.compact();
         new
     }
 

@@ -88,11 +88,40 @@ impl Postings {
         *gone = true;
         self.live -= 1;
         self.total -= u64::from(self.length(passage));
-        for (number, _) in of(&self.words, &self.ends, passage) {
-            if let Some(list) = self.lists.get_mut(number as usize) {
+        for word in of_passage(&self.words, &self.ends, passage) {
+            if let Some(list) = self.lists.get_mut((word >> COUNT_BITS) as usize) {
                 list.live -= 1;
             }
         }
+    }
+
+    /// Passages that are gone and still in the lists.
+    pub(crate) fn dead(&self) -> usize {
+        self.gone.len() - self.live as usize
+    }
+
+    /// Lets go of what is gone. Passages are numbered anew, in their order: the answer has the new number of each, or
+    /// `u32::MAX`.
+    pub(crate) fn compact(&mut self) -> Vec<u32> {
+        let mut next = 0..u32::MAX;
+        let mut number = |gone: &bool| if *gone { None } else { next.next() };
+        let numbers: Vec<u32> = self.gone.iter().map(|gone| number(gone).unwrap_or(u32::MAX)).collect();
+        let of = |passage: u32| numbers.get(passage as usize).copied().unwrap_or(u32::MAX);
+        for list in &mut self.lists {
+            let pairs = list.passages.iter().zip(&list.counts).map(|(passage, count)| (of(*passage), *count));
+            let (passages, counts) = pairs.filter(|(passage, _)| *passage != u32::MAX).unzip();
+            (list.passages, list.counts) = (passages, counts);
+        }
+        let (mut words, mut ends) = (Vec::new(), Vec::new());
+        for passage in (0..).take(numbers.len()).filter(|passage| of(*passage) != u32::MAX) {
+            words.extend(of_passage(&self.words, &self.ends, passage));
+            ends.push(words.len());
+        }
+        let mut at = 0..numbers.len();
+        self.lengths.retain(|_| at.next().and_then(|at| numbers.get(at)).is_some_and(|new| *new != u32::MAX));
+        (self.words, self.ends) = (words, ends);
+        self.gone = vec![false; self.lengths.len()];
+        numbers
     }
 
     /// Passages that are there.
@@ -153,11 +182,12 @@ pub(crate) fn saturated(count: f32, length: f32, mean: f32) -> f32 {
     count * (SATURATION + 1.0) / (count + SATURATION * (1.0 - LENGTH + LENGTH * length / mean))
 }
 
-fn of<'a>(words: &'a [u32], ends: &[usize], passage: u32) -> impl Iterator<Item = (u32, u8)> + 'a {
+/// The words of a passage, as they are kept.
+fn of_passage<'a>(words: &'a [u32], ends: &[usize], passage: u32) -> impl Iterator<Item = u32> + use<'a> {
     let at = passage as usize;
     let begin = at.checked_sub(1).map_or(Some(0), |before| ends.get(before).copied());
     let own = begin.zip(ends.get(at)).and_then(|(begin, end)| words.get(begin..*end));
-    own.unwrap_or_default().iter().map(|word| (word >> COUNT_BITS, (word & 0xff) as u8))
+    own.unwrap_or_default().iter().copied()
 }
 
 #[cfg(test)]
@@ -178,6 +208,11 @@ mod tests {
         postings.remove(1);
         postings.remove(1);
         assert_eq!(postings.with(asked[0]).collect::<Vec<_>>(), [(0, 1.0)]);
-        assert_eq!((postings.live(), postings.mean()), (2, 1.5));
+        assert_eq!((postings.live(), postings.mean(), postings.dead()), (2, 1.5, 1));
+        assert_eq!(postings.compact(), [0, u32::MAX, 1]);
+        assert_eq!(postings.with(postings.asked(&terms.all("cat"))[0]).collect::<Vec<_>>(), [(1, 1.0)]);
+        assert_eq!((postings.live(), postings.mean(), postings.dead()), (2, 1.5, 0));
+        postings.remove(0);
+        assert!(postings.asked(&terms.all("boiler")).is_empty());
     }
 }

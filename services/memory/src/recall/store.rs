@@ -15,6 +15,8 @@ use crate::recall::terms::Terms;
 
 /// No passage.
 pub(crate) const NONE: u32 = u32::MAX;
+/// Passages that may be gone before room is made.
+const SPARE: usize = 4096;
 /// How many passages to each side are a passage's surroundings.
 pub(crate) const REACH: usize = 2;
 
@@ -144,6 +146,32 @@ impl Store {
 
     fn name_of(&self, session: u32) -> Option<&str> {
         self.sessions.get(session as usize).and_then(|session| session.name.as_deref())
+    }
+
+    /// Lets go of what is gone, once it is more than what is there.
+    pub(crate) fn compact(&mut self) {
+        if self.postings.dead() <= self.postings.live() as usize + SPARE {
+            return;
+        }
+        let numbers = self.postings.compact();
+        let of = |passage: u32| numbers.get(passage as usize).copied().unwrap_or(NONE);
+        let mut vectors = Matrix::default();
+        let mut places = Vec::with_capacity(self.postings.live() as usize);
+        for (old, mut place) in (0..).zip(std::mem::take(&mut self.places)) {
+            let new = of(old);
+            if new == NONE {
+                continue;
+            }
+            (place.before, place.after) = (of(place.before), of(place.after));
+            if let Some(vector) = self.vectors.get(old) {
+                vectors.set(new, &vector);
+            }
+            places.push(place);
+        }
+        (self.places, self.vectors) = (places, vectors);
+        for card in self.cards.iter_mut().flatten().filter(|card| card.count > 0) {
+            card.first = of(card.first);
+        }
     }
 
     pub(crate) fn remove(&mut self, row: u32) -> Option<Card> {
