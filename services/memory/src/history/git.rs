@@ -103,7 +103,16 @@ impl Git {
                 "core.quotePath=false",
             ])
             .args(["-c", "core.autocrlf=false", "-c", "core.safecrlf=false", "-c", "gc.auto=0"])
-            .args(["-c", "maintenance.auto=false", "-c", "core.fsmonitor=false", "-c", "color.ui=false"])
+            .args([
+                "-c",
+                "core.fsyncMethod=batch",
+                "-c",
+                "maintenance.auto=false",
+                "-c",
+                "core.fsmonitor=false",
+                "-c",
+                "color.ui=false",
+            ])
             .args(["--literal-pathspecs", "--no-pager"])
             .args(words)
             .env("GIT_TERMINAL_PROMPT", "0")

@@ -77,6 +77,10 @@ impl History {
 
     /// Something was changed; it will be committed within a second or so.
     pub(crate) fn note(&self, entry: Entry) {
+        // In somebody's own repository their own changes are theirs to commit.
+        if self.0.git.as_ref().is_ok_and(|git| !git.ours && entry.by_hand) {
+            return;
+        }
         if self.0.git.is_ok() && self.0.out.try_send(Item::Changed(entry)).is_err() {
             tracing::warn!("more is changed than the history takes down one by one");
         }

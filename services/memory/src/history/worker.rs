@@ -34,6 +34,8 @@ pub(crate) struct Entry {
     pub(crate) why: String,
     pub(crate) run: Option<String>,
     pub(crate) undoes: Option<String>,
+    /// Somebody with an editor did it.
+    pub(crate) by_hand: bool,
 }
 
 pub(crate) struct Worker {

@@ -5,10 +5,11 @@ use std::time::Duration;
 use sanctum_kernel::{Chain, Failure, Latch, Status, Stop};
 use tokio::time::Instant;
 
+use super::take::Taken;
 use super::{Error, Library};
 use crate::index::{read, write};
 use crate::model::Delta;
-use crate::vault::watch::Watch;
+use crate::vault::watch::{Seen, Watch};
 
 /// Changes that come together are taken in together.
 const TOGETHER: Duration = Duration::from_millis(100);
@@ -47,7 +48,7 @@ pub(crate) async fn run(library: Library, latch: Latch, stop: Stop) -> Result<()
         tokio::select! {
             () = stop.requested() => break,
             seen = seen => match seen {
-                Some(seen) => library.attend(library.look(seen).await.map(drop)),
+                Some(seen) => library.follow(seen).await,
                 None => watch = None,
             },
             () = library.0.nudge.notified() => {
@@ -85,6 +86,16 @@ impl Library {
                 well.set_hint("watch", Status::Degraded, detail, "raise `fs.inotify.max_user_watches`");
                 None
             }
+        }
+    }
+
+    /// What the operating system has told.
+    async fn follow(&self, seen: Seen) {
+        let outcome = self.look(seen).await;
+        let news = outcome.as_ref().is_ok_and(|taken| *taken != Taken::default());
+        self.attend(outcome.map(drop));
+        if news {
+            self.judge().await;
         }
     }
 

@@ -12,6 +12,7 @@ use super::{Error, Library, Tell, Who};
 use crate::history::Entry;
 use crate::index::write::{Dropped, Put, What};
 use crate::index::{read, write};
+use crate::model::Delta;
 use crate::vault::file::Stat;
 use crate::vault::walk::{self, Found};
 use crate::vault::{Parsed, Rel, file, watch};
@@ -192,13 +193,19 @@ impl Library {
         }
         let parsed = tokio::task::spawn_blocking(move || vault.parse_all(&rels)).await.unwrap_or_default();
         let puts = move |tx: &Transaction<'_>| {
+            let mut parsed = parsed;
+            // An index that was lost is made in the order in which the notes came: what is alike stays in its order.
+            parsed.sort_by_key(|one| one.head.created);
             parsed.into_iter().map(|parsed| write::put(tx, &root, parsed)).collect::<Result<Vec<_>, _>>()
         };
         let puts = self.0.index.write(puts).await?;
-        for put in &puts {
-            self.apply(&put.deltas);
-        }
-        Ok(puts)
+        let own = self.clone();
+        let applied = tokio::task::spawn_blocking(move || {
+            let deltas: Vec<Delta> = puts.iter().flat_map(|put| put.deltas.iter().cloned()).collect();
+            own.apply(&deltas);
+            puts
+        });
+        Ok(applied.await.unwrap_or_default())
     }
 
     /// What was written by the house itself is known already.
@@ -302,6 +309,7 @@ fn entry(head: &Head, what: &str, who: &Who, why: &str, run: Option<&str>) -> En
         why: why.to_owned(),
         run: run.map(str::to_owned),
         undoes: None,
+        by_hand: *who == Who::hand(),
     }
 }
 

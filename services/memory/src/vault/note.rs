@@ -60,7 +60,8 @@ pub(crate) fn understand(rel: &Rel, content: Content<'_>, stat: Stat, zone: &Tim
         Content::Whole(bytes) => id::version(bytes),
         _ => id::version(format!("{}-{}-{}", stat.size, stat.modified, stat.inode).as_bytes()),
     };
-    let text = readable(bytes, &mut troubles);
+    let cut_short = matches!(content, Content::Beginning(_));
+    let text = readable(bytes, cut_short, &mut troubles);
     let cut = matter::split(&text);
     if cut.unclosed {
         troubles.push("its front matter has no end: a line `---` is missing".to_owned());
@@ -87,15 +88,16 @@ pub(crate) fn understand(rel: &Rel, content: Content<'_>, stat: Stat, zone: &Tim
 }
 
 /// The text of a file that is one.
-fn readable(bytes: &[u8], troubles: &mut Vec<String>) -> String {
+fn readable(bytes: &[u8], cut_short: bool, troubles: &mut Vec<String>) -> String {
     let text = String::from_utf8_lossy(bytes);
     if bytes.contains(&0) {
         troubles.push("it is not a text".to_owned());
         return String::new();
     }
     if matches!(text, std::borrow::Cow::Owned(_)) {
+        let strange = text.chars().filter(|c| *c == '\u{fffd}').count();
         // A file that was cut may end within a character.
-        let strange = text.trim_end_matches('\u{fffd}').chars().filter(|c| *c == '\u{fffd}').count();
+        let strange = if cut_short { strange.saturating_sub(3) } else { strange };
         if strange * 20 > text.chars().count() {
             troubles.push("it is not a text".to_owned());
             return String::new();

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 
-use sanctum_testkit::House;
 use sanctum_testkit::disk::Mount;
 use serde_json::json;
 
@@ -45,7 +44,7 @@ async fn a_full_disk_is_answered_honestly_and_keeps_what_there_was() {
 async fn a_read_only_vault_can_be_asked_and_says_that_it_keeps_nothing() {
     let stopped = crate::house::stopped(WORDS);
     let house = stopped.start().await;
-    let before = write(&house, json!({ "text": "Before.", "folder": "knowledge" })).await;
+    let before = write(&house, json!({ "text": "Marmalade.", "folder": "knowledge" })).await;
     let stopped = house.stop().await;
     let bound = Mount::read_only(&stopped.home().join("vault"));
     let house = stopped.start().await;
@@ -53,9 +52,9 @@ async fn a_read_only_vault_can_be_asked_and_says_that_it_keeps_nothing() {
     let (status, problem) = house.send("memory", "POST", "/write", &json!({ "text": "During." })).await;
     assert_eq!((status, &problem["type"]), (503, &json!("urn:sanctum:read-only")), "{problem}");
     assert!(problem["hint"].as_str().unwrap().contains("remount"), "{problem}");
-    assert_eq!(house.send("memory", "DELETE", "/delete/knowledge%2Fbefore.md", &json!(null)).await.0, 503);
-    assert_eq!(read(&house, before["id"].as_str().unwrap()).await["text"], "Before.\n");
-    assert_eq!(crate::house::search(&house, "before").await, ["knowledge/before.md"]);
+    assert_eq!(house.send("memory", "DELETE", "/delete/knowledge%2Fmarmalade.md", &json!(null)).await.0, 503);
+    assert_eq!(read(&house, before["id"].as_str().unwrap()).await["text"], "Marmalade.\n");
+    assert_eq!(crate::house::search(&house, "marmalade").await, ["knowledge/marmalade.md"]);
     drop(house.stop().await);
     drop(bound);
 }

@@ -94,6 +94,8 @@ async fn a_repository_of_the_owners_own_is_respected() {
     until_health(&house, "history", "well", "your own repository").await;
     let head = write(&house, json!({ "text": "Theirs.", "folder": "knowledge" })).await;
     let id = head["id"].as_str().unwrap();
+    // Whoever asks for the history has it committed.
+    assert_eq!(house.get("memory", &format!("/history/{id}")).await.1.as_array().unwrap().len(), 1);
     write(&house, json!({ "id": id, "text": "Theirs, changed." })).await;
     assert_eq!(undo(&house, id).await.0, 200);
     assert_eq!(read(&house, id).await["text"], "Theirs.\n");
