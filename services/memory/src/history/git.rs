@@ -163,7 +163,7 @@ impl Git {
         paths: &[String],
         message: &Message,
     ) -> Result<Option<String>, GitError> {
-        let list: String = paths.iter().map(|path| format!("{path}\0")).collect();
+        let list = format!("{}\0", paths.join("\0"));
         self.run(&["update-index", "--add", "--remove", "-z", "--stdin"], Some(list.as_bytes())).await?;
         self.commit_staged(Some(paths), message).await
     }
@@ -172,7 +172,7 @@ impl Git {
     pub(crate) async fn commit_all(&self, message: &Message) -> Result<Option<String>, GitError> {
         let known = self.run(&["ls-files", "-z", "--cached", "--others", "--deleted"], None).await?;
         let known = String::from_utf8_lossy(&known);
-        let notes = known.split('\0').filter(|path| path.ends_with(".md") && super::is_note(path));
+        let notes = known.split('\0').filter(|path| super::is_note(path));
         let mut paths: Vec<String> = notes.map(str::to_owned).collect();
         paths.sort_unstable();
         paths.dedup();
@@ -202,7 +202,7 @@ impl Git {
             tempfile::NamedTempFile::new().map_err(|error| self.fails("commit", &error.to_string()))?;
         if !self.ours {
             // What somebody else has staged stays staged.
-            let text: String = wanted.iter().map(|path| format!("{path}\0")).collect();
+            let text = format!("{}\0", wanted.join("\0"));
             std::io::Write::write_all(&mut list.as_file(), text.as_bytes())
                 .map_err(|error| self.fails("commit", &error.to_string()))?;
             command.arg("--only").arg("--pathspec-file-nul").arg("--pathspec-from-file").arg(list.path());
@@ -253,7 +253,8 @@ impl Git {
         &self,
         wanted: &[(String, String)],
     ) -> Result<Vec<Option<Vec<u8>>>, GitError> {
-        let lines: String = wanted.iter().map(|(commit, path)| format!("{commit}:./{path}\n")).collect();
+        let lines: Vec<String> = wanted.iter().map(|(commit, path)| format!("{commit}:./{path}\n")).collect();
+        let lines = lines.concat();
         let said = self.run(&["cat-file", "--batch"], Some(lines.as_bytes())).await?;
         let mut rest = said.as_slice();
         let mut contents = Vec::with_capacity(wanted.len());
@@ -269,16 +270,9 @@ impl Git {
             let found = size
                 .filter(|_| !line.ends_with(b" missing"))
                 .and_then(|size| Some((after.get(..size)?.to_vec(), after.get(size + 1..)?)));
-            match found {
-                Some((content, after)) => {
-                    contents.push(Some(content));
-                    rest = after;
-                }
-                None => {
-                    contents.push(None);
-                    rest = after;
-                }
-            }
+            let (content, after) = found.map_or((None, after), |(content, after)| (Some(content), after));
+            contents.push(content);
+            rest = after;
         }
         contents.resize(wanted.len(), None);
         Ok(contents)

@@ -174,7 +174,7 @@ fn group(entries: &[Entry]) -> Vec<Vec<Entry>> {
         }
         match groups.last_mut() {
             Some(group) if group.last().is_some_and(|last| same_hand(last, entry)) => {
-                group.push(entry.clone())
+                group.push(entry.clone());
             }
             _ => groups.push(vec![entry.clone()]),
         }
@@ -217,7 +217,9 @@ fn message(group: &[Entry], at: Timestamp) -> Message {
     }
     if !trailers.is_empty() {
         text.push('\n');
-        trailers.iter().for_each(|trailer| writeln!(text, "{trailer}").unwrap_or(()));
+        for trailer in &trailers {
+            writeln!(text, "{trailer}").ok();
+        }
     }
     let author = group.last().map(|entry| clean(&entry.who)).filter(|who| !who.trim().is_empty());
     Message { author: author.unwrap_or_else(|| "nobody".to_owned()), text, at }

@@ -36,7 +36,7 @@ pub(crate) fn find(db: &Connection, name: &str) -> Result<Option<(u32, Head)>, S
     if by_id.is_some() {
         return Ok(by_id);
     }
-    let path = if name.ends_with(".md") { name.to_owned() } else { format!("{name}.md") };
+    let path = if name.strip_suffix(".md").is_some() { name.to_owned() } else { format!("{name}.md") };
     Ok(heads(db, "WHERE n.path=?1", &[&path])?.pop())
 }
 

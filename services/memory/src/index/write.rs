@@ -117,7 +117,8 @@ fn keep(db: &Connection, row: Option<i64>, parsed: &Parsed) -> Result<i64, SqlEr
     let Parsed { claim, head, passages, links, stat, body } = parsed;
     let whole = head.path.strip_suffix(".md").unwrap_or(&head.path).to_lowercase();
     let stem = whole.rsplit_once('/').map_or(whole.as_str(), |(_, stem)| stem);
-    let tags: String = head.tags.iter().map(|tag| format!("\n{}\n", tag.to_lowercase())).collect();
+    let tags: Vec<String> = head.tags.iter().map(|tag| format!("\n{}\n", tag.to_lowercase())).collect();
+    let tags = tags.concat();
     let values = params![
         row,
         head.id,

@@ -68,13 +68,9 @@ pub(super) fn folder(text: &str) -> Result<Rel, Error> {
 
 /// Where a new note goes: its folder, and the names to try there.
 pub(super) fn place(write: &Write, who: &Who, id: &str) -> Result<Vec<Rel>, Error> {
-    let folder = match &write.folder {
-        Some(text) => folder(text)?,
-        None => {
-            let agent = write.agent.as_deref().or(who.agent.as_deref()).unwrap_or(&who.name);
-            self::folder(&format!("inbox/{}", rel::slug(agent)))?
-        }
-    };
+    let agent = write.agent.as_deref().or(who.agent.as_deref()).unwrap_or(&who.name);
+    let inbox = || format!("inbox/{}", rel::slug(agent));
+    let folder = folder(&write.folder.clone().unwrap_or_else(inbox))?;
     Ok(names(&folder, &title(write), id))
 }
 

@@ -1,6 +1,7 @@
 //! Questions: what recall finds, with the words of the notes and what is known of them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use sanctum_api::memory::{Class, Found, Head, Hit, Recall, Search};
 use sanctum_store::{Connection, OptionalExtension, SqlError};
@@ -111,13 +112,14 @@ fn hits_of(db: &Connection, scored: &[Scored]) -> Result<Vec<Hit>, SqlError> {
             // Changed between the two looks.
             continue;
         };
-        if !heads.contains_key(&one.row) {
-            let Some(head) = read::by_row(db, one.row)? else { continue };
-            let contradicts = read::contradictions(db, &head)?;
-            heads.insert(one.row, (head, contradicts));
-        }
-        let Some((head, contradicts)) = heads.get(&one.row) else { continue };
-        let head = head.clone();
+        let (head, contradicts) = match heads.entry(one.row) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(place) => {
+                let Some(head) = read::by_row(db, one.row)? else { continue };
+                let contradicts = read::contradictions(db, &head)?;
+                place.insert((head, contradicts)).clone()
+            }
+        };
         hits.push(Hit {
             id: head.id,
             path: head.path,
@@ -133,7 +135,7 @@ fn hits_of(db: &Connection, scored: &[Scored]) -> Result<Vec<Hit>, SqlError> {
             valid_from: head.valid_from,
             valid_until: head.valid_until,
             superseded_by: head.superseded_by,
-            contradicts: contradicts.clone(),
+            contradicts,
         });
     }
     Ok(hits)

@@ -8,7 +8,7 @@ use sanctum_api::memory::{Head, Noted, Progress, Rebuilt};
 use sanctum_store::Transaction;
 use tokio::time::Instant;
 
-use super::{Error, Library, Tell, Who};
+use super::{Error, Hand, Library, Tell, Who};
 use crate::history::Entry;
 use crate::index::write::{Dropped, Put, What};
 use crate::index::{read, write};
@@ -156,7 +156,9 @@ impl Library {
             let puts = self.take_chunk(chunk.to_vec(), work.force).await?;
             taken.read += u64::try_from(puts.len()).unwrap_or(0);
             if small && !work.quiet {
-                puts.iter().for_each(|put| self.by_hand(&put.head, &put.what));
+                for put in &puts {
+                    self.by_hand(&put.head, &put.what);
+                }
             }
             if let Some(tell) = &tell {
                 let done = taken.read;
@@ -245,28 +247,20 @@ impl Library {
 
     /// Somebody with an editor did it.
     fn by_hand(&self, head: &Head, what: &What) {
-        self.tell_of(head, what, &Who::hand(), "", None, None);
+        self.tell_of(head, what, &Hand::new(&Who::hand(), ""));
     }
 
     /// Tells followers and the history of a note that is there.
-    pub(super) fn tell_of(
-        &self,
-        head: &Head,
-        what: &What,
-        who: &Who,
-        why: &str,
-        run: Option<&str>,
-        undoes: Option<&str>,
-    ) {
+    pub(super) fn tell_of(&self, head: &Head, what: &What, hand: &Hand) {
         let (word, from) = match what {
             What::Created => ("created", None),
             What::Changed => ("changed", None),
             What::Moved(from) => ("moved", Some(from.clone())),
         };
-        self.publish(head, word, who);
-        let mut entry = entry(head, word, who, why, run);
+        self.publish(head, word, &hand.who);
+        let mut entry = entry(head, word, &hand.who, &hand.why, hand.run.as_deref());
         entry.paths.extend(from);
-        entry.undoes = undoes.map(str::to_owned);
+        entry.undoes.clone_from(&hand.undoes);
         self.0.history.note(entry);
     }
 

@@ -210,7 +210,7 @@ impl Library {
         // Where the id did not go along, the old path is still known.
         self.forget(from.as_str()).await?;
         let what = What::Moved(from.as_str().to_owned());
-        self.tell_of(&put.head, &what, &hand.who, &hand.why, hand.run.as_deref(), hand.undoes.as_deref());
+        self.tell_of(&put.head, &what, hand);
         Ok(put.head)
     }
 
@@ -264,7 +264,7 @@ impl Library {
         let parsed = note::understand(rel, Content::Whole(bytes), stat, &self.0.vault.zone);
         self.0.wrote();
         let put = self.take(parsed).await?;
-        self.tell_of(&put.head, what, &hand.who, &hand.why, hand.run.as_deref(), hand.undoes.as_deref());
+        self.tell_of(&put.head, what, hand);
         let path = put.head.path.clone();
         // With the accesses that only the index knows.
         let known = self.0.index.read(move |db| read::at_path(db, &path)).await?;

@@ -18,7 +18,7 @@ pub(crate) fn fresh(now: Timestamp) -> String {
     let time = LAST.fetch_max(now, Ordering::Relaxed).max(now);
     let mut id = String::from("n-");
     (0..10).rev().for_each(|digit| id.push(character(time >> (5 * digit))));
-    random::<16>().iter().for_each(|byte| id.push(character(u64::from(*byte))));
+    id.extend(random::<16>().map(|byte| character(u64::from(byte))));
     id
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn of_path(path: &str) -> String {
 pub(crate) fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-        && !text.ends_with(".md")
+        && text.strip_suffix(".md").is_none()
 }
 
 /// What changes with every change of a file's bytes.

@@ -58,16 +58,8 @@ fn decoded(text: &str) -> String {
     while let Some((first, after)) = rest.split_first() {
         let code = (*first == b'%').then(|| after.get(..2)).flatten();
         let byte = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
-        match byte {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
+        rest = if byte.is_some() { after.get(2..).unwrap_or_default() } else { after };
+        bytes.push(byte.unwrap_or(*first));
     }
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }

@@ -73,7 +73,7 @@ impl Rel {
     }
 
     pub(crate) fn is_note(&self) -> bool {
-        self.0.ends_with(".md")
+        self.0.strip_suffix(".md").is_some()
     }
 
     pub(crate) fn join(&self, name: &str) -> Option<Self> {

@@ -63,7 +63,7 @@ fn look(root: &Path, entry: &fs::DirEntry, found: &mut Found, folders: &mut Vec<
         match Rel::below(root, &path) {
             Ok(_) => folders.push(path),
             Err(_) => {
-                found.trouble(root, &path, "its name cannot be read: it is too long, too deep or not UTF-8")
+                found.trouble(root, &path, "its name cannot be read: it is too long, too deep or not UTF-8");
             }
         }
         return;

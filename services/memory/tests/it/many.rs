@@ -38,7 +38,7 @@ async fn sixteen_writers_who_compare_and_set_lose_nothing() {
                     match client.write(&write).await {
                         Ok(_) => break,
                         Err(error) => {
-                            assert_eq!(error.problem().map(|problem| problem.status), Some(409), "{error}")
+                            assert_eq!(error.problem().map(|problem| problem.status), Some(409), "{error}");
                         }
                     }
                 }
