@@ -24,10 +24,13 @@ pub(crate) fn services(names: &[&'static str], begins: bool, cli: &Cli) -> Outco
         clock: Clock::system(),
         begins,
     };
-    let alone = begins && plan.names.contains(&"dashboard");
-    runtime()?.block_on(async {
+    let in_one = begins && plan.names.contains(&"dashboard");
+    // The supervisor has one loop to turn and gives long work to others: what happens to it need not be handed from thread to
+    // thread before it does something.
+    let runtime = if plan.names == ["supervise"] { alone()? } else { runtime()? };
+    runtime.block_on(async {
         let running = start(plan).await.map_err(sanctum_host::HostError::hinted)?;
-        if let Some(url) = cli.dashboard().filter(|_| alone) {
+        if let Some(url) = cli.dashboard().filter(|_| in_one) {
             cli.say(&format!("The house is up, in one process. Look at it: {url}"))?;
         }
         Ok(running.until_stopped().await)
@@ -38,6 +41,11 @@ pub(crate) fn services(names: &[&'static str], begins: bool, cli: &Cli) -> Outco
 pub(crate) fn in_one_process() -> Vec<&'static str> {
     let apart = |name: &&str| !matches!(*name, "supervise" | "deadman");
     CATALOGUE.iter().map(|entry| entry.spec.name).filter(apart).collect()
+}
+
+/// The runtime of one whose work is all on one thread.
+fn alone() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 /// The runtime of a process of the house.

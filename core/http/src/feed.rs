@@ -18,13 +18,13 @@ pub struct Feed(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     past: Mutex<Past>,
-    live: broadcast::Sender<Published>,
+    live: broadcast::Sender<Arc<Published>>,
 }
 
 #[derive(Debug)]
 struct Past {
     next: u64,
-    events: VecDeque<Published>,
+    events: VecDeque<Arc<Published>>,
 }
 
 /// One event with its number.
@@ -59,9 +59,9 @@ impl Feed {
         let mut past = self.0.past.lock().unwrap_or_else(PoisonError::into_inner);
         let number = past.next;
         past.next += 1;
-        let event =
-            Published { number, event: Event { id: Some(number.to_string()), kind: kind.to_owned(), data } };
-        past.events.push_back(event.clone());
+        let event = Event { id: Some(number.to_string()), kind: kind.to_owned(), data };
+        let event = Arc::new(Published { number, event });
+        past.events.push_back(Arc::clone(&event));
         if past.events.len() > HISTORY {
             past.events.pop_front();
         }
@@ -95,7 +95,7 @@ impl Feed {
                 return Some((event, (missed, live)));
             }
             match live.recv().await {
-                Ok(published) => Some((published.event, (missed, live))),
+                Ok(published) => Some((published.event.clone(), (missed, live))),
                 Err(broadcast::error::RecvError::Lagged(_)) => Some((lost(), (missed, live))),
                 Err(broadcast::error::RecvError::Closed) => None,
             }

@@ -32,6 +32,13 @@ pub fn replace(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileError>
     sync(path)
 }
 
+/// Replaces the contents of `path` atomically, but leaves it to the system when that reaches the disk: for what is of no use to
+/// anybody after a power cut. It may be found empty then.
+pub fn place(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileError> {
+    let file = unsynced(path, contents, mode)?;
+    file.persist(path).map(drop).map_err(|error| FileError::on("replace", path)(error.error))
+}
+
 /// Writes `path` atomically and durably unless it is there already; who comes second changes nothing.
 pub fn create(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileError> {
     if path.exists() {
@@ -46,13 +53,18 @@ pub fn create(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileError> 
 }
 
 fn written(path: &Path, contents: &[u8], mode: u32) -> Result<tempfile::NamedTempFile, FileError> {
+    let file = unsynced(path, contents, mode)?;
+    file.as_file().sync_all().map_err(FileError::on("write", path))?;
+    Ok(file)
+}
+
+fn unsynced(path: &Path, contents: &[u8], mode: u32) -> Result<tempfile::NamedTempFile, FileError> {
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(dir).map_err(FileError::on("write into", dir))?;
     file.write_all(contents).map_err(FileError::on("write", path))?;
     file.as_file()
         .set_permissions(fs::Permissions::from_mode(mode))
         .map_err(FileError::on("protect", path))?;
-    file.as_file().sync_all().map_err(FileError::on("write", path))?;
     Ok(file)
 }
 

@@ -42,16 +42,24 @@ pub enum NoPeer {
     NoAddress(String),
 }
 
-/// Makes a fresh token for every pair of the catalogue, in files only their owner can read.
+/// Makes a fresh token for every pair of the catalogue, in files only their owner can read. Nobody who knows one survives a power
+/// cut, so that a house need not wait for the disk before it begins.
 pub fn make_tokens(catalogue: &Catalogue, paths: &Paths) -> Result<(), FileError> {
     files::private_dir(&paths.tokens())?;
-    names(catalogue, paths).iter().try_for_each(|path| files::replace(path, token().as_bytes(), 0o600))
+    names(catalogue, paths).iter().try_for_each(|path| files::place(path, token().as_bytes(), 0o600))
 }
 
 /// Makes the tokens that are not there yet: for services that the platform's own supervisor starts side by side.
 pub fn ensure_tokens(catalogue: &Catalogue, paths: &Paths) -> Result<(), FileError> {
     files::private_dir(&paths.tokens())?;
-    names(catalogue, paths).iter().try_for_each(|path| files::create(path, token().as_bytes(), 0o600))
+    for path in names(catalogue, paths) {
+        // What a power cut left of one that was just being made.
+        if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0) {
+            files::remove(&path)?;
+        }
+        files::create(&path, token().as_bytes(), 0o600)?;
+    }
+    Ok(())
 }
 
 fn names(catalogue: &Catalogue, paths: &Paths) -> Vec<std::path::PathBuf> {

@@ -1,7 +1,7 @@
 //! What others see of the supervisor: every service as it is now, and every change.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sanctum_api::Moment;
 use sanctum_api::supervise::ServiceState;
@@ -17,21 +17,21 @@ pub(crate) struct Board(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    states: Mutex<Shown>,
+    shown: Mutex<Shown>,
     moments: Mutex<VecDeque<Moment>>,
     feed: Feed,
 }
 
-/// The services that are shown, and the engine's number of each; the supervisor itself has none.
+/// The services by the engine's numbers; the supervisor itself has none and comes last.
 #[derive(Debug, Default)]
 struct Shown {
-    states: Vec<ServiceState>,
-    units: Vec<usize>,
+    services: BTreeMap<usize, ServiceState>,
+    own: Option<ServiceState>,
 }
 
 impl Board {
     pub(crate) fn new(feed: Feed) -> Self {
-        Self(Arc::new(Inner { states: Mutex::default(), moments: Mutex::default(), feed }))
+        Self(Arc::new(Inner { shown: Mutex::default(), moments: Mutex::default(), feed }))
     }
 
     pub(crate) fn feed(&self) -> &Feed {
@@ -39,27 +39,46 @@ impl Board {
     }
 
     pub(crate) fn states(&self) -> Vec<ServiceState> {
-        self.0.states.lock().unwrap_or_else(PoisonError::into_inner).states.clone()
+        let shown = self.shown();
+        shown.services.values().chain(&shown.own).cloned().collect()
     }
 
     /// The engine's number of a service.
     pub(crate) fn unit(&self, name: &str) -> Option<usize> {
-        let shown = self.0.states.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = shown.states.iter().position(|state| state.name == name)?;
-        shown.units.get(at).copied()
+        self.shown().services.iter().find(|(_, state)| state.name == name).map(|(unit, _)| *unit)
     }
 
-    /// Puts up new states, with their units, and tells followers of those that changed.
-    pub(crate) fn put(&self, states: Vec<ServiceState>, units: Vec<usize>) {
-        let mut shown = self.0.states.lock().unwrap_or_else(PoisonError::into_inner);
-        for (at, state) in states.iter().enumerate() {
-            let before = shown.states.get(at).filter(|before| before.name == state.name);
-            let before = before.or_else(|| shown.states.iter().find(|before| before.name == state.name));
-            if before != Some(state) {
-                self.0.feed.publish("service", state);
+    /// What `look` makes of every service but the supervisor.
+    pub(crate) fn over<T>(&self, look: impl FnOnce(&BTreeMap<usize, ServiceState>) -> T) -> T {
+        look(&self.shown().services)
+    }
+
+    /// Puts up the new states of these, all at once, and tells followers of those that changed. `None`: it is shown no more.
+    pub(crate) fn put(&self, states: Vec<(usize, Option<ServiceState>)>) {
+        let mut shown = self.shown();
+        for (unit, state) in states {
+            let Some(state) = state else {
+                shown.services.remove(&unit);
+                continue;
+            };
+            if shown.services.get(&unit) != Some(&state) {
+                self.0.feed.publish("service", &state);
+                shown.services.insert(unit, state);
             }
         }
-        *shown = Shown { states, units };
+    }
+
+    /// The same of the supervisor itself.
+    pub(crate) fn put_own(&self, state: ServiceState) {
+        let mut shown = self.shown();
+        if shown.own.as_ref() != Some(&state) {
+            self.0.feed.publish("service", &state);
+            shown.own = Some(state);
+        }
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.0.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn remember(&self, moment: Moment) {

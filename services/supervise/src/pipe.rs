@@ -3,11 +3,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use rustix::fs::{CWD, FileType, Mode, mkfifoat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mkfifoat};
 use sanctum_kernel::Paths;
-use tokio::net::unix::pipe;
 
 /// What a service may write while there is no supervisor before it has to wait (fcntl(2), F_SETPIPE_SZ: the usual limit
 /// of an unprivileged process).
@@ -18,11 +18,11 @@ fn path(paths: &Paths, name: &str) -> PathBuf {
     paths.run().join(format!("{name}.out"))
 }
 
-/// The reading end of the service's output, made anew if it is not there.
+/// The reading end of the service's output, which does not block; made anew if it is not there.
 ///
 /// # Errors
 /// The file system has no named pipes, or something else is in the way and cannot be removed.
-pub(crate) fn reading(paths: &Paths, name: &str) -> io::Result<pipe::Receiver> {
+pub(crate) fn reading(paths: &Paths, name: &str) -> io::Result<OwnedFd> {
     let path = path(paths, name);
     let is_pipe =
         rustix::fs::lstat(&path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
@@ -33,7 +33,8 @@ pub(crate) fn reading(paths: &Paths, name: &str) -> io::Result<pipe::Receiver> {
         }
         mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR)?;
     }
-    let receiver = pipe::OpenOptions::new().open_receiver(&path)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let receiver = rustix::fs::open(&path, flags, Mode::empty())?;
     #[cfg(target_os = "linux")]
     rustix::pipe::fcntl_setpipe_size(&receiver, ROOM).ok();
     Ok(receiver)

@@ -67,10 +67,10 @@ impl Book {
         all.get(name)?.iter().find(|said| said.what == what && said.at >= since).cloned()
     }
 
-    /// The process of `name` that started last.
-    pub(crate) fn process(&self, name: &str) -> Option<u32> {
+    /// The last start of `name`.
+    pub(crate) fn latest(&self, name: &str) -> Option<Said> {
         let all = self.inner.said.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(name)?.iter().rev().find(|said| said.what == 'S').map(|said| said.pid)
+        all.get(name)?.iter().rev().find(|said| said.what == 'S').cloned()
     }
 
     /// Every process that ever started.

@@ -10,13 +10,16 @@ use rustix::process::{Pid, Signal};
 use sanctum_kernel::Failure;
 use serde_json::{Value, json};
 
-use crate::book::{Book, now};
+use crate::book::{Book, Said, now};
 use crate::kinds::{Graph, Kind, Places};
 
 /// Nothing takes longer that is still worth a figure.
 const LONGEST: Duration = Duration::from_mins(1);
-/// Between two kills: each child has run for seconds when its turn comes again.
+/// Between two kills.
 const PAUSE: Duration = Duration::from_millis(100);
+/// No child is killed that has run for less: s6 and runit wait a second before they start such a one again, and what is
+/// measured here is the first restart, which nobody delays.
+const RAN: Duration = Duration::from_secs(2);
 /// How long nothing happens while memory and time are read.
 const IDLE: Duration = Duration::from_secs(20);
 
@@ -161,15 +164,10 @@ fn percentile(values: &[f64], p: f64) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
 pub(crate) fn measure(kind: Kind, places: &Places, kills: usize) -> Result<Value, Failure> {
     let graph = Graph::new(40, 5, 100);
-    let running = Running::start(kind, places, &graph, "")?;
-    let Some(ready) = running.book.wait(&graph.names, 'R', 0, LONGEST) else {
-        let log = fs::read_to_string(running.dir.path().join("out.log")).unwrap_or_default();
-        let end: String = log.lines().rev().take(4).collect::<Vec<_>>().join(" | ");
-        return Err(format!("{} did not bring up its children: {end}", kind.name()).into());
-    };
-    let boot = ready.iter().map(|said| said.at).max().unwrap_or(0);
-    let first =
-        graph.names.iter().filter_map(|name| Some(running.book.first(name, 'S', 0)?.at)).min().unwrap_or(0);
+    let running = start(kind, places, &graph)?;
+    let of = |name, what| running.book.first(name, what, 0).map(|said| said.at);
+    let boot = graph.names.iter().filter_map(|name| of(name, 'R')).max().unwrap_or(0);
+    let first = graph.names.iter().filter_map(|name| of(name, 'S')).min().unwrap_or(0);
     let violations: usize =
         graph.names.iter().enumerate().map(|(at, name)| late(&running.book, &graph, at, name)).sum();
     let edges: usize = (0..graph.names.len()).map(|at| graph.needs(at).len()).sum();
@@ -179,15 +177,33 @@ pub(crate) fn measure(kind: Kind, places: &Places, kills: usize) -> Result<Value
     sleep(IDLE);
     let idle = busy(&processes).saturating_sub(before) as f64 / IDLE.as_nanos() as f64 * 100.0;
     let (pss, own) = memory(&processes);
-    let times = kill_many(&running.book, &graph, if kind.is_slow() { kills.min(10) } else { kills });
+    let started = running.started;
+    drop(running);
+    // Where one requires another its end takes the other with it, which only some can do: killed are children that stand alone.
+    let alone = Graph::new(40, 1, 100);
+    let (running, floor) = (start(kind, places, &alone)?, start(Kind::Floor, places, &alone)?);
+    let kills = if kind.is_slow() { kills.min(10) } else { kills };
+    let (times, floor) = kill_many(&running.book, &floor.book, &alone, kills);
     Ok(json!({
         "name": kind.name(),
-        "boot_ms": ms(boot.saturating_sub(running.started)),
+        "boot_ms": ms(boot.saturating_sub(started)),
         "boot_from_first_ms": ms(boot.saturating_sub(first)),
         "violations": violations, "edges": edges,
         "kills": times.len(), "median_ms": percentile(&times, 50.0), "p99_ms": percentile(&times, 99.0), "max_ms": times.last(),
+        "floor_ms": percentile(&floor, 50.0), "floor_p99_ms": percentile(&floor, 99.0),
         "processes": processes.len(), "pss_mb": pss, "own_mb": own, "idle_cpu": idle,
     }))
+}
+
+/// A supervisor whose children are all ready.
+fn start(kind: Kind, places: &Places, graph: &Graph) -> Result<Running, Failure> {
+    let running = Running::start(kind, places, graph, "")?;
+    if running.book.wait(&graph.names, 'R', 0, LONGEST).is_some() {
+        return Ok(running);
+    }
+    let log = fs::read_to_string(running.dir.path().join("out.log")).unwrap_or_default();
+    let end: String = log.lines().rev().take(4).collect::<Vec<_>>().join(" | ");
+    Err(format!("{} did not bring up its children: {end}", kind.name()).into())
 }
 
 /// Needs of one child that were not ready when it started.
@@ -197,21 +213,27 @@ fn late(book: &Book, graph: &Graph, at: usize, name: &str) -> usize {
     graph.needs(at).iter().filter(|need| ready(need)).count()
 }
 
-/// From each SIGKILL to the first instruction of the successor, in milliseconds, sorted.
-fn kill_many(book: &Book, graph: &Graph, kills: usize) -> Vec<f64> {
-    let mut times = Vec::new();
+/// Kills in turn a child of the one and a child of the floor, so that whatever else the machine does falls on both; from each
+/// SIGKILL to the first instruction of the successor, in milliseconds, sorted.
+fn kill_many(book: &Book, floor: &Book, graph: &Graph, kills: usize) -> (Vec<f64>, Vec<f64>) {
+    let (mut times, mut floors) = (Vec::new(), Vec::new());
     for name in graph.names.iter().cycle().take(kills) {
-        let Some(pid) = book.process(name) else { continue };
-        let killed = now();
-        kill(pid, Signal::KILL);
-        if let Some(said) =
-            book.wait(std::slice::from_ref(name), 'S', killed, Duration::from_secs(20)).as_deref()
-            && let Some(said) = said.first()
-        {
-            times.push(ms(said.at - killed));
-        }
-        sleep(PAUSE);
+        times.extend(kill_one(book, name));
+        sleep(PAUSE / 2);
+        floors.extend(kill_one(floor, name));
+        sleep(PAUSE / 2);
     }
     times.sort_by(f64::total_cmp);
-    times
+    floors.sort_by(f64::total_cmp);
+    (times, floors)
+}
+
+fn kill_one(book: &Book, name: &String) -> Option<f64> {
+    let Said { pid, at, .. } = book.latest(name)?;
+    let ran = Duration::from_nanos(now().saturating_sub(at));
+    sleep(RAN.saturating_sub(ran));
+    let killed = now();
+    kill(pid, Signal::KILL);
+    let said = book.wait(std::slice::from_ref(name), 'S', killed, Duration::from_secs(20))?;
+    Some(ms(said.first()?.at - killed))
 }

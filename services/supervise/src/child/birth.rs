@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Resource, Rlimit};
 use sanctum_kernel::inventory::Limits;
@@ -23,8 +23,30 @@ struct Prelude {
     who: Option<Who>,
 }
 
+/// Whether nothing has to be looked up first and the program can be started the short way (posix_spawn(3)), which does not
+/// copy this process: one of that kind is there sooner than another thread is woken for it, several are not.
+pub(super) fn is_quick(plan: &Plan) -> bool {
+    plan.port.is_none()
+        && plan.secrets.is_empty()
+        && plan.user.is_none()
+        && plan.group.is_none()
+        && !has_prelude(plan)
+}
+
+fn has_prelude(plan: &Plan) -> bool {
+    plan.nice.is_some() || plan.oom_score.is_some() || plan.limits != Limits::default()
+}
+
+/// Starts a process of a plan. Copies of its pipe are closed when this returns, so that the end of the output can be awaited.
+pub(super) fn give(plan: &Plan, cradle: &Cradle, ear: Option<OsString>) -> Result<Child, Exit> {
+    let mut command = command(plan, cradle, ear)?;
+    command
+        .spawn()
+        .map_err(|error| Exit::NotStarted(format!("could not start `{}`: {error}", plan.command.display())))
+}
+
 /// The command of a plan. What a person must change first is [`Exit::Refused`].
-pub(super) fn command(plan: &Plan, cradle: &Cradle, ear: Option<OsString>) -> Result<Command, Exit> {
+fn command(plan: &Plan, cradle: &Cradle, ear: Option<OsString>) -> Result<Command, Exit> {
     if let Some(holder) = plan.port.and_then(sanctum_kernel::process::listener) {
         let port = plan.port.unwrap_or_default();
         return Err(Exit::NotStarted(format!("port {port} is held by {holder}")));

@@ -1,9 +1,12 @@
 //! What a service says of itself: datagrams of `KEY=VALUE` lines to the socket that `NOTIFY_SOCKET` names (sd_notify(3)).
 //! `READY=1` makes it ready, `STATUS=…` is shown; everything else is heard and left.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram as Socket;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sanctum_kernel::Paths;
 use tokio::net::UnixDatagram;
@@ -33,7 +36,44 @@ pub(super) enum Word {
     Status(String),
 }
 
+/// Sockets between two processes of a service: the next one need not have another made.
+#[derive(Debug, Default)]
+pub(crate) struct Ears(Mutex<BTreeMap<String, Ear>>);
+
+impl Ears {
+    /// The socket for the next process of a plan. What the last one said in it is not heard any more.
+    pub(super) fn take(&self, paths: &Paths, plan: &Plan) -> Option<Ear> {
+        let kept = self.kept().remove(&plan.name);
+        kept.and_then(Ear::emptied).or_else(|| Ear::open(paths, plan))
+    }
+
+    pub(super) fn keep(&self, name: &str, ear: Option<Ear>) {
+        self.kept().extend(ear.map(|ear| (name.to_owned(), ear)));
+    }
+
+    pub(super) fn drop(&self, name: &str) {
+        self.kept().remove(name);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Ear>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Ear {
+    /// Without anything that was said before; `None` if it cannot be emptied.
+    fn emptied(mut self) -> Option<Self> {
+        self.lines.clear();
+        let mut text = [0; LONGEST];
+        loop {
+            match self.socket.try_recv(&mut text) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Some(self),
+                Err(_) => return None,
+            }
+        }
+    }
+
     /// A service that cannot be heard is asked instead, so that a failure is only worth a line.
     pub(super) fn open(paths: &Paths, plan: &Plan) -> Option<Self> {
         let path = paths.run().join(format!("{}.notify", plan.name));

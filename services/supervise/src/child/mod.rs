@@ -13,7 +13,6 @@ use sanctum_kernel::Paths;
 use sanctum_kernel::inventory::StopSignal;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::engine::{Event, Exit};
@@ -23,6 +22,7 @@ use crate::pids::Identity;
 use crate::process::{self, Leaders};
 use crate::{Plan, pids, pipe, plan};
 use body::{Body, End};
+pub(crate) use ear::Ears;
 use ear::{Ear, Word};
 
 /// How long output is awaited after the last process that could write it has gone.
@@ -39,6 +39,8 @@ pub(crate) struct Cradle {
     pub(crate) paths: Paths,
     pub(crate) environment: Mutex<Vec<String>>,
     pub(crate) leaders: Leaders,
+    /// Sockets of those whose next process is on its way.
+    pub(crate) ears: Ears,
     pub(crate) messages: mpsc::UnboundedSender<Message>,
 }
 
@@ -46,6 +48,12 @@ impl Cradle {
     /// Children that are born from now on see other variables.
     pub(crate) fn revise(&self, environment: &[String]) {
         environment.clone_into(&mut self.environment.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Nothing of this one runs, and nothing will at once: what was kept for its next process goes.
+    pub(crate) fn put_away(&self, name: &str) {
+        self.ears.drop(name);
+        pids::forget(&self.paths, name);
     }
 
     pub(crate) fn environment(&self) -> Vec<String> {
@@ -70,6 +78,8 @@ pub(crate) struct Life {
     pub(crate) orders: mpsc::UnboundedReceiver<Order>,
     /// A process of an earlier supervisor that runs as the plan says: it is kept instead of starting another.
     pub(crate) found: Option<Identity>,
+    /// No other is started with it.
+    pub(crate) alone: bool,
 }
 
 impl Life {
@@ -94,15 +104,12 @@ impl Life {
         if let Some(found) = self.found.take() {
             return Ok(Body::Adopted(found));
         }
-        let (plan, cradle, ear) = (Arc::clone(&self.plan), Arc::clone(cradle), ear.map(Ear::address));
-        // Forking a large process takes a while, and its copies of the pipe must be closed before anyone waits for the
-        // end of the output.
-        let born = tokio::task::spawn_blocking(move || {
-            let mut command = birth::command(&plan, &cradle, ear)?;
-            command.spawn().map_err(|error| {
-                Exit::NotStarted(format!("could not start `{}`: {error}", plan.command.display()))
-            })
-        });
+        let ear = ear.map(Ear::address);
+        if self.alone && birth::is_quick(&self.plan) {
+            return birth::give(&self.plan, cradle, ear).map(Body::Born);
+        }
+        let (plan, cradle) = (Arc::clone(&self.plan), Arc::clone(cradle));
+        let born = tokio::task::spawn_blocking(move || birth::give(&plan, &cradle, ear));
         let born = born.await.map_err(|error| Exit::NotStarted(error.to_string()))?;
         born.map(Body::Born)
     }
@@ -111,14 +118,16 @@ impl Life {
         let failed =
             |error: std::io::Error| Exit::NotStarted(format!("its output has no way to its log: {error}"));
         let read = pipe::reading(&cradle.paths, &self.plan.name).map_err(failed)?;
-        let ear = self.plan.notify.then(|| Ear::open(&cradle.paths, &self.plan)).flatten();
+        let mut ear = self.plan.notify.then(|| cradle.ears.take(&cradle.paths, &self.plan)).flatten();
         // Before the birth, so that no death goes unnoticed.
         let mut deaths = unix::signal(SignalKind::child()).map_err(failed)?;
         let mut body = self.begin(cradle, ear.as_ref()).await?;
         let pid = body.pid();
-        let end = End::of(pid);
         cradle.leaders.add(pid);
+        let end = End::of(pid);
         let (unit, run) = (self.unit, self.run);
+        // Those that are started with it come first, and then what is written of each.
+        tokio::task::yield_now().await;
         let mut identity = match &body {
             Body::Born(_) => {
                 let file =
@@ -135,19 +144,18 @@ impl Life {
             Body::Born(_) => log.note(&format!("started: process {pid}")).await,
             Body::Adopted(_) => log.note(&format!("kept: process {pid} of an earlier supervisor")).await,
         }
-        let mut capture = JoinSet::new();
-        capture.spawn(log.capture(read, Arc::clone(&self.tail)));
-        let waited = self.wait(&mut body, &end, &mut deaths, ear, (&mut identity, cradle)).await;
+        let output = log.capture(read, Arc::clone(&self.tail));
+        let waited = self.wait(&mut body, &end, &mut deaths, &mut ear, (&mut identity, cradle)).await;
         let (exit, asked) = waited.map_err(|error| Exit::NotStarted(error.to_string()))?;
         cradle.leaders.remove(pid);
         self.sweep(pid, asked, cradle).await;
-        if tokio::time::timeout(LAST_WORDS, capture.join_next()).await.is_err() {
+        if tokio::time::timeout(LAST_WORDS, output).await.is_err() {
             tracing::debug!(
                 service = self.plan.name,
                 "somebody outside still holds the output of a service open"
             );
         }
-        pids::forget(&cradle.paths, &self.plan.name);
+        cradle.ears.keep(&self.plan.name, ear);
         Ok(exit)
     }
 
@@ -157,7 +165,7 @@ impl Life {
         body: &mut Body,
         end: &End,
         deaths: &mut unix::Signal,
-        mut ear: Option<Ear>,
+        ear: &mut Option<Ear>,
         (identity, cradle): (&mut Identity, &Cradle),
     ) -> std::io::Result<(Exit, bool)> {
         let mut asked = false;
@@ -171,11 +179,13 @@ impl Life {
                 // Where the kernel tells of this process, the death of another wakes nobody here.
                 _ = deaths.recv(), if born_here && !end.is_told() => {}
                 () = end.come(), if !born_here || end.is_told() => {}
-                word = Ear::hear(&mut ear) => match word {
+                word = Ear::hear(ear) => match word {
                     Word::Ready => {
+                        // Who waits for it comes first.
+                        cradle.messages.send(Message::Event(Event::Ready { unit, run })).ok();
+                        tokio::task::yield_now().await;
                         identity.ready = true;
                         identity.remember(&cradle.paths);
-                        cradle.messages.send(Message::Event(Event::Ready { unit, run })).ok();
                     }
                     Word::Status(text) => drop(cradle.messages.send(Message::Said { unit, run, text })),
                 },

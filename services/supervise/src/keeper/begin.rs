@@ -1,6 +1,6 @@
 //! How a supervisor begins: from what is declared, what is remembered, and what still runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sanctum_kernel::inventory::Kind;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{Agenda, BEFORE, Face, Keeper, Ours, SURVIVOR_GRACE, Wishes};
 use crate::board::Board;
-use crate::child::Cradle;
+use crate::child::{Cradle, Ears};
 use crate::engine::{Bond, Engine, Member, Past, Rules};
 use crate::failures::Failures;
 use crate::jobs::Jobs;
@@ -62,16 +62,10 @@ impl Keeper {
         let seed = u64::from_le_bytes(sanctum_kernel::trace::random());
         let engine = Engine::new(members, Rules::from(&config), seed, BEFORE);
         let (wishes, messages) = mpsc::unbounded_channel();
-        let cradle = Cradle {
-            logs: Logs::open(&shared.paths, &config.log, &shared.clock)?,
-            paths: shared.paths.clone(),
-            environment: std::sync::Mutex::new(config.environment.clone()),
-            leaders: Leaders::default(),
-            messages: wishes.clone(),
-        };
+        let cradle = cradle(&shared, &config, &wishes)?;
         let now = shared.clock.now();
         let face = |plan: &Plan| Face::new(now, locks.get(&plan.name).cloned());
-        let keeper = Self {
+        let mut keeper = Self {
             prober: Prober::new(&shared),
             faces: plans.iter().map(face).collect(),
             plans: plans.into_iter().map(Arc::new).collect(),
@@ -89,7 +83,9 @@ impl Keeper {
             work: JoinSet::new(),
             notices: JoinSet::new(),
             found: Vec::new(),
+            touched: BTreeSet::new(),
             counted: false,
+            save_at: None,
             saving: false,
             own_file: plan::this_program().ok().and_then(|file| plan::stamp(&file)),
             own_stale: false,
@@ -100,6 +96,7 @@ impl Keeper {
             yielding: false,
             beating: Vec::new(),
         };
+        keeper.touch_all();
         keeper.show();
         Ok((keeper, wishes))
     }
@@ -155,6 +152,18 @@ impl Keeper {
             .into()),
         }
     }
+}
+
+/// What children need here.
+fn cradle(shared: &Shared, config: &Config, wishes: &Wishes) -> Result<Cradle, Failure> {
+    Ok(Cradle {
+        logs: Logs::open(&shared.paths, &config.log, &shared.clock)?,
+        paths: shared.paths.clone(),
+        environment: std::sync::Mutex::new(config.environment.clone()),
+        leaders: Leaders::default(),
+        ears: Ears::default(),
+        messages: wishes.clone(),
+    })
 }
 
 /// Files of state that made no sense.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use sanctum_api::supervise::{Locked, Phase, ServiceState};
 use sanctum_kernel::inventory::Kind;
 use sanctum_kernel::{Period, Status};
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -95,14 +96,25 @@ impl Face {
 }
 
 impl Keeper {
-    /// Puts the present state up for others to see.
-    pub(super) fn show(&self) {
+    /// This one may look otherwise now.
+    pub(super) fn touch(&mut self, unit: usize) {
+        self.touched.insert(unit);
+    }
+
+    /// All of them may.
+    pub(super) fn touch_all(&mut self) {
+        self.touched.extend(0..self.plans.len());
+    }
+
+    /// Puts up for others to see what was touched, and those that wait, whose words are about others.
+    pub(super) fn show(&mut self) {
+        let waits = |at: &usize| self.engine.unit(*at).is_some_and(|unit| unit.phase == Phase::Waiting);
+        self.touched.extend((0..self.plans.len()).filter(waits));
         let now = self.now();
-        let shown = (0..self.plans.len()).filter_map(|at| Some((self.state(at, now)?, at)));
-        let (mut states, units): (Vec<ServiceState>, Vec<usize>) = shown.unzip();
-        self.say_how_it_is(&states);
-        states.push(self.own_state());
-        self.board.put(states, units);
+        let touched = std::mem::take(&mut self.touched);
+        self.board.put(touched.into_iter().map(|at| (at, self.state(at, now))).collect());
+        self.board.over(|states| self.say_how_it_is(states));
+        self.board.put_own(self.own_state());
     }
 
     /// The supervisor itself. How the services are is said of each of them.
@@ -206,11 +218,11 @@ impl Keeper {
         }
     }
 
-    fn say_how_it_is(&self, states: &[ServiceState]) {
+    fn say_how_it_is(&self, states: &BTreeMap<usize, ServiceState>) {
         let well = &self.shared.well;
         let named = |wanted: &dyn Fn(&ServiceState) -> bool| {
             let names: Vec<_> =
-                states.iter().filter(|state| wanted(state)).map(|state| state.name.as_str()).collect();
+                states.values().filter(|state| wanted(state)).map(|state| state.name.as_str()).collect();
             (!names.is_empty()).then(|| names.join(", "))
         };
         let locked = named(&|state| state.phase == Phase::Locked);

@@ -10,6 +10,7 @@ mod schedule;
 mod shape;
 mod stale;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,8 +126,11 @@ pub(crate) struct Keeper {
     notices: JoinSet<()>,
     /// What an earlier supervisor left and still runs as its plan says.
     found: Vec<Identity>,
-    /// The breakers have counted something that is not written down.
+    /// Who may look otherwise than the board shows.
+    touched: BTreeSet<usize>,
+    /// The breakers have counted something that is not written down, and when it is to be.
     counted: bool,
+    save_at: Option<Instant>,
     saving: bool,
     /// The file this program was started from, as it was then.
     own_file: Option<String>,
@@ -151,28 +155,30 @@ impl Keeper {
         let mut rounds = revise::rounds(&self.config);
         let mut revisions = self.shared.revised.follow();
         let mut reap_at: Option<Instant> = None;
-        self.handle(Event::Begin);
-        self.due();
+        self.handle(Event::Begin).await;
+        self.due().await;
         while !self.engine.is_over() && !self.yielding {
             let next_run = self.next_run();
             tokio::select! {
-                Some(message) = self.messages.recv() => self.take(message),
-                event = self.agenda.next() => self.handle(event),
-                () = stop.requested(), if !self.leaving => self.handle(Event::Down),
+                Some(message) = self.messages.recv() => self.take(message).await,
+                event = self.agenda.next() => self.handle(event).await,
+                () = stop.requested(), if !self.leaving => self.handle(Event::Down).await,
                 _ = deaths.recv() => { reap_at.get_or_insert_with(|| Instant::now() + REAP_AFTER); }
                 () = until(reap_at) => {
                     reap_at = None;
                     self.cradle.leaders.reap_orphans();
                 }
-                () = on_the_wall(&self.shared, next_run), if !self.leaving => self.due(),
+                () = until(self.save_at) => self.save(),
+                () = on_the_wall(&self.shared, next_run), if !self.leaving => self.due().await,
                 Some(_) = self.work.join_next(), if !self.work.is_empty() => {}
                 Some(_) = self.notices.join_next(), if !self.notices.is_empty() => {}
-                (config, house) = revisions.next_in_house::<Config>() => rounds = self.revise(&config, house),
+                (config, house) = revisions.next_in_house::<Config>() => rounds = self.revise(&config, house).await,
                 _ = rounds.tick(), if !self.leaving => self.round(),
                 // Here and nowhere else: a loop that hangs must not look alive.
                 () = heart.due() => heart.beat(self.answers_for()),
             }
         }
+        self.save_now();
         if self.yielding {
             self.cradle.logs.flush(Duration::from_secs(1)).await;
             return Ok(Over::Yielded);
@@ -187,26 +193,24 @@ impl Keeper {
         Ok(Over::Down)
     }
 
-    fn take(&mut self, message: Message) {
+    async fn take(&mut self, message: Message) {
         match message {
-            Message::Event(event) => self.handle(event),
+            Message::Event(event) => self.handle(event).await,
             Message::Look { done } => self.look(done),
             Message::Looked { done } => done.send(()).unwrap_or_default(),
             Message::Wish { event, taken } => {
-                self.handle(event);
+                self.handle(event).await;
                 taken.send(()).ok();
             }
             Message::Born { unit, run, pid, file, ready } => {
                 if self.is_current(unit, run) {
                     self.born(unit, run, pid, file, ready);
+                    self.touch(unit);
                     self.show();
                 }
             }
             Message::Seen { unit, run, seen } => {
-                if self.is_current(unit, run)
-                    && let Some(face) = self.faces.get_mut(unit)
-                {
-                    face.seen = seen;
+                if self.is_current(unit, run) && self.seen(unit, seen) {
                     self.show();
                 }
             }
@@ -215,6 +219,7 @@ impl Keeper {
                     && let Some(face) = self.faces.get_mut(unit)
                 {
                     face.said = Some(text);
+                    self.touch(unit);
                     self.show();
                 }
             }
@@ -232,11 +237,11 @@ impl Keeper {
         BEFORE + self.began.elapsed()
     }
 
-    fn handle(&mut self, event: Event) {
+    async fn handle(&mut self, event: Event) {
         self.leaving |= event == Event::Down;
-        self.note(&event);
+        let ended = self.note(&event);
         let commands = self.engine.handle(event, self.now());
-        self.obey(commands);
+        self.obey(commands, ended).await;
     }
 }
 

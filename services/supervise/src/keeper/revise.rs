@@ -29,13 +29,13 @@ pub(super) fn rounds(config: &Config) -> Interval {
 impl Keeper {
     /// Keeps the house by other rules from now on, and makes it what is declared now. What is not declared otherwise does not
     /// notice; the environment is for the next start of each.
-    pub(super) fn revise(&mut self, config: &Config, house: Arc<House>) -> Interval {
+    pub(super) async fn revise(&mut self, config: &Config, house: Arc<House>) -> Interval {
         self.engine.revise(Rules::from(config));
         self.cradle.logs.revise(&config.log);
         self.cradle.revise(&config.environment);
         self.config = config.clone();
         self.house = house;
-        self.reshape();
+        self.reshape().await;
         rounds(config)
     }
 
@@ -43,6 +43,9 @@ impl Keeper {
     pub(super) fn round(&mut self) {
         self.compare();
         (0..self.plans.len()).for_each(|unit| self.ask(unit));
+        // Failures grow old and are forgotten while nothing happens.
+        self.touch_all();
+        self.show();
     }
 
     /// Asks every service that is ready at once, so that what is shown is true now.
@@ -53,12 +56,16 @@ impl Keeper {
         }
         self.looked = Some(Instant::now());
         self.compare();
+        self.touch_all();
         self.show();
         let mut questions = JoinSet::new();
         for (unit, plan) in self.plans.iter().enumerate() {
             let Some(state) = self.engine.unit(unit).filter(|state| state.phase == Phase::Ready) else {
                 continue;
             };
+            if probe::at_once(&plan.health).is_some() {
+                continue;
+            }
             let (run, plan, messages) = (state.run, Arc::clone(plan), self.cradle.messages.clone());
             let prober = self.prober.clone();
             questions.spawn(async move {

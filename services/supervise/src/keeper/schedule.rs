@@ -18,14 +18,14 @@ impl Keeper {
     }
 
     /// Starts every job whose time has come, and finds out when the next one's does.
-    pub(super) fn due(&mut self) {
+    pub(super) async fn due(&mut self) {
         for unit in 0..self.plans.len() {
             let Some(plan) = self.plans.get(unit).cloned() else { continue };
             let gone = self.engine.unit(unit).is_none_or(|unit| unit.gone);
             let next = match &plan.schedule {
                 Some(schedule) if !gone && plan.kind == Kind::Scheduled => {
                     let zone = self.house.house.timezone.tz();
-                    self.look_at(unit, &Times::new(&plan.name, schedule, zone))
+                    self.look_at(unit, &Times::new(&plan.name, schedule, zone)).await
                 }
                 _ => None,
             };
@@ -33,11 +33,12 @@ impl Keeper {
                 face.next_run = next;
             }
         }
+        self.touch_all();
         self.show();
     }
 
     /// What the clock says of one job; returns its next time.
-    fn look_at(&mut self, unit: usize, times: &Times<'_>) -> Option<Timestamp> {
+    async fn look_at(&mut self, unit: usize, times: &Times<'_>) -> Option<Timestamp> {
         let now = self.shared.clock.now();
         let plan = self.plans.get(unit).cloned()?;
         let mut until = self.jobs.until(&plan.name, now);
@@ -49,7 +50,7 @@ impl Keeper {
         }
         let phase = self.engine.unit(unit).map(|unit| unit.phase);
         match (verdict, phase) {
-            (Verdict::Run, Some(Phase::Scheduled | Phase::Failed)) => self.handle(Event::Due { unit }),
+            (Verdict::Run, Some(Phase::Scheduled | Phase::Failed)) => self.handle(Event::Due { unit }).await,
             (Verdict::Run, Some(Phase::Stopped)) | (Verdict::Wait, _) => {}
             (Verdict::Run, _) => self.remark(unit, "skipped: the run before still goes on"),
             (Verdict::Pass, _) => {
@@ -69,6 +70,7 @@ impl Keeper {
 
     /// A job's run is over.
     pub(super) fn finished(&mut self, unit: usize, well: bool) {
+        self.touch(unit);
         let (Some(plan), Some(face)) = (self.plans.get(unit).cloned(), self.faces.get(unit)) else { return };
         let exit = self.engine.unit(unit).and_then(|unit| Some(unit.last_exit.as_ref()?.to_string()));
         let exit = exit.unwrap_or_default();

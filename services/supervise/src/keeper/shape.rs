@@ -21,7 +21,7 @@ pub(super) fn declared(ours: &Ours, config: &Config, house: &House) -> Result<Ve
 
 impl Keeper {
     /// Makes the house as it is declared now.
-    pub(super) fn reshape(&mut self) {
+    pub(super) async fn reshape(&mut self) {
         if self.leaving {
             return;
         }
@@ -60,8 +60,9 @@ impl Keeper {
         });
         let shapes: Vec<Shape> = shapes.collect();
         let commands = self.engine.reshape(shapes, self.now());
-        self.obey(commands);
-        self.due();
+        self.touch_all();
+        self.obey(commands, None).await;
+        self.due().await;
     }
 
     /// Puts the new plans into their places and says what becomes of each.

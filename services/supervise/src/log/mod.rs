@@ -1,26 +1,25 @@
 //! What services print: taken line by line, stamped, kept in rotated files. A service never waits for the disk
 //! longer than it is told to, and a full disk stops nobody.
 
+mod capture;
 mod writer;
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sanctum_kernel::{Clock, Paths};
-use tokio::io::AsyncReadExt;
-use tokio::net::unix::pipe;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::config;
+use capture::{Output, Outputs};
 use writer::{Chunk, Writer};
 
 /// Chunks on their way to the disk, for all services together.
 const QUEUE: usize = 64;
-/// How much is taken from a pipe at once.
-const BITE: usize = 16 * 1024;
 /// A longer line is cut into several.
 const LONGEST_LINE: usize = 8 * 1024;
 /// Lines that are remembered for the one who has to find out why it failed.
@@ -33,6 +32,7 @@ pub(super) type Settings = Arc<Mutex<config::Log>>;
 #[derive(Debug, Clone)]
 pub(crate) struct Logs {
     queue: mpsc::Sender<Chunk>,
+    outputs: Outputs,
     settings: Settings,
     clock: Clock,
     trouble: Trouble,
@@ -65,14 +65,14 @@ impl Trouble {
 }
 
 impl Logs {
-    /// Starts the thread that writes; it ends when the last clone of this is gone.
+    /// Starts the threads that take and write; they end when the last clone of this is gone.
     pub(crate) fn open(paths: &Paths, config: &config::Log, clock: &Clock) -> io::Result<Self> {
         let (queue, chunks) = mpsc::channel(QUEUE);
         let trouble = Trouble::default();
         let settings: Settings = Arc::new(Mutex::new(config.clone()));
         let writer = Writer::new(paths.logs(), Arc::clone(&settings), trouble.clone());
         std::thread::Builder::new().name("logs".to_owned()).spawn(move || writer.run(chunks))?;
-        Ok(Self { queue, settings, clock: clock.clone(), trouble })
+        Ok(Self { queue, outputs: capture::start()?, settings, clock: clock.clone(), trouble })
     }
 
     /// Other settings, for every line from now on.
@@ -95,7 +95,7 @@ impl Logs {
 
     /// Waits until everything given so far has reached its file, or the disk has had long enough.
     pub(crate) async fn flush(&self, within: Duration) {
-        let (done, written) = tokio::sync::oneshot::channel();
+        let (done, written) = oneshot::channel();
         let ask = async {
             if self.queue.send(Chunk::Flush(done)).await.is_ok() {
                 written.await.ok();
@@ -119,23 +119,12 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Takes what comes out of `pipe` until nobody can write into it any more.
-    pub(crate) async fn capture(mut self, mut pipe: pipe::Receiver, tail: Tail) {
-        self.tail = tail;
-        let mut partial = Vec::new();
-        let mut bite = vec![0; BITE];
-        loop {
-            let taken = match pipe.read(&mut bite).await {
-                Ok(0) | Err(_) => break,
-                Ok(taken) => bite.get(..taken).unwrap_or_default(),
-            };
-            partial.extend_from_slice(taken);
-            let end = partial.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            let end = if end == 0 && partial.len() >= LONGEST_LINE { partial.len() } else { end };
-            let whole: Vec<u8> = partial.drain(..end).collect();
-            self.take(&whole).await;
-        }
-        self.take(&partial).await;
+    /// Takes what comes out of `pipe` until nobody can write into it any more, or what this returns is dropped.
+    pub(crate) fn capture(self, pipe: OwnedFd, tail: Tail) -> oneshot::Receiver<()> {
+        let (over, end) = oneshot::channel();
+        let outputs = self.logs.outputs.clone();
+        outputs.send(Output { log: self, pipe, tail, over }).ok();
+        end
     }
 
     /// A line of the supervisor's own.
@@ -148,31 +137,56 @@ impl Log {
         format!("{:.3}", self.logs.clock.now())
     }
 
-    async fn take(&mut self, text: &[u8]) {
-        if text.is_empty() {
-            return;
+    /// The whole lines of what was taken, stamped, and how many those are; what is left of the last one stays in `partial`.
+    fn whole(&self, partial: &mut Vec<u8>, taken: &[u8]) -> Option<(Vec<u8>, u64)> {
+        let end = taken.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let (whole, rest) = taken.split_at(end);
+        if whole.is_empty() {
+            partial.extend_from_slice(rest);
+            let long = partial.len() >= LONGEST_LINE;
+            return long.then(|| self.rest(&std::mem::take(partial))).flatten();
         }
+        let stamped = if partial.is_empty() {
+            self.stamped(whole)
+        } else {
+            partial.extend_from_slice(whole);
+            self.stamped(&std::mem::take(partial))
+        };
+        partial.extend_from_slice(rest);
+        Some(stamped)
+    }
+
+    /// What was printed last, without the end of its line.
+    fn rest(&self, partial: &[u8]) -> Option<(Vec<u8>, u64)> {
+        (!partial.is_empty()).then(|| self.stamped(partial))
+    }
+
+    fn stamped(&self, text: &[u8]) -> (Vec<u8>, u64) {
         let stamp = self.stamp();
-        let mut stamped = Vec::with_capacity(text.len() + 64);
-        let mut count = 0;
-        let lines = text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n');
-        for line in lines.flat_map(pieces) {
+        let lines = || {
+            let lines = text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n');
+            lines.flat_map(pieces)
+        };
+        let count = lines().count();
+        let mut stamped = Vec::with_capacity(text.len() + (stamp.len() + 2) * count);
+        for line in lines() {
             stamped.extend_from_slice(stamp.as_bytes());
             stamped.push(b' ');
             stamped.extend_from_slice(line);
             stamped.push(b'\n');
-            count += 1;
-            self.remember(line);
         }
-        self.give(stamped, count).await;
+        self.remember(lines().skip(count.saturating_sub(TAIL)));
+        (stamped, u64::try_from(count).unwrap_or(u64::MAX))
     }
 
-    fn remember(&self, line: &[u8]) {
+    fn remember<'l>(&self, lines: impl Iterator<Item = &'l [u8]>) {
         let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        if tail.len() >= TAIL {
-            tail.pop_front();
+        for line in lines {
+            if tail.len() >= TAIL {
+                tail.pop_front();
+            }
+            tail.push_back(String::from_utf8_lossy(line).into_owned());
         }
-        tail.push_back(String::from_utf8_lossy(line).into_owned());
     }
 
     async fn give(&mut self, text: Vec<u8>, lines: u64) {

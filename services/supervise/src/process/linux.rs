@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use sanctum_api::supervise::Usage;
@@ -35,14 +36,18 @@ pub(crate) fn adopt_orphans() {
     }
 }
 
-/// Direct children of this process.
+/// Children of this process that it may have been given by others: an orphan becomes a child of its new parent's first thread
+/// (`find_new_reaper` in the kernel's exit.c), and so do the children of a thread that ends.
 fn children() -> Vec<u32> {
-    let Ok(threads) = fs::read_dir("/proc/self/task") else { return Vec::new() };
-    let lists =
-        threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-    lists
-        .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
-        .collect()
+    let pid = std::process::id();
+    // Asked for little at a time the kernel walks the list anew each time.
+    let mut list = Vec::with_capacity(4096);
+    let opened = fs::File::open(format!("/proc/{pid}/task/{pid}/children"));
+    if opened.and_then(|mut file| file.read_to_end(&mut list)).is_err() {
+        return Vec::new();
+    }
+    let list = String::from_utf8_lossy(&list);
+    list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 /// Dead children that were adopted: of the group of one of `leaders`, or of a session of their own. Whatever else
