@@ -445,7 +445,7 @@ pub struct Report {
 /// One thing a pass did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
-    /// `merge`, `supersede`, `classify`, `promote`, `re-score`, `expire`, `evict`, `enrich`, `empty`.
+    /// `merge`, `supersede`, `classify`, `promote`, `re-score`, `expire`, `evict`, `empty`.
     pub what: String,
     /// The note.
     pub id: String,

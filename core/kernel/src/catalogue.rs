@@ -10,7 +10,7 @@ use schemars::Schema;
 
 use crate::section::{Fault, Section};
 use crate::service::Shared;
-use crate::spec::same;
+use crate::spec::{Guest, same};
 use crate::{Complaint, Context, Failure, House, Latch, Right, Service, Spec, Stop};
 
 /// Work of a running service.
@@ -159,6 +159,11 @@ impl Catalogue {
             .iter()
             .flat_map(|entry| entry.spec.calls.iter().map(|call| (entry.spec.name, call.to, call.right)))
             .collect();
+        for entry in self.0 {
+            let here = |guest: &&Guest| self.0.iter().any(|other| other.spec.name == guest.from);
+            let guests = entry.spec.guests.iter().filter(here);
+            pairs.extend(guests.map(|guest| (guest.from, entry.spec.name, guest.right)));
+        }
         pairs.extend(self.0.iter().map(|entry| ("cli", entry.spec.name, Right::Act)));
         pairs
     }

@@ -41,7 +41,7 @@ pub use paths::Paths;
 pub use peers::{Peer, Peers};
 pub use reconcile::{Applied, Nudge};
 pub use service::{Complaint, Context, Failure, Service};
-pub use spec::{Call, Listen, Probe, Right, Spec, Tier};
+pub use spec::{Call, Guest, Listen, Probe, Right, Spec, Tier};
 pub use stop::Stop;
 pub use tasks::{OnError, Tasks};
 pub use trace::Trace;

@@ -24,6 +24,8 @@ pub struct Spec {
     pub needs: &'static [&'static str],
     /// Services it calls, and what it may do there. A need is not a call: `needs` orders, `calls` permits.
     pub calls: &'static [Call],
+    /// Services that may call it where they are in the same build, and what they may do: for callers that do without it.
+    pub guests: &'static [Guest],
     /// Whether it reads the house's own sections, so that a change of them rebuilds it.
     pub reads_house: bool,
     /// Whether it reads the declarations of foreign services, `[service.NAME]`, so that a change of them rebuilds it.
@@ -52,6 +54,7 @@ impl Spec {
         probe: Probe::Process,
         needs: &[],
         calls: &[],
+        guests: &[],
         reads_house: true,
         reads_services: false,
         beats: false,
@@ -106,6 +109,13 @@ pub enum Probe {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call {
     pub to: &'static str,
+    pub right: Right,
+}
+
+/// What another service may do here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guest {
+    pub from: &'static str,
     pub right: Right,
 }
 

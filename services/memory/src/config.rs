@@ -19,7 +19,7 @@ pub struct Config {
     pub longest_note: Size,
     /// The history of the vault.
     pub git: crate::history::config::Config,
-    /// How often notes are put in order.
+    /// How often notes are put in order; `0s`: only when somebody asks for it.
     pub consolidate_every: Period,
     /// How notes are found.
     pub recall: crate::recall::config::Config,

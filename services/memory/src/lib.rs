@@ -1,19 +1,15 @@
 //! Holocron: what the house remembers. Markdown files are the truth; the index can be thrown away.
 
 mod api;
+mod audit;
 mod config;
-#[expect(dead_code, reason = "the parts that use it are being built")]
 mod consolidate;
-#[expect(dead_code, reason = "the parts that use it are being built")]
 mod exchange;
-#[expect(dead_code, reason = "the parts that use it are being built")]
 mod gate;
 mod guests;
 mod history;
 mod index;
-#[expect(dead_code, reason = "the parts that use it are being built")]
 mod ingest;
-#[expect(dead_code, reason = "the parts that use it are being built")]
 mod library;
 mod mcp;
 mod model;
@@ -26,7 +22,8 @@ use std::net::TcpListener;
 use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::service::{Complaint, Shared};
 use sanctum_kernel::{
-    Call, Context, Failure, House, Latch, Listen, OnError, Probe, Right, Service, Spec, Stop, Tier, exit,
+    Call, Context, Failure, Guest, House, Latch, Listen, OnError, Probe, Right, Service, Spec, Stop, Tier,
+    exit,
 };
 
 pub use config::Config;
@@ -34,7 +31,7 @@ pub use recall::bare;
 
 use history::History;
 use index::Index;
-use library::{Library, Parts, keeper};
+use library::{Keeping, Library, Parts, keeper};
 use recall::Recall;
 use vault::Vault;
 
@@ -55,6 +52,7 @@ impl Service for Memory {
         listen: &[Listen { name: "http", port: 42069, lore: "the number nobody forgets" }],
         probe: Probe::Http { listen: "http", path: "/health", expect: "\"status\":\"well\"" },
         calls: &[Call { to: "notify", right: Right::Act }, Call { to: "proxy", right: Right::Act }],
+        guests: &[Guest { from: "proxy", right: Right::Act }],
         tier: Tier::Important,
         ..Spec::DEFAULT
     };
@@ -74,11 +72,11 @@ impl Service for Memory {
     async fn run(self, stop: Stop) -> Result<(), Failure> {
         let Self { library, latch, listener } = self;
         let app = api::routes(&library, listener.local_addr()?)?;
-        library
-            .shared()
-            .tasks
-            .clone()
-            .spawn("vault", OnError::Stop, |stop| keeper::run(library, latch, stop));
+        let tasks = library.shared().tasks.clone();
+        let (reader, timer) = (library.clone(), library.clone());
+        tasks.spawn("ingest", OnError::Stop, |stop| ingest::read::run(reader, stop));
+        tasks.spawn("consolidation", OnError::Log, |stop| consolidate::timer::run(timer, stop));
+        tasks.spawn("vault", OnError::Stop, |stop| keeper::run(library, latch, stop));
         sanctum_http::serve(listener, app, stop).await?;
         Ok(())
     }
@@ -101,5 +99,6 @@ async fn open(config: Config, house: &House, shared: Shared) -> Result<Library, 
     let nested = config.vault.is_some();
     let history = History::begin(&vault.root, nested, config.git.on, &shared).await;
     let recall = Recall::open(&shared, &config.recall).await;
-    Ok(Library::new(Parts { config, shared, vault, index, history, recall, mended }))
+    let keeping = Keeping::open(&config, &shared).map_err(sanctum_store::StoreError::hinted)?;
+    Ok(Library::new(Parts { config, shared, vault, index, history, recall, keeping, mended }))
 }

@@ -162,6 +162,10 @@ pub(crate) async fn consolidate(
     Ok(Json(library.consolidate(apply, library.teller()).await?))
 }
 
+pub(crate) async fn reports(State(library): State<Library>) -> Answer<Vec<Report>> {
+    Ok(Json(library.reports().await?))
+}
+
 pub(crate) async fn audit(State(library): State<Library>) -> Answer<Audit> {
     Ok(Json(library.audit().await?))
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use sanctum_api::Moment;
 use sanctum_api::memory::{
-    Audit, Change, Exchange, Found, Graph, Head, Ingested, Links, Note, Page, Rebuilt, Recall, Report,
-    Search, State, Write, Written,
+    Audit, Change, Exchange, Exported, Found, Graph, Head, Imported, Ingested, Links, Note, Page, Rebuilt,
+    Recall, Report, Search, State, Write, Written,
 };
 use sanctum_api::proxy;
 use sanctum_http::axum::Router;
@@ -16,6 +16,7 @@ use sanctum_http::{Op, Routes};
 use sanctum_kernel::{Failure, Right, Service};
 
 use crate::Memory;
+use crate::exchange::http;
 use crate::guests::Keys;
 use crate::library::Library;
 
@@ -44,6 +45,9 @@ pub(crate) fn routes(library: &Library, at: SocketAddr) -> Result<Router, Failur
         .on(Op::get("/history/{id}", "The changes of a note, the newest first").slow().returns::<Vec<Change>>(), asks::history)
         .on(Op::post("/undo/{id}", "Takes the last change of a note back, or a whole run of consolidation").slow().queries(asks::WHO).returns::<Vec<Change>>(), asks::undo)
         .on(Op::post("/consolidate", "One pass over the notes now: dry unless `apply=true`").slow().queries(asks::APPLY).returns::<Report>(), asks::consolidate)
+        .on(Op::get("/reports", "What the last passes did, the newest first").returns::<Vec<Report>>(), asks::reports)
+        .on(Op::post("/import", "Takes in what others remember: the body is the file, its format told by its beginning").slow().queries(http::IMPORT).returns::<Imported>(), http::import)
+        .on(Op::get("/export", "A page of notes as lines of JSON, or as others read them").queries(http::EXPORT).returns::<Exported>(), http::export)
         .on(Op::get("/audit", "What is wrong with what is remembered").slow().returns::<Audit>(), asks::audit)
         .on(Op::get("/state", "How memory is, in numbers").returns::<State>(), asks::state)
         .on(Op::get("/graph", "Notes and links, for drawing").queries(asks::MOST).returns::<Graph>(), asks::graph)

@@ -28,21 +28,6 @@ pub struct Config {
     pub archive: Period,
     /// How many reports of passes are kept.
     pub reports: u32,
-    pub enrich: Enrich,
-}
-
-/// Tags and entities of notes, read by a model of the house through the proxy. Whatever fails is left for another night.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Enrich {
-    /// Whether a model reads notes at all.
-    pub enabled: bool,
-    /// The key of the proxy that pays for it, if the proxy wants one.
-    pub key: Option<sanctum_kernel::values::SecretRef>,
-    /// Notes read in one pass.
-    pub notes: u32,
-    /// How long all of it may take in one pass.
-    pub within: Period,
 }
 
 impl Default for Config {
@@ -57,14 +42,7 @@ impl Default for Config {
             changes: 2000,
             archive: Period::hours(24 * 90),
             reports: 100,
-            enrich: Enrich::default(),
         }
-    }
-}
-
-impl Default for Enrich {
-    fn default() -> Self {
-        Self { enabled: false, key: None, notes: 20, within: Period::mins(2) }
     }
 }
 

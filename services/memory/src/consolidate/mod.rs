@@ -3,9 +3,13 @@
 mod classify;
 mod config;
 pub(crate) mod importance;
+pub(crate) mod journal;
 #[cfg(test)]
 mod laws;
+mod page;
 pub(crate) mod plan;
+pub(crate) mod run;
+pub(crate) mod timer;
 
 pub(crate) use classify::slug;
 pub(crate) use config::Config;

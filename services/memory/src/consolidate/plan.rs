@@ -111,10 +111,10 @@ pub(crate) fn plan(world: &World, config: &Config) -> Vec<Task> {
         leaving: HashSet::new(),
     };
     planner.empty();
+    planner.promote();
     planner.merge();
     planner.supersede();
     planner.expire();
-    planner.promote();
     planner.evict();
     planner.score();
     let mut tasks: Vec<Task> = planner.tasks.into_values().collect();
@@ -166,6 +166,8 @@ impl<'w> Planner<'w> {
 
     fn archive(&mut self, head: &'w Head, what: &str, why: String, more: impl FnOnce(&mut Change)) {
         let folder = head.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        // Whatever else was planned for it: it goes.
+        self.tasks.remove(head.id.as_str());
         let folder = format!("archive/{folder}").trim_end_matches('/').to_owned();
         self.step(head, what, Some(folder.clone()), why, |change| {
             *change = Change { folder: Some(folder), ..Change::default() };
@@ -204,7 +206,9 @@ impl<'w> Planner<'w> {
             // Of two that agree word for word either may go.
             let (less, more) =
                 if alike.exact && better(less, more) { (*more, *less) } else { (*less, *more) };
-            let fits = mergeable(less, more)
+            let common = self.place(more) != "inbox" || less.agent == more.agent;
+            let fits = common
+                && mergeable(less, more)
                 && !gone.contains(&*less.id)
                 && !gone.contains(&*more.id)
                 && !kept.contains(&*less.id);
@@ -413,8 +417,8 @@ fn better(a: &Head, b: &Head) -> bool {
     (rank(a), &b.id) > (rank(b), &a.id)
 }
 
-/// Whether `less` may go because of `more`: never what is left alone, never across classes or agents, and no statement under a
-/// key for one without.
+/// Whether `less` may go because of `more`: never what is left alone, never across classes, and no statement under a key for
+/// one without.
 fn mergeable(less: &Head, more: &Head) -> bool {
     less.id != more.id
         && !is_left_alone(less)
@@ -426,5 +430,4 @@ fn mergeable(less: &Head, more: &Head) -> bool {
         && less.superseded_by.is_none()
         && (less.key.is_none() || less.key == more.key)
         && truth::weight(more.origin) >= truth::weight(less.origin)
-        && (less.agent == more.agent || !more.path.starts_with("inbox/"))
 }

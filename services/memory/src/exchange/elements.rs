@@ -27,11 +27,11 @@ pub(super) fn each(
     match outcome {
         Err(error) if error.is_io() => Err(error.into()),
         Err(error) if !stopped => {
-            let flow = sink(Item::Left(
-                format!("after element {number}"),
-                format!("it is not JSON from there on: {error}"),
-            ));
-            drop(flow);
+            let why = format!("it is not JSON from there on: {error}");
+            // Nothing is read behind it either way.
+            match sink(Item::Left(format!("after element {number}"), why)) {
+                ControlFlow::Continue(()) | ControlFlow::Break(()) => {}
+            }
             Ok(())
         }
         _ => Ok(()),

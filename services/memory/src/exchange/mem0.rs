@@ -50,7 +50,7 @@ fn read(input: &mut dyn BufRead, sink: &mut Sink<'_>) -> io::Result<()> {
     })
 }
 
-/// Objects one behind the other, which [`super::export`] puts into an array.
+/// One object of the array that an export is.
 fn write(note: &Note, out: &mut dyn Out) -> io::Result<()> {
     let head = &note.head;
     let memory = json!({

@@ -4,9 +4,11 @@ mod chatgpt;
 mod claude;
 mod elements;
 mod graph;
+pub(crate) mod http;
 mod jsonl;
 mod mem0;
 mod obsidian;
+pub(crate) mod taking;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -82,6 +84,11 @@ impl Format {
     /// Reads everything; what cannot be read is said and left. An error of the input itself ends it.
     pub(crate) fn read(&self, input: &mut dyn BufRead, sink: &mut Sink<'_>) -> io::Result<()> {
         (self.read)(input, sink)
+    }
+
+    /// Whether its file is one array, not a line for each note.
+    pub(crate) fn is_array(&self) -> bool {
+        self.name == mem0::FORMAT.name
     }
 
     pub(crate) fn writes(&self) -> bool {

@@ -6,11 +6,13 @@ pub(crate) mod noise;
 pub(crate) mod secrets;
 pub(crate) mod served;
 pub(crate) mod sketch;
+mod state;
 pub(crate) mod truth;
 
 use sanctum_api::memory::Outcome;
 
 pub(crate) use config::Config;
+pub(crate) use state::Gate;
 
 /// What is about to be kept.
 #[derive(Debug, Clone, Copy)]

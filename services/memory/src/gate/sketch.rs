@@ -57,8 +57,29 @@ impl Sketches {
         rows.into_iter().take(most).map(|(row, _)| row).collect()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.notes.len()
+    /// Pairs of notes that say the same (word for word: `true`), or may. Each pair once; of notes that say the same word for
+    /// word each with the first. Of a crowd in one band only neighbours are looked at.
+    pub(crate) fn pairs(&self, most: usize) -> Vec<(u32, u32, bool)> {
+        let mut found: Vec<(u32, u32, bool)> = Vec::new();
+        for rows in self.prints.values() {
+            let Some(first) = rows.iter().min() else { continue };
+            found.extend(rows.iter().filter(|row| *row != first).map(|row| (*first, *row, true)));
+        }
+        let mut votes: HashMap<(u32, u32), u32> = HashMap::new();
+        for rows in self.bands.values().filter(|rows| rows.len() > 1) {
+            for (at, one) in rows.iter().enumerate() {
+                for other in rows.iter().skip(at + 1).take(most) {
+                    *votes.entry((*one.min(other), *one.max(other))).or_default() += 1;
+                }
+            }
+        }
+        // Texts of which one adds nothing to the other share most bands.
+        let print = |row: &u32| self.notes.get(row).map(|(print, _)| *print);
+        let near =
+            votes.into_iter().filter(|((one, other), votes)| *votes >= 2 && print(one) != print(other));
+        found.extend(near.map(|((one, other), _)| (one, other, false)));
+        found.sort_unstable_by_key(|(one, other, exact)| (!exact, *one, *other));
+        found
     }
 }
 
@@ -103,7 +124,7 @@ mod tests {
                 sketches.gone(row);
                 prop_assert!(!sketches.same(&gist).contains(&row));
             }
-            prop_assert!(sketches.prints.is_empty() && sketches.bands.is_empty() && sketches.len() == 0);
+            prop_assert!(sketches.prints.is_empty() && sketches.bands.is_empty() && sketches.notes.is_empty());
         }
 
         #[test]

@@ -212,7 +212,9 @@ fn message(group: &[Entry], at: Timestamp) -> Message {
     }
     let mut trailers: BTreeSet<String> = BTreeSet::new();
     for entry in group {
-        trailers.extend(entry.run.as_ref().map(|run| format!("Run: {}", clean(run))));
+        // What others did in the same moment is no part of a run: undoing it must never take that back.
+        let alone = group.iter().all(|other| other.run == entry.run);
+        trailers.extend(entry.run.as_ref().filter(|_| alone).map(|run| format!("Run: {}", clean(run))));
         trailers.extend(entry.undoes.as_ref().map(|commit| format!("Undoes: {commit}")));
     }
     if !trailers.is_empty() {

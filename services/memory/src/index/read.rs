@@ -74,20 +74,6 @@ fn overlap(one: &Head, other: &Head) -> bool {
     !before(one, other) && !before(other, one)
 }
 
-/// Notes of a session, in the order of their time.
-pub(crate) fn of_session(db: &Connection, session: &str) -> Result<Vec<Head>, SqlError> {
-    let heads = heads(db, "WHERE n.session=?1", &[&session])?;
-    let mut heads: Vec<Head> = heads.into_iter().map(|(_, head)| head).collect();
-    heads.sort_by_key(|head| head.created);
-    Ok(heads)
-}
-
-/// Current notes that say this word for word.
-pub(crate) fn twins(db: &Connection, body: &[u8; 32]) -> Result<Vec<Head>, SqlError> {
-    let heads = heads(db, "WHERE n.body=?1 ORDER BY n.row", &[&body.as_slice()])?;
-    Ok(heads.into_iter().map(|(_, head)| head).filter(is_current).collect())
-}
-
 pub(crate) fn is_current(head: &Head) -> bool {
     head.superseded_by.is_none() && !head.path.starts_with("archive/")
 }

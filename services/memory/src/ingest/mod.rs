@@ -2,6 +2,7 @@
 
 mod config;
 pub(crate) mod queue;
+pub(crate) mod read;
 pub(crate) mod schema;
 pub(crate) mod spoken;
 

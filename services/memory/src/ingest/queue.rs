@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use sanctum_api::memory::Exchange;
 use sanctum_store::{Db, OptionalExtension, StoreError, params};
+use serde::{Deserialize, Serialize};
 
 /// The pauses between tries, in milliseconds, doubled up to a quarter of an hour.
 const PAUSE: i64 = 1000;
@@ -17,12 +18,22 @@ pub(crate) enum Kept {
     Full,
 }
 
+/// What is kept of an exchange until it is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    /// Cleaned: see [`super::spoken::clean`].
+    pub(crate) exchange: Exchange,
+    /// Some of the answer had just been recalled, and was left out.
+    #[serde(default)]
+    pub(crate) echoed: bool,
+}
+
 /// One that waits.
 #[derive(Debug, Clone)]
 pub(crate) struct Waiting {
     pub(crate) id: i64,
     pub(crate) session: String,
-    pub(crate) exchange: Exchange,
+    pub(crate) said: Said,
     tries: i64,
 }
 
@@ -47,8 +58,9 @@ impl Queue {
 
     /// Durable when it returns. An exchange that says no conversation belongs to that of its agent's last, if that is not
     /// longer ago than `pause` milliseconds.
-    pub(crate) async fn keep(&self, exchange: Exchange, pause: i64, most: u32) -> Result<Kept, StoreError> {
-        let Ok(body) = serde_json::to_string(&exchange) else { return Ok(Kept::Repeated) };
+    pub(crate) async fn keep(&self, said: Said, pause: i64, most: u32) -> Result<Kept, StoreError> {
+        let Ok(body) = serde_json::to_string(&said) else { return Ok(Kept::Repeated) };
+        let exchange = said.exchange;
         self.db
             .write(move |tx| {
                 let known = tx
@@ -92,8 +104,8 @@ impl Queue {
                 )?;
                 let rows = ask.query_map(params![now, most], |row| {
                     let body: Option<String> = row.get(2)?;
-                    let exchange = body.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default();
-                    Ok(Waiting { id: row.get(0)?, session: row.get(1)?, exchange, tries: row.get(3)? })
+                    let said = body.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default();
+                    Ok(Waiting { id: row.get(0)?, session: row.get(1)?, said, tries: row.get(3)? })
                 })?;
                 rows.collect()
             })
@@ -179,7 +191,11 @@ fn conversation(
 mod tests {
     use super::*;
 
-    fn said(key: &str, agent: &str, at: i64) -> Exchange {
+    fn said(key: &str, agent: &str, at: i64) -> Said {
+        Said { exchange: exchange(key, agent, at), echoed: false }
+    }
+
+    fn exchange(key: &str, agent: &str, at: i64) -> Exchange {
         Exchange {
             key: key.into(),
             agent: agent.into(),
@@ -205,7 +221,7 @@ mod tests {
         assert_eq!(queue.keep(said("b", "yoda", 10), 1000, 2).await.unwrap(), Kept::New);
         assert_eq!(queue.keep(said("c", "yoda", 10), 1000, 2).await.unwrap(), Kept::Full);
         let due = queue.due(NOW, 10).await.unwrap();
-        assert_eq!(due.iter().map(|one| &*one.exchange.key).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(due.iter().map(|one| &*one.said.exchange.key).collect::<Vec<_>>(), ["a", "b"]);
         queue.done(due[0].id, NOW, "created", Some("n-1".into())).await.unwrap();
         assert_eq!((queue.waiting().await.unwrap(), queue.knows("a").await.unwrap()), (1, true));
         assert_eq!(queue.keep(said("a", "yoda", 0), 1000, 2).await.unwrap(), Kept::Repeated);
@@ -226,7 +242,10 @@ mod tests {
         ] {
             queue.keep(said(key, agent, at), 1000, 100).await.unwrap();
         }
-        let named = Exchange { session: Some("mine".into()), ..said("f", "yoda", 9100) };
+        let named = Said {
+            exchange: Exchange { session: Some("mine".into()), ..exchange("f", "yoda", 9100) },
+            echoed: false,
+        };
         queue.keep(named, 1000, 100).await.unwrap();
         let sessions: Vec<String> =
             queue.due(NOW, 10).await.unwrap().into_iter().map(|one| one.session).collect();
@@ -240,13 +259,13 @@ mod tests {
         queue.keep(said("b", "yoda", 0), 1000, 100).await.unwrap();
         let first = queue.due(NOW, 1).await.unwrap().remove(0);
         queue.later(&first, NOW).await.unwrap();
-        assert_eq!(&*queue.due(NOW, 1).await.unwrap()[0].exchange.key, "b");
+        assert_eq!(&*queue.due(NOW, 1).await.unwrap()[0].said.exchange.key, "b");
         let after = Timestamp::from_millisecond(1000).unwrap();
         let again = queue.due(after, 1).await.unwrap().remove(0);
-        assert_eq!(&*again.exchange.key, "a");
+        assert_eq!(&*again.said.exchange.key, "a");
         queue.later(&again, after).await.unwrap();
         assert_eq!(
-            &*queue.due(Timestamp::from_millisecond(2999).unwrap(), 1).await.unwrap()[0].exchange.key,
+            &*queue.due(Timestamp::from_millisecond(2999).unwrap(), 1).await.unwrap()[0].said.exchange.key,
             "b"
         );
     }

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use sanctum_api::memory::{Class, Exchange, Kind, Outcome, Write};
 
-use crate::consolidate::slug;
 use crate::gate::gist::Gist;
 use crate::gate::{noise, secrets};
 
@@ -105,7 +104,6 @@ pub(crate) fn note(exchange: &Exchange, session: &str) -> Write {
     Write {
         text: text.trim_end().to_owned(),
         title: Some(title).filter(|title| !title.trim().is_empty()),
-        folder: Some(inbox(&exchange.agent)),
         kind: Some(Kind::Episodic),
         class: class(&exchange.class),
         agent: Some(exchange.agent.clone()),
@@ -119,12 +117,6 @@ pub(crate) fn note(exchange: &Exchange, session: &str) -> Write {
     }
 }
 
-/// The inbox of an agent.
-pub(crate) fn inbox(agent: &str) -> String {
-    let name = slug(agent);
-    format!("inbox/{}", if name.is_empty() { "house" } else { &name })
-}
-
 /// A class by its word; `None` for one there is not.
 pub(crate) fn class(word: &str) -> Option<Class> {
     match word {
@@ -133,6 +125,18 @@ pub(crate) fn class(word: &str) -> Option<Class> {
         "finance" => Some(Class::Finance),
         _ => None,
     }
+}
+
+/// A key for an exchange that has none: the same exchange has the same.
+pub(crate) fn key(exchange: &Exchange) -> String {
+    let mut all = ring::digest::Context::new(&ring::digest::SHA256);
+    for part in
+        [&exchange.agent, &exchange.user, &exchange.assistant, &exchange.model, &exchange.at.to_string()]
+    {
+        all.update(&(part.len() as u64).to_be_bytes());
+        all.update(part.as_bytes());
+    }
+    sanctum_kernel::trace::hex(all.finish().as_ref())
 }
 
 /// The id of the note of an exchange: of its time and its key, so that reading it twice makes one note.
@@ -194,10 +198,7 @@ mod tests {
         said.model = "local/llama".into();
         let note = note(&said, "s1");
         assert_eq!(note.text, "**user**: My dentist is Doctor Lamy.\n\n**assistant**: Noted.");
-        assert_eq!(
-            (note.title.as_deref(), note.folder.as_deref()),
-            (Some("My dentist is Doctor Lamy."), Some("inbox/yoda"))
-        );
+        assert_eq!(note.title.as_deref(), Some("My dentist is Doctor Lamy."));
         assert_eq!(
             (note.source.as_deref(), note.session.as_deref()),
             (Some("exchange:local/llama"), Some("s1"))

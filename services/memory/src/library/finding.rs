@@ -25,7 +25,10 @@ impl Library {
                         let head = head.clone();
                         self.0.index.read(move |db| read::contradictions(db, &head)).await?
                     };
-                    self.0.accessed(&head.id);
+                    // The house looking after its notes does not use them.
+                    if who.origin != sanctum_api::memory::Origin::System {
+                        self.0.accessed(&head.id);
+                    }
                     let text = matter::split(&opened.text).body.trim_start_matches(['\r', '\n']).to_owned();
                     return Ok(Note { head, text, contradicts });
                 }

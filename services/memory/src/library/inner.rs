@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::locks::Locks;
 use super::story::Stories;
-use super::{Error, Library};
+use super::{Error, Keeping, Library};
 use crate::Config;
 use crate::history::History;
 use crate::index::write::{number, word};
@@ -32,6 +32,7 @@ pub(crate) struct Parts {
     pub(crate) index: Index,
     pub(crate) history: History,
     pub(crate) recall: Recall,
+    pub(crate) keeping: Keeping,
     /// Why the index was begun anew.
     pub(crate) mended: Option<String>,
 }
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     pub(super) index: Index,
     pub(super) history: History,
     pub(super) recall: Recall,
+    pub(super) keeping: Keeping,
     pub(super) feed: Feed,
     pub(super) locks: Locks,
     pub(super) meters: Meters,
@@ -72,7 +74,7 @@ impl fmt::Debug for Inner {
 
 impl Library {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, shared, vault, index, history, recall, mended } = parts;
+        let Parts { config, shared, vault, index, history, recall, keeping, mended } = parts;
         let feed = Feed::new(&shared.clock);
         let meters = Meters::new(&shared);
         Self(Arc::new(Inner {
@@ -82,6 +84,7 @@ impl Library {
             index,
             history,
             recall,
+            keeping,
             feed,
             locks: Locks::new(),
             meters,
@@ -114,6 +117,7 @@ impl Library {
         if let Some(highest) = rows.max() {
             self.0.highest.fetch_max(highest, Ordering::Relaxed);
         }
+        self.0.keeping.gate.apply(deltas);
         self.0.recall.apply(deltas);
     }
 
@@ -130,7 +134,10 @@ impl Library {
                 None
             }
         });
-        self.0.recall.load(notes.flatten().map(Arc::new));
+        let gate = &self.0.keeping.gate;
+        self.0
+            .recall
+            .load(notes.flatten().map(Arc::new).inspect(|note| gate.apply(&[Delta::Put(Arc::clone(note))])));
         failed.map_or(Ok(()), Err)
     }
 

@@ -6,6 +6,7 @@ mod error;
 mod finding;
 mod inner;
 pub(crate) mod keeper;
+mod keeping;
 mod locks;
 mod searching;
 mod story;
@@ -25,10 +26,11 @@ use sanctum_http::Feed;
 pub(crate) use amend::{Amend, Hand, Value};
 pub(crate) use error::Error;
 pub(crate) use inner::Parts;
+pub(crate) use keeping::{Birth, Keeping};
 pub(crate) use who::Who;
 
 use crate::index::read;
-use crate::vault::{Rel, note};
+use crate::vault::Rel;
 use inner::Inner;
 
 /// What long work tells of itself while it goes on; called from any thread, and quick.
@@ -38,7 +40,6 @@ pub(crate) type Tell = Arc<dyn Fn(Progress) + Send + Sync>;
 #[derive(Debug, Clone)]
 pub(crate) struct Library(Arc<Inner>);
 
-const SOON: Error = Error::Later("this part of the memory is not there yet");
 /// Notes of one drawing: more are a cloud.
 const DRAWN: usize = 2000;
 
@@ -46,7 +47,7 @@ impl Library {
     /// Keeps a note, or says why not: the gate judges new ones. With `id` the note is changed, and only if it is still
     /// at `version`, where one is named.
     pub(crate) async fn write(&self, write: Write, who: &Who) -> Result<Written, Error> {
-        let written = self.keep(&write, who, &Hand::new(who, "")).await?;
+        let written = self.write_gated(write, who).await?;
         self.0.meters.wrote(written.outcome);
         Ok(written)
     }
@@ -94,7 +95,9 @@ impl Library {
     /// Takes the last change of a note back (the one before it, if that was undone already), or every change of the run
     /// of consolidation with this name.
     pub(crate) async fn undo(&self, id: &str, who: &Who) -> Result<Vec<Change>, Error> {
-        self.take_back(id, who).await
+        let changes = self.take_back(id, who).await?;
+        self.mind(id, who).await?;
+        Ok(changes)
     }
 
     pub(crate) async fn search(&self, search: &Search, who: &Who) -> Result<Found, Error> {
@@ -107,21 +110,18 @@ impl Library {
     }
 
     /// Keeps an exchange until it is read into notes.
-    #[expect(clippy::unused_async, reason = "the body is being built")]
-    pub(crate) async fn ingest(&self, _exchange: Exchange, _who: &Who) -> Result<Ingested, Error> {
-        Err(SOON)
+    pub(crate) async fn ingest(&self, exchange: Exchange, who: &Who) -> Result<Ingested, Error> {
+        self.ingest_kept(exchange, who).await
     }
 
     /// One pass of consolidation; dry unless `apply`.
-    #[expect(clippy::unused_async, reason = "the body is being built")]
-    pub(crate) async fn consolidate(&self, _apply: bool, _tell: Tell) -> Result<Report, Error> {
-        Err(SOON)
+    pub(crate) async fn consolidate(&self, apply: bool, tell: Tell) -> Result<Report, Error> {
+        self.consolidated(apply, tell).await
     }
 
     /// What is wrong with what is remembered.
-    #[expect(clippy::unused_async, reason = "the body is being built")]
     pub(crate) async fn audit(&self) -> Result<Audit, Error> {
-        Err(SOON)
+        self.audited().await
     }
 
     pub(crate) async fn state(&self) -> Result<State, Error> {
@@ -137,11 +137,11 @@ impl Library {
             passages: number(passages),
             vectors: recall.vectors,
             links: number(links),
-            queued: 0,
+            queued: self.queue().waiting().await?,
             model: recall.model,
             degraded: self.less(recall.degraded),
             troubles: named.by_ref().take(1000).collect(),
-            consolidated: None,
+            consolidated: self.last_pass().await?,
         })
     }
 
@@ -187,18 +187,6 @@ impl Library {
         Ok(self.0.index.read(move |db| read::with_key(db, &key)).await?)
     }
 
-    /// Notes of a session in the order of their time.
-    pub(crate) async fn of_session(&self, session: &str) -> Result<Vec<Head>, Error> {
-        let session = session.to_owned();
-        Ok(self.0.index.read(move |db| read::of_session(db, &session)).await?)
-    }
-
-    /// Current notes whose text is this, word for word.
-    pub(crate) async fn twins(&self, text: &str) -> Result<Vec<Head>, Error> {
-        let hash = note::body_hash(text);
-        Ok(self.0.index.read(move |db| read::twins(db, &hash)).await?)
-    }
-
     /// The note of a row that recall has named.
     pub(crate) async fn by_row(&self, row: u32) -> Result<Option<Head>, Error> {
         Ok(self.0.index.read(move |db| read::by_row(db, row)).await?)
@@ -217,7 +205,7 @@ impl Library {
     /// Puts a new note without asking the gate: what it says is already judged.
     pub(crate) async fn put(&self, write: Write, hand: &Hand) -> Result<Head, Error> {
         compose::check(&write, self.0.vault.most)?;
-        self.create(&write, &hand.who, hand).await
+        self.create(&write, &hand.who, hand, &Birth::default()).await
     }
 
     /// Changes lines of the front matter, the text, or the place of a note: what is not named stays as it is, byte for byte.

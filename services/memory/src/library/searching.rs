@@ -60,6 +60,11 @@ impl Library {
         let answer = self.0.recall.search(query).await;
         let hits = answer.hits;
         let results = self.0.index.read(move |db| hits_of(db, &hits)).await?;
+        if let Some(session) = search.session.as_deref() {
+            // What this conversation was told is not news when it comes back.
+            let texts = results.iter().map(|hit| hit.text.as_str());
+            self.gate().served().tell(None, Some(session), texts, self.0.shared.clock.now());
+        }
         let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         Ok(Found { results, degraded: self.less(answer.degraded), withheld: answer.withheld, took_us })
     }
@@ -92,6 +97,9 @@ impl Library {
             }
             None => false,
         });
+        let texts = found.results.iter().map(|hit| hit.text.as_str());
+        let agent = Some(recall.agent.as_str());
+        self.gate().served().tell(agent, recall.session.as_deref(), texts, self.0.shared.clock.now());
         let mut seen = std::collections::HashSet::new();
         for hit in &found.results {
             if seen.insert(&hit.id) {

@@ -135,6 +135,15 @@ impl Library {
         Ok(Rebuilt { notes, passages, links, troubles, took_ms })
     }
 
+    /// Where the index and the files differ now, in words.
+    pub(super) async fn differences(&self) -> Result<Vec<String>, Error> {
+        let found = self.walk(None).await?;
+        let known = self.stats(None).await?;
+        let (changed, vanished) = compare(&found, known);
+        let changed = changed.iter().map(|rel| format!("{rel}: the file is not as the index has it"));
+        Ok(changed.chain(vanished.iter().map(|path| format!("{path}: the file is gone"))).collect())
+    }
+
     async fn walk(&self, folder: Option<Rel>) -> Result<Found, Error> {
         let root = self.0.vault.root.clone();
         let walked = tokio::task::spawn_blocking(move || walk::walk(&root, folder.as_ref())).await;

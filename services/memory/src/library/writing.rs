@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use jiff::{SignedDuration, Timestamp};
 use sanctum_api::memory::{Head, Outcome, Write, Written};
 
-use super::{Amend, Error, Hand, Library, Value, Who, compose};
+use super::{Amend, Birth, Error, Hand, Library, Value, Who, compose};
 use crate::index::read;
 use crate::index::write::What;
 use crate::vault::file::{self, Stat};
@@ -26,15 +26,23 @@ impl Library {
         compose::check(write, self.0.vault.most)?;
         let (outcome, head) = match &write.id {
             Some(id) => (Outcome::Changed, self.change(id, &Change::Write(write), hand).await?),
-            None => (Outcome::Created, self.create(write, who, hand).await?),
+            None => (Outcome::Created, self.create(write, who, hand, &Birth::default()).await?),
         };
         Ok(Written { outcome, note: Some(head), reason: None, superseded: Vec::new() })
     }
 
-    pub(super) async fn create(&self, write: &Write, who: &Who, hand: &Hand) -> Result<Head, Error> {
+    pub(super) async fn create(
+        &self,
+        write: &Write,
+        who: &Who,
+        hand: &Hand,
+        birth: &Birth,
+    ) -> Result<Head, Error> {
         let now = self.0.shared.clock.now();
-        let id = id::fresh(now);
-        let bytes = compose::file(&write.text, &compose::matter(write, who, &id, now)).into_bytes();
+        let id = birth.id.clone().unwrap_or_else(|| id::fresh(now));
+        let mut matter = compose::matter(write, who, &id, now);
+        birth.onto(&mut matter);
+        let bytes = compose::file(&write.text, &matter).into_bytes();
         for rel in compose::place(write, who, &id)? {
             let _held = self.0.locks.one(rel.as_str()).await;
             let made = self.on_disk(&rel, {

@@ -8,6 +8,7 @@ use crate::model::Indexed;
 /// Where notes go that are out of use.
 const ARCHIVE: &str = "archive/";
 const INBOX: &str = "inbox/";
+const META: &str = "meta/";
 
 /// Which notes may be found.
 #[derive(Debug, Clone, Default)]
@@ -93,7 +94,11 @@ impl Card {
     pub(crate) fn fits(&self, filter: &Filter, at: (Timestamp, Timestamp), then: bool) -> Fit {
         let fits = (filter.history || self.stands(at, then))
             && (filter.kinds.is_empty() || filter.kinds.contains(&self.kind))
-            && filter.folder.as_deref().is_none_or(|folder| below(&self.path, folder))
+            && match filter.folder.as_deref() {
+                Some(folder) => below(&self.path, folder),
+                // What the house writes of itself is found by who looks for it there.
+                None => !self.path.starts_with(META),
+            }
             && filter.inbox.as_deref().is_none_or(|agent| self.common_or_of(agent))
             && filter.tags.iter().all(|tag| self.tags.iter().any(|own| **own == **tag));
         if !fits {

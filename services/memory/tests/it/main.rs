@@ -8,12 +8,16 @@
 )]
 
 mod basics;
+mod brought;
 mod crash;
 mod disk;
+mod gate;
 mod hands;
 mod house;
 mod many;
 mod mcp;
+mod order;
 mod peers;
+mod said;
 mod strange;
 mod undo;
