@@ -1,5 +1,5 @@
-//! Agents that we did not write use the memory: Claude Code over HTTP with a key of the house, Codex over standard input. Their
-//! model is the testkit's, so that what they ask of the memory is known; all else is theirs.
+//! An agent that we did not write uses the memory: Claude Code, over HTTP, with a key of the house. Its model is the testkit's,
+//! so that what it asks of the memory is known; all else is its own.
 
 use std::path::Path;
 use std::process::Command;
@@ -21,33 +21,24 @@ pub(super) fn run(
     runtime: &Runtime,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    report.part("", "agents that are not ours");
-    for (agent, whose, word) in [("claude code", "lab", "quince"), ("codex", "codex", "medlar")] {
-        let home = tempfile::tempdir()?;
-        let ask = |prompt: &str| match agent {
-            "codex" => codex(tools, house, home.path(), prompt),
-            _ => claude(tools, house, home.path(), prompt),
-        };
-        let prefix = "mcp__memory__";
-        let write = json!({ "text": format!("Aunt Ida keeps the {word} jam behind the clock."), "key": format!("jam.{word}") });
-        let said = ask(&format!("call {prefix}memory_write {write}"));
-        let written = said.as_ref().is_ok_and(|said| said.contains("created"));
-        report.check(&format!("{agent} writes a note"), written, shown(&said));
-        let said = ask(&format!(
-            "call {prefix}memory_search {}",
-            json!({ "query": format!("where is the {word} jam") })
-        ));
-        let found = said.as_ref().is_ok_and(|said| said.contains("behind the clock"));
-        report.check(&format!("{agent} finds it in another session"), found, shown(&said));
-        let list = List { agent: Some(whose.to_owned()), ..List::default() };
-        let notes = runtime.block_on(house.client.list(&list))?.notes;
-        let key = format!("jam.{word}");
-        let kept = notes.iter().find(|head| head.key.as_ref() == Some(&key));
-        let seen =
-            kept.map_or_else(|| "no such note".to_owned(), |head| format!("{} in {}", head.id, head.path));
-        let own = kept.is_some_and(|head| head.origin == Origin::Agent);
-        report.check(&format!("the note is the agent's ({whose}), by its token"), own, seen);
-    }
+    report.part("", "an agent that is not ours");
+    let home = tempfile::tempdir()?;
+    let ask = |tool: &str, arguments: &Value| {
+        claude(tools, house, home.path(), &format!("call mcp__memory__{tool} {arguments}"))
+    };
+    let jam = json!({ "text": "Aunt Ida keeps the quince jam behind the clock.", "key": "jam.quince" });
+    let said = ask("memory_write", &jam);
+    let written = said.as_ref().is_ok_and(|said| said.contains("created"));
+    report.check("claude code writes a note", written, shown(&said));
+    let said = ask("memory_search", &json!({ "query": "where is the quince jam" }));
+    let found = said.as_ref().is_ok_and(|said| said.contains("behind the clock"));
+    report.check("claude code finds it in another session", found, shown(&said));
+    let list = List { agent: Some("lab".to_owned()), ..List::default() };
+    let notes = runtime.block_on(house.client.list(&list))?.notes;
+    let kept = notes.iter().find(|head| head.key.as_deref() == Some("jam.quince"));
+    let seen = kept.map_or_else(|| "no such note".to_owned(), |head| format!("{} in {}", head.id, head.path));
+    let own = kept.is_some_and(|head| head.origin == Origin::Agent);
+    report.check("the note is the agent's, by its key", own, seen);
     Ok(())
 }
 
@@ -122,44 +113,4 @@ fn claude(tools: &Tools, house: &Memory, home: &Path, prompt: &str) -> Result<St
     let answer: Value = serde_json::from_str(&said).map_err(|error| format!("{error}: {said}"))?;
     let last = answer.as_array().and_then(|all| all.last()).unwrap_or(&answer);
     Ok(last.get("result").and_then(Value::as_str).unwrap_or_default().to_owned())
-}
-
-fn codex(tools: &Tools, house: &Memory, home: &Path, prompt: &str) -> Result<String, String> {
-    let program =
-        ["vendor/x86_64-unknown-linux-musl/bin/codex", "vendor/x86_64-unknown-linux-musl/codex/codex"]
-            .iter()
-            .flat_map(|inside| {
-                ["codex-linux-x64", "codex"]
-                    .map(|package| tools.agents.join("@openai").join(package).join(inside))
-            })
-            .find(|path| path.exists())
-            .ok_or("codex is not installed")?;
-    let (binary, sanctum) = (house.binary.display(), house.gateway.home().display());
-    let config = format!(
-        r#"model = "mock-openai"
-model_provider = "sanctum"
-approval_policy = "never"
-sandbox_mode = "danger-full-access"
-check_for_update_on_startup = false
-[analytics]
-enabled = false
-[model_providers.sanctum]
-name = "Sanctum"
-base_url = "http://{}/v1"
-env_key = "SANCTUM_KEY"
-wire_api = "responses"
-request_max_retries = 0
-stream_max_retries = 0
-[mcp_servers.memory]
-command = "{binary}"
-args = ["--home", "{sanctum}", "memory", "mcp", "--agent", "codex"]
-startup_timeout_sec = 30
-"#,
-        house.gateway.addr
-    );
-    files::replace(&home.join("config.toml"), config.as_bytes(), 0o600).map_err(|error| error.to_string())?;
-    let mut command = bare(tools, &program, home);
-    command.env("CODEX_HOME", home).env("SANCTUM_KEY", &house.key).env("RUST_LOG", "error");
-    command.args(["exec", "--skip-git-repo-check", "--json", prompt]);
-    printed(command)
 }

@@ -160,7 +160,7 @@ fn kept(inspector: &Inspector<'_>, way: Way, name: &str) -> Result<String, Strin
     }
     let mirror: Value =
         serde_json::from_str(at(&found, "/content/0/text").as_str().unwrap_or_default()).unwrap_or_default();
-    if mirror != *at(&found, "/structuredContent") {
+    if !alike(&mirror, at(&found, "/structuredContent")) {
         return Err("the text is not the structured content".to_owned());
     }
     let read = inspector.call(way, "memory_read", &[&format!("id={id}")])?;
@@ -170,6 +170,22 @@ fn kept(inspector: &Inspector<'_>, way: Way, name: &str) -> Result<String, Strin
         return Err(format!("it is not the note of the agent `{agent}`: {note}"));
     }
     Ok(format!("{id} of {agent}"))
+}
+
+/// Whether they are the same to a client in JavaScript, to which 1 and 1.0 are one number.
+fn alike(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| alike(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let same =
+                |(name, one): (&String, &Value)| other.get(name).is_some_and(|other| alike(one, other));
+            one.len() == other.len() && one.iter().all(same)
+        }
+        _ => one == other,
+    }
 }
 
 fn refused(inspector: &Inspector<'_>, way: Way) -> Result<String, String> {

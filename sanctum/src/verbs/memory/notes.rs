@@ -60,8 +60,8 @@ pub(super) struct Write {
     #[arg(long)]
     id: Option<String>,
     /// Only if it is still at this version
-    #[arg(long, requires = "id")]
-    version: Option<String>,
+    #[arg(long, requires = "id", value_name = "VERSION")]
+    at_version: Option<String>,
     /// Its title; otherwise its first heading
     #[arg(long)]
     title: Option<String>,
@@ -103,7 +103,7 @@ pub(super) fn write(write: Write, cli: &Cli) -> Outcome {
     };
     let note = api::Write {
         id: write.id,
-        version: write.version,
+        version: write.at_version,
         text,
         title: write.title,
         folder: write.folder,
