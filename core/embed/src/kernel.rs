@@ -149,7 +149,9 @@ mod plain {
         }
         let scale = (HEAD as f32).sqrt().recip();
         let most = scores.iter().fold(f32::MIN, |most, score| most.max(*score));
-        scores.iter_mut().for_each(|score| *score = exp((*score - most) * scale));
+        for score in scores.iter_mut() {
+            *score = exp((*score - most) * scale);
+        }
         let sum: f32 = scores.iter().sum();
         let mut seen = [0.0; HEAD];
         for (score, value) in scores.iter().zip(values) {
@@ -162,7 +164,6 @@ mod plain {
 
 /// The exponential of what is not above zero, to about one part in ten million.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it takes the instructions of who calls it")]
 fn exp(of: f32) -> f32 {
     /// Added to a small number, it leaves no place for what is behind its point.
     const ROUND: f32 = 12_582_912.0;
@@ -249,7 +250,7 @@ mod wide512 {
     pub(super) fn multiply(tokens: &Wide, cells: &[i8]) -> Vec<f32> {
         let width = tokens.width;
         let outputs = cells.len() / (2 * width);
-        if outputs % (BESIDE * TOGETHER) != 0 {
+        if !outputs.is_multiple_of(BESIDE * TOGETHER) {
             return plain::multiply(tokens, cells);
         }
         let mut out = vec![0.0; outputs * tokens.scales.len()];
@@ -311,7 +312,7 @@ mod wide512 {
                 #[expect(unsafe_code, reason = "a store of 64 bytes")]
                 // SAFETY: `into` is 16 numbers of four bytes.
                 unsafe {
-                    _mm512_storeu_si512(into.as_mut_ptr().cast(), *sum)
+                    _mm512_storeu_si512(into.as_mut_ptr().cast(), *sum);
                 };
             }
         }

@@ -23,7 +23,9 @@ impl Vector {
         if !length.is_finite() || length <= f32::EPSILON {
             return None;
         }
-        cells.iter_mut().for_each(|cell| *cell /= length);
+        for cell in cells.iter_mut() {
+            *cell /= length;
+        }
         Some(Self(cells))
     }
 

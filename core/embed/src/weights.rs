@@ -1,5 +1,6 @@
 //! The files of the weights, and the proof that they are the ones that were measured.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use ring::digest::{SHA256, digest};
@@ -28,7 +29,10 @@ pub fn proven(dir: &Path, name: &str) -> Result<Vec<u8>, EmbedError> {
         }
         Err(source) => return Err(EmbedError::Read { path: shown, source }),
     };
-    let found: String = digest(&SHA256, &bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = digest(&SHA256, &bytes).as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        write!(hex, "{byte:02x}").ok();
+        hex
+    });
     let known = MANIFEST.lines().any(|line| line.split_once("  ") == Some((found.as_str(), name)));
     if known { Ok(bytes) } else { Err(EmbedError::Changed { path: shown }) }
 }

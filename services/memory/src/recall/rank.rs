@@ -6,8 +6,8 @@ use sanctum_api::memory::Why;
 use crate::recall::card::Card;
 use crate::recall::lexical::Match;
 
-// What each part adds. Chosen on some conversations of a public set and checked on the others (`benches`, `memory`); what
-// words say is taken as a share of the most that the question's words could say.
+// What each part adds. Chosen by hand on the development half of a public set (`benches`, `memory`), so that its held-out half
+// alone can judge them; what words say is taken as a share of the most that the question's words could say.
 const OWN: f32 = 0.3;
 const NEAR: f32 = 0.8;
 const SESSION: f32 = 0.2;
