@@ -149,7 +149,7 @@ mod plain {
         }
         let scale = (HEAD as f32).sqrt().recip();
         let most = scores.iter().fold(f32::MIN, |most, score| most.max(*score));
-        for score in scores.iter_mut() {
+        for score in &mut scores {
             *score = exp((*score - most) * scale);
         }
         let sum: f32 = scores.iter().sum();
@@ -320,6 +320,13 @@ mod wide512 {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "small whole numbers, exact in every type here"
+)]
 mod tests {
     use super::*;
 

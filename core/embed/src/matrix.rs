@@ -170,6 +170,7 @@ fn signs(small: &Small) -> Signs {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "any number will do")]
 mod tests {
     use super::*;
 

@@ -80,6 +80,7 @@ fn varint(message: &mut &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "files of a few bytes")]
 mod tests {
     use super::*;
 
