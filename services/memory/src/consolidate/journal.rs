@@ -233,7 +233,12 @@ mod tests {
             to: None,
             why: String::new(),
         };
-        Task { id: id.into(), version: "1".into(), change: Default::default(), steps: vec![step] }
+        Task {
+            id: id.into(),
+            version: "1".into(),
+            change: crate::consolidate::plan::Change::default(),
+            steps: vec![step],
+        }
     }
 
     #[tokio::test]

@@ -45,7 +45,7 @@ pub(crate) async fn run(library: Library, stop: Stop) -> Result<(), Failure> {
             return Ok(());
         }
         let nothing: Tell = Arc::new(|_| {});
-        match stop.or(library.consolidate(true, nothing)).await {
+        match Box::pin(stop.or(library.consolidate(true, nothing))).await {
             None => return Ok(()),
             Some(Ok(report)) => {
                 failed = None;

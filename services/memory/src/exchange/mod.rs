@@ -44,6 +44,8 @@ pub(crate) enum Item {
 /// Takes what is read; breaking off ends the reading.
 pub(crate) type Sink<'a> = dyn FnMut(Item) -> ControlFlow<()> + 'a;
 
+type WriteNote = fn(&Note, &mut dyn Out) -> io::Result<()>;
+
 /// A format: what it is called, how it is known by its beginning, and how it is read and written.
 pub(crate) struct Format {
     pub(crate) name: &'static str,
@@ -52,7 +54,7 @@ pub(crate) struct Format {
     knows: fn(&str) -> bool,
     read: fn(&mut dyn BufRead, &mut Sink<'_>) -> io::Result<()>,
     /// Writes one note; absent for what is only read.
-    write: Option<fn(&Note, &mut dyn Out) -> io::Result<()>>,
+    write: Option<WriteNote>,
 }
 
 /// The first that knows a beginning reads it.

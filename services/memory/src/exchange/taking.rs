@@ -59,7 +59,7 @@ pub(crate) async fn import(
                 Ok(Ok(None)) => imported.duplicates += 1,
                 Ok(Err(why)) => leave(&mut imported, format!("{}: {why}", draft.at)),
                 Err(error @ (Error::Field { .. } | Error::TooLarge { .. })) => {
-                    leave(&mut imported, format!("{}: {error}", draft.at))
+                    leave(&mut imported, format!("{}: {error}", draft.at));
                 }
                 Err(error) => return Err(error),
             },

@@ -56,7 +56,7 @@ fn chatgpt_gives_the_branch_that_is_shown_and_says_what_it_could_not_take() {
 #[test]
 fn what_comes_before_a_break_is_taken() {
     let cut = CHATGPT.find("{\"title\":\"Broken").unwrap();
-    let (_, drafts, left) = taken(&format!("{} {{\"title\": ", &CHATGPT[..cut]));
+    let (_, drafts, left) = taken(&format!("{} {{\"title\": ", CHATGPT.get(..cut).unwrap()));
     assert_eq!((drafts.len(), left.len()), (1, 1));
     assert!(left[0].0.contains("after element 1"), "{left:?}");
 }

@@ -163,6 +163,7 @@ fn negates(folded: &str) -> bool {
 }
 
 /// Words that make another statement when they are exchanged for their opposite, however near the two are in meaning.
+#[expect(clippy::too_many_lines, reason = "a list of words")]
 fn contrasts(folded: &str) -> bool {
     matches!(
         folded,

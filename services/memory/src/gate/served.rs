@@ -12,10 +12,13 @@ const TEXTS: usize = 128;
 const KEYS: usize = 1024;
 
 /// What was recalled lately, by conversation and by agent. In memory: what it forgets at a restart is found as a duplicate.
+/// When a text was told, its number, and what it says.
+type Told = (Timestamp, u64, Gist);
+
 #[derive(Debug)]
 pub(crate) struct Served {
     window: SignedDuration,
-    told: Mutex<HashMap<String, VecDeque<(Timestamp, u64, Gist)>>>,
+    told: Mutex<HashMap<String, VecDeque<Told>>>,
 }
 
 impl Served {

@@ -50,26 +50,23 @@ impl Gate {
     /// Follows one commit of the index.
     pub(crate) fn apply(&self, deltas: &[Delta]) {
         // The words are read before the lock is taken.
-        let read: Vec<(u32, Option<(Gist, Box<str>)>)> = deltas
+        let read: Vec<_> = deltas
             .iter()
             .map(|delta| match delta {
                 Delta::Put(note) => {
-                    (note.row, counts(note).then(|| (gist(note), note.head.id.as_str().into())))
+                    (note.row, counts(note).then(|| (gist(note), Box::from(note.head.id.as_str()))))
                 }
                 Delta::Gone(row) => (*row, None),
             })
             .collect();
         let mut notes = self.0.notes.write().unwrap_or_else(PoisonError::into_inner);
         for (row, note) in read {
-            match note {
-                Some((gist, id)) => {
-                    notes.sketches.put(row, &gist);
-                    notes.ids.insert(row, id);
-                }
-                None => {
-                    notes.sketches.gone(row);
-                    notes.ids.remove(&row);
-                }
+            if let Some((gist, id)) = note {
+                notes.sketches.put(row, &gist);
+                notes.ids.insert(row, id);
+            } else {
+                notes.sketches.gone(row);
+                notes.ids.remove(&row);
             }
         }
     }
@@ -82,7 +79,7 @@ impl Gate {
             .same(gist)
             .iter()
             .filter_map(|row| notes.ids.get(row))
-            .map(|id| id.to_string())
+            .map(ToString::to_string)
             .collect()
     }
 
@@ -94,14 +91,14 @@ impl Gate {
             .alike(gist, most)
             .iter()
             .filter_map(|row| notes.ids.get(row))
-            .map(|id| id.to_string())
+            .map(ToString::to_string)
             .collect()
     }
 
     /// Pairs of notes that say the same, or may, each pair once: ids, and whether it is word for word.
     pub(crate) fn pairs(&self, most: usize) -> Vec<(String, String, bool)> {
         let notes = self.0.notes.read().unwrap_or_else(PoisonError::into_inner);
-        let id = |row: u32| notes.ids.get(&row).map(|id| id.to_string());
+        let id = |row: u32| notes.ids.get(&row).map(ToString::to_string);
         let pairs = notes.sketches.pairs(most).into_iter();
         pairs.filter_map(|(one, other, exact)| Some((id(one)?, id(other)?, exact))).collect()
     }

@@ -191,6 +191,8 @@ fn conversation(
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
     fn said(key: &str, agent: &str, at: i64) -> Said {
         Said { exchange: exchange(key, agent, at), echoed: false }
     }
@@ -210,8 +212,6 @@ mod tests {
         let db = Db::open(&dir.path().join("ingest.db"), super::super::schema::MIGRATIONS).unwrap();
         (Queue::new(db), dir)
     }
-
-    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     #[tokio::test]
     async fn a_key_is_kept_once_even_after_it_was_read_and_a_full_queue_refuses() {

@@ -54,7 +54,7 @@ impl<'a> Asking<'a> {
         let most = asked.iter().map(|word| word.weight).sum::<f32>() * rank::MOST;
         let mut passages = self.by_words(store, scratch);
         if let Some(sought) = &self.meaning {
-            let fits = |at| self.card(store, at).is_some_and(|card| self.fit(card) != Fit::No);
+            let fits = |at| card(store, at).is_some_and(|card| self.fit(card) != Fit::No);
             let near = store.vectors.nearest(sought, BY_MEANING, fits);
             passages.extend(near.iter().filter(|(_, cosine)| *cosine >= FAR).map(|(at, _)| *at));
         }
@@ -65,10 +65,6 @@ impl<'a> Asking<'a> {
         found.sort_unstable_by(|one, two| order(&one.0, &two.0));
         follow(store, &mut found);
         self.cut(found)
-    }
-
-    fn card<'s>(&self, store: &'s Store, passage: u32) -> Option<&'s Card> {
-        store.card(store.place(passage)?.row)
     }
 
     /// The passages that words speak for, the best of those that fit.
@@ -88,7 +84,7 @@ impl<'a> Asking<'a> {
             }
             let next = rest.split_off(part);
             rest.sort_unstable_by(order);
-            let fits = |at: u32| self.card(store, at).is_some_and(|card| self.fit(card) != Fit::No);
+            let fits = |at: u32| card(store, at).is_some_and(|card| self.fit(card) != Fit::No);
             let room = BY_WORDS - kept.len();
             kept.extend(rest.iter().map(|(_, at)| *at).filter(|at| fits(*at)).take(room));
             rest = next;
@@ -157,4 +153,8 @@ fn order(one: &Scored, two: &Scored) -> Ordering {
 /// The shortest time from `at` on.
 fn instant(at: Timestamp) -> (Timestamp, Timestamp) {
     (at, at.checked_add(jiff::Span::new().nanoseconds(1)).unwrap_or(at))
+}
+
+fn card(store: &Store, passage: u32) -> Option<&Card> {
+    store.card(store.place(passage)?.row)
 }

@@ -101,6 +101,7 @@ async fn whole(engine: &Bare) {
 }
 
 /// Recall@5 and recall@10 of the questions that have an answer.
+#[expect(clippy::cast_precision_loss, reason = "a few dozen")]
 async fn found(fixture: &Fixture, engine: &Bare) -> (f64, f64) {
     let mut sums = (0.0, 0.0);
     for question in &fixture.questions {

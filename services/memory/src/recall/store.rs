@@ -61,6 +61,15 @@ pub(crate) struct Store {
     pub(crate) talks: u32,
 }
 
+/// A note's place in time, its first and last passage, its words and its session.
+struct Ends {
+    own: (i64, u32),
+    first: u32,
+    last: u32,
+    length: u32,
+    session: u32,
+}
+
 impl Store {
     pub(crate) fn card(&self, row: u32) -> Option<&Card> {
         self.cards.get(row as usize).and_then(Option::as_ref)
@@ -221,7 +230,7 @@ impl Store {
 
     /// Makes a note a neighbour of those of its session.
     fn join(&mut self, row: u32) {
-        let Some((own, first, last, length, number)) = self.ends(row) else {
+        let Some(Ends { own, first, last, length, session: number }) = self.ends(row) else {
             return;
         };
         let Some(session) = self.sessions.get_mut(number as usize) else { return };
@@ -237,7 +246,7 @@ impl Store {
 
     /// Takes a note out of its session.
     fn part(&mut self, row: u32) {
-        let Some((own, first, last, length, number)) = self.ends(row) else { return };
+        let Some(Ends { own, first, last, length, session: number }) = self.ends(row) else { return };
         let Some(session) = self.sessions.get_mut(number as usize) else { return };
         let Ok(at) = session.notes.binary_search(&own) else { return };
         let (before, after) = self.beside(number, at);
@@ -262,12 +271,18 @@ impl Store {
     }
 
     /// A note's place in time, its first and last passage, its words and its session; nothing for a note without words.
-    fn ends(&self, row: u32) -> Option<((i64, u32), u32, u32, u32, u32)> {
+    fn ends(&self, row: u32) -> Option<Ends> {
         let card = self.card(row).filter(|card| card.count > 0)?;
         let passages = card.first..card.first + card.count;
         let length = passages.map(|passage| u32::from(self.postings.length(passage))).sum();
         let own = (card.created.as_microsecond(), row);
-        Some((own, card.first, card.first + card.count - 1, length, card.session))
+        Some(Ends {
+            own,
+            first: card.first,
+            last: card.first + card.count - 1,
+            length,
+            session: card.session,
+        })
     }
 
     /// The last passage of the note before the one at `at` of a session, and the first of the one after.
