@@ -15,5 +15,6 @@ mod demo;
 mod foreign;
 mod house;
 mod program;
+mod remembers;
 mod trouble;
 mod words;

@@ -90,7 +90,7 @@ impl Gate {
             providers.insert(Arc::clone(&provider.name), Arc::new(provider));
         }
         let before = before.map(|before| &before.stages);
-        let stages = Wardrobe::new(&config, &house.shared.paths, house.shared.clock.clone(), before)?;
+        let stages = Wardrobe::new(&config, &house.shared, before)?;
         Ok(Self { config, table, providers, house, stages, nobody: Agent::default() })
     }
 

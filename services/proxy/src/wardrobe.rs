@@ -1,6 +1,7 @@
 //! The optional stages as one configuration has them.
 
-use sanctum_kernel::{Clock, Failure, Paths};
+use sanctum_kernel::Failure;
+use sanctum_kernel::service::Shared;
 use sanctum_llm::Request;
 
 use crate::config::Config;
@@ -26,12 +27,7 @@ pub(crate) struct Wardrobe {
 
 impl Wardrobe {
     /// `before` is what was in force; what the limits have counted goes on.
-    pub(crate) fn new(
-        config: &Config,
-        paths: &Paths,
-        clock: Clock,
-        before: Option<&Self>,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn new(config: &Config, shared: &Shared, before: Option<&Self>) -> Result<Self, Failure> {
         let limits = match before {
             Some(before) => before.limits.reloaded(config.limits.clone()),
             None => Limits::new(config.limits.clone()),
@@ -43,7 +39,12 @@ impl Wardrobe {
             always_repair: Repair::new(repair::Config { on: true, foreign: config.repair.foreign }),
             cache: Cache::new(config.cache.clone()),
             limits,
-            recall: std::sync::Arc::new(Recall::open(config.recall.clone(), paths, clock)?),
+            recall: std::sync::Arc::new(Recall::open(
+                config.recall.clone(),
+                &shared.paths,
+                &shared.peers,
+                shared.clock.clone(),
+            )?),
         })
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use sanctum_http::{Outbound, OutboundError, Outgoing};
 use sanctum_kernel::values::SecretRef;
-use sanctum_kernel::{Clock, Paths, Period};
+use sanctum_kernel::{Clock, Paths, Peers, Period};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -31,9 +31,9 @@ use crate::kinds::Privacy;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Config {
-    /// Where the memory service listens, such as `http://127.0.0.1:42069`. Without it nothing is recalled or told.
+    /// Where the memory service listens, such as `http://127.0.0.1:42069`; absent: the memory of this house.
     pub url: Option<String>,
-    /// Its token, if it wants one.
+    /// Its token, if it wants one; the memory of this house needs none.
     pub token: Option<SecretRef>,
     /// Recall before a request.
     pub recall: bool,
@@ -106,12 +106,18 @@ impl Recall {
         Self { config, token, clock, outbound: Outbound::default(), failures, rests }
     }
 
-    /// The same, with its token read from the house's secrets.
+    /// The same, with its token read from the house's secrets; the memory of the house itself is one of its `peers`.
     pub fn open(
-        config: Config,
+        mut config: Config,
         paths: &Paths,
+        peers: &Peers,
         clock: Clock,
     ) -> Result<Self, sanctum_kernel::values::SecretError> {
+        let own = if config.url.is_none() { peers.peer("memory").ok() } else { None };
+        if let Some(memory) = own {
+            config.url = Some(format!("http://{}", memory.addr));
+            return Ok(Self::new(config, Some(memory.token), clock));
+        }
         let token = config.token.as_ref().map(|token| token.resolve(paths)).transpose()?;
         Ok(Self::new(config, token, clock))
     }
