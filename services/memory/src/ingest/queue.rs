@@ -207,7 +207,7 @@ mod tests {
         }
     }
 
-    async fn open() -> (Queue, tempfile::TempDir) {
+    fn open() -> (Queue, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let db = Db::open(&dir.path().join("ingest.db"), super::super::schema::MIGRATIONS).unwrap();
         (Queue::new(db), dir)
@@ -215,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_is_kept_once_even_after_it_was_read_and_a_full_queue_refuses() {
-        let (queue, _dir) = open().await;
+        let (queue, _dir) = open();
         assert_eq!(queue.keep(said("a", "yoda", 0), 1000, 2).await.unwrap(), Kept::New);
         assert_eq!(queue.keep(said("a", "yoda", 0), 1000, 2).await.unwrap(), Kept::Repeated);
         assert_eq!(queue.keep(said("b", "yoda", 10), 1000, 2).await.unwrap(), Kept::New);
@@ -232,7 +232,7 @@ mod tests {
 
     #[tokio::test]
     async fn exchanges_without_a_long_pause_are_one_conversation() {
-        let (queue, _dir) = open().await;
+        let (queue, _dir) = open();
         for (key, agent, at) in [
             ("a", "yoda", 0),
             ("b", "yoda", 900),
@@ -254,7 +254,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_fails_waits_longer_each_time_and_does_not_stop_the_others() {
-        let (queue, _dir) = open().await;
+        let (queue, _dir) = open();
         queue.keep(said("a", "yoda", 0), 1000, 100).await.unwrap();
         queue.keep(said("b", "yoda", 0), 1000, 100).await.unwrap();
         let first = queue.due(NOW, 1).await.unwrap().remove(0);
@@ -272,7 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn beginnings_are_counted_for_each_agent() {
-        let (queue, _dir) = open().await;
+        let (queue, _dir) = open();
         for before in 0..3 {
             assert_eq!(queue.began("yoda", 7, NOW).await.unwrap(), before);
         }
