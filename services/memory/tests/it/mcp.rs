@@ -100,7 +100,7 @@ async fn nothing_is_forgotten_before_somebody_has_agreed_to_this_very_thing() {
     let question = &asked["inputRequests"]["forget"];
     assert_eq!(question["method"], "elicitation/create");
     assert!(
-        question["params"]["message"].as_str().unwrap().contains("The ladder is in the barn"),
+        question["params"]["message"].as_str().unwrap().contains("the-ladder-is-in-the-barn"),
         "{question}"
     );
     let answer = |id: &Value, agreed: bool, state: &Value| {
@@ -171,7 +171,7 @@ async fn lists_go_on_page_by_page_and_addresses_are_completed() {
     seen.dedup();
     assert_eq!(seen.len(), 5);
     let reference = json!({ "type": "ref/resource", "uri": "memory://note/{id}" });
-    let asked = json!({ "ref": reference, "argument": { "name": "id", "value": "number 3" } });
+    let asked = json!({ "ref": reference, "argument": { "name": "id", "value": "number-3" } });
     let completed = claude.ask("completion/complete", asked).await.1["result"]["completion"].clone();
     assert_eq!(completed["total"], 1, "{completed}");
     let uri = format!("memory://note/{}", completed["values"][0].as_str().unwrap());
