@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+use sanctum_api::Events;
 use sanctum_api::supervise::{Client, Phase, ServiceState};
 use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::{Failure, exit, files};
@@ -31,8 +33,10 @@ pub(crate) struct Args {
 
 /// How long services may take before `up` says which are not ready.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two looks at a house that starts.
+/// Between two tries to reach a supervisor that starts.
 const LOOK: Duration = Duration::from_millis(20);
+/// Between two looks for one that has ended meanwhile.
+const STILL: Duration = Duration::from_millis(200);
 /// Larger than this, the supervisor's own log is put aside at start.
 const LARGE_LOG: u64 = 8 * 1024 * 1024;
 
@@ -120,12 +124,11 @@ async fn report(cli: &Cli, begun: Instant, mut end: watch::Receiver<bool>) {
 /// Watches until every service is ready or will not be; tells of each once. `None` if the supervisor ended.
 async fn settle(cli: &Cli, begun: Instant, mut child: Option<&mut Child>, mut tell: impl FnMut(&ServiceState)) -> Option<Vec<ServiceState>> {
     let mut told = Vec::new();
+    let (mut states, mut events) = (Vec::new(), None);
     loop {
-        // Tokens are made while the house starts, so the way to it is looked for anew until it works.
-        let states = match cli.transport("supervise") {
-            Ok(way) => Client::new(way).services().await.unwrap_or_default(),
-            Err(_) => Vec::new(),
-        };
+        if events.is_none() {
+            (states, events) = first_look(cli).await;
+        }
         for state in states.iter().filter(|state| matches!(state.phase, Phase::Ready | Phase::Locked | Phase::Done | Phase::Failed)) {
             if !told.contains(&state.name) {
                 told.push(state.name.clone());
@@ -134,14 +137,41 @@ async fn settle(cli: &Cli, begun: Instant, mut child: Option<&mut Child>, mut te
         }
         let settled = !states.is_empty() && is_settled(&states);
         if settled || begun.elapsed() > PATIENCE {
-            return Some(states);
+            // How they are is asked of each when somebody looks at all.
+            let (now, _) = first_look(cli).await;
+            return Some(if now.is_empty() { states } else { now });
         }
         if let Some(child) = child.as_mut()
             && !matches!(child.try_wait(), Ok(None))
         {
             return None;
         }
-        tokio::time::sleep(LOOK).await;
+        let Some(stream) = &mut events else {
+            tokio::time::sleep(LOOK).await;
+            continue;
+        };
+        match tokio::time::timeout(STILL, stream.next()).await {
+            Ok(Some(Ok(event))) if event.kind == "service" => renew(&mut states, &event.data),
+            Ok(_) => events = None,
+            Err(_) => {}
+        }
+    }
+}
+
+/// Every service, and what changes from now on; nothing while there is nobody to ask. Tokens are made while the house starts, so
+/// the way to it is looked for anew until it works.
+async fn first_look(cli: &Cli) -> (Vec<ServiceState>, Option<Events>) {
+    let Ok(way) = cli.transport("supervise") else { return (Vec::new(), None) };
+    let client = Client::new(way);
+    let Ok(events) = client.events(None).await else { return (Vec::new(), None) };
+    client.services().await.map_or((Vec::new(), None), |states| (states, Some(events)))
+}
+
+fn renew(states: &mut Vec<ServiceState>, text: &str) {
+    let Ok(state) = serde_json::from_str::<ServiceState>(text) else { return };
+    match states.iter_mut().find(|known| known.name == state.name) {
+        Some(known) => *known = state,
+        None => states.push(state),
     }
 }
 
@@ -169,7 +199,6 @@ const fn stands(state: &ServiceState) -> bool {
 
 /// Shows every change until the house ends.
 async fn follow(cli: &Cli, mut before: Vec<ServiceState>, paint: Paint) {
-    use futures_util::StreamExt;
     let Ok(way) = cli.transport("supervise") else { return };
     let Ok(mut events) = Client::new(way).events(None).await else { return };
     let wall = cli.wall();

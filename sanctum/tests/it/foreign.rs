@@ -172,3 +172,48 @@ fn after_an_upgrade_everything_is_reloaded_in_order_and_the_supervisor_succeeds_
     assert!(service(&program, "broker").is_some());
     program.ok(&["down"]);
 }
+
+#[test]
+fn the_log_of_a_foreign_service_is_followed_through_its_restart_and_its_rotation() {
+    use std::io::{BufRead, BufReader};
+    let program = Program::with_house();
+    let script = "echo ticker begins; n=0; while :; do n=$((n+1)); echo tick $n of a clock that is heard by many people in this house; sleep 0.02; done";
+    declare(
+        &program,
+        &format!(
+            "[supervise.log]\nsize = \"16KiB\"\nkeep = 2\n[service.ticker]\nname = \"Clockwork\"\nrun.command = [\"/bin/sh\", \"-c\", {script:?}]\n"
+        ),
+    );
+    program.ok(&["up", "--detach"]);
+    // By what people call it, as it is typed.
+    let mut follow = program
+        .command(&["logs", "clockwork", "-f", "-n", "1"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (lines, heard) = std::sync::mpsc::channel();
+    let out = BufReader::new(follow.stdout.take().unwrap());
+    let reader =
+        std::thread::spawn(move || out.lines().map_while(Result::ok).all(|line| lines.send(line).is_ok()));
+    let number = |line: &str| line.split_once(" tick ")?.1.split(' ').next()?.parse::<u32>().ok();
+    let next = || heard.recv_timeout(SOON).expect("another line within its time");
+    // More than one file holds: it was put aside while it was followed, and nothing is missing.
+    let mut last = None;
+    while last.is_none_or(|last| last < 300) {
+        let Some(now) = number(&next()) else { continue };
+        assert!(last.is_none_or(|last| now == last + 1), "{now} follows {last:?}");
+        last = Some(now);
+    }
+    program.ok(&["restart", "ticker"]);
+    let mut seen = Vec::new();
+    while !seen.iter().any(|line: &String| line.ends_with("ticker begins")) {
+        seen.push(next());
+    }
+    let at = |what: &str| seen.iter().position(|line| line.contains(what));
+    assert!(at("ended: ").is_some() && at("ended: ") < at("started: process "), "{seen:#?}");
+    follow.kill().unwrap();
+    follow.wait().unwrap();
+    drop(heard);
+    reader.join().unwrap();
+    program.ok(&["down"]);
+}
