@@ -131,7 +131,7 @@ fn with(more: &str) -> Up {
 
 /// Little more than the switch.
 const SMALL: &str =
-    "\n[supervise]\ndisabled = [\"firewall\", \"screen\", \"proxy\", \"dashboard\", \"watch\"]\n";
+    "\n[supervise]\ndisabled = [\"firewall\", \"screen\", \"proxy\", \"dashboard\", \"watch\", \"memory\"]\n";
 
 fn signal(pid: u64, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();

@@ -14,7 +14,7 @@ const SERVICES: usize = 8;
 const KILLS: usize = 100;
 
 fn house() -> Up {
-    let everybody = ["notify", "firewall", "screen", "proxy", "dashboard", "watch", "deadman"];
+    let everybody = ["notify", "firewall", "screen", "proxy", "dashboard", "watch", "deadman", "memory"];
     let mut file = format!("\n[supervise]\ndisabled = {everybody:?}\n");
     for at in 0..SERVICES {
         let script = "while :; do echo a line; sleep 0.05; done";
