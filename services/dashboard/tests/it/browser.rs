@@ -109,7 +109,7 @@ async fn everything_can_be_done_by_keyboard() {
     let browser = visit(&night, Screen::DESKTOP).await;
     // Tab goes the way the page reads, and each stop shows where it is.
     let mut stops = Vec::new();
-    for _ in 0..9 {
+    for _ in 0..10 {
         browser.press("\u{e004}").await;
         let stop = browser
             .eval("(document.activeElement.id || document.activeElement.className) + ' ' + getComputedStyle(document.activeElement).outlineStyle")
@@ -122,6 +122,7 @@ async fn everything_can_be_done_by_keyboard() {
         "to-home solid",
         "to-body solid",
         "to-models solid",
+        "to-memory solid",
         "banner-7-story solid",
         "banner-7-ack solid",
         "banner-5-story solid",

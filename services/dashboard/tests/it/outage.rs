@@ -13,7 +13,7 @@ async fn alone_with_notify_it_still_comes_at_once() {
     let page = text(&night.page("/").await);
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert!(
-        page.contains("Not all is known: firewall could not be asked, screen could not be asked, the health of Sanctum Proxy could not be asked and the health of Living Force could not be asked."),
+        page.contains("Not all is known: firewall could not be asked, screen could not be asked, the health of Sanctum Proxy could not be asked, the health of Living Force could not be asked and the health of Holocron could not be asked."),
         "{page}"
     );
     assert!(page.contains("could not be asked firewall: nobody listens there: it is not running"), "{page}");
