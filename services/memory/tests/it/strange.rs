@@ -83,7 +83,7 @@ async fn no_name_and_no_link_leads_out_of_the_vault() {
     std::os::unix::fs::symlink("self.md", vault.join("self.md")).unwrap();
     fs::File::create(vault.join(OsStr::from_bytes(b"caf\xe9.md"))).unwrap();
     let (status, problem) =
-        house.send("memory", "POST", "/write", &json!({ "text": "x", "folder": "way/in" })).await;
+        house.send("memory", "POST", "/write", &json!({ "text": "y", "folder": "way/in" })).await;
     assert_eq!((status, &problem["field"]), (422, &json!("folder")), "{problem}");
     assert!(!outside.path().join("in").exists());
     assert!(search(&house, "outside").await.is_empty());
