@@ -185,7 +185,9 @@ async fn a_clock_that_went_back_makes_no_change_older() {
     let first = write(&house, json!({ "text": "One.", "folder": "knowledge" })).await;
     clock.step(SignedDuration::from_hours(-24));
     let second = write(&house, json!({ "id": first["id"], "text": "Two." })).await;
-    assert!(second["updated"].as_str() > first["updated"].as_str(), "{second}");
+    let updated =
+        |note: &serde_json::Value| note["updated"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert!(updated(&second) > updated(&first), "{second}");
     let third = write(&house, json!({ "text": "Three.", "folder": "knowledge" })).await;
     assert!(
         third["id"].as_str().unwrap().get(..12) >= first["id"].as_str().unwrap().get(..12),
