@@ -18,7 +18,7 @@ use crate::house::{CATALOGUE, PATIENCE, WORDS};
 /// Where the child finds its house; only set for the child.
 const MARK: &str = "SANCTUM_MEMORY_CHILD";
 const WRITERS: usize = 16;
-/// The test of every day; `SANCTUM_MEMORY_KILLS=200` is the one of the README.
+/// The test of every day; `SANCTUM_MEMORY_KILLS=200` is a long one.
 const KILLS: usize = 12;
 
 /// The service itself, when this binary is run again as the child; nothing otherwise.
