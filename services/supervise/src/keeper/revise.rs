@@ -14,7 +14,7 @@ use crate::engine::Rules;
 use crate::probe::Seen;
 use crate::{Config, probe};
 
-/// Whoever asks again this soon gets the same answer: `up` looks fifty times a second.
+/// Services are not asked again this soon: `up` looks fifty times a second.
 const FRESH: Duration = Duration::from_millis(200);
 /// Whoever asks waits no longer than this for a service that hangs.
 const AT_MOST: Duration = Duration::from_secs(1);
@@ -50,14 +50,15 @@ impl Keeper {
 
     /// Asks every service that is ready at once, so that what is shown is true now.
     pub(super) fn look(&mut self, done: oneshot::Sender<()>) {
+        // Never from memory: an upgrade may be younger than the last look, and a reload acts on this.
+        self.compare();
+        self.touch_all();
+        self.show();
         if self.looked.is_some_and(|looked| looked.elapsed() < FRESH) {
             done.send(()).ok();
             return;
         }
         self.looked = Some(Instant::now());
-        self.compare();
-        self.touch_all();
-        self.show();
         let mut questions = JoinSet::new();
         for (unit, plan) in self.plans.iter().enumerate() {
             let Some(state) = self.engine.unit(unit).filter(|state| state.phase == Phase::Ready) else {
