@@ -19,6 +19,16 @@ pub use sanctum_kernel as kernel;
 
 use std::time::Duration;
 
+/// A free port of the loopback that stays free while its owner is down: it is none of those that the kernel gives to whoever
+/// connects or asks for any (Linux begins with those at 32768).
+pub fn port() -> u16 {
+    const FROM: u16 = 20_000;
+    const BELOW: u16 = 32_768;
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let chance = || FROM + u16::from_le_bytes(kernel::trace::random::<2>()) % (BELOW - FROM);
+    std::iter::repeat_with(chance).find(free).unwrap()
+}
+
 /// Asks until `look` has an answer; panics at the deadline with the name of what was waited for.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,

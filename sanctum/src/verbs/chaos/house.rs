@@ -176,9 +176,16 @@ pub(super) fn signal(pid: u32, signal: rustix::process::Signal) {
     }
 }
 
+/// None of those that the kernel gives to whoever connects (Linux begins with them at 32768): whoever is killed must find its own
+/// free when it comes back.
 fn free_ports(count: usize) -> Result<Vec<u16>, Failure> {
-    let listeners: Result<Vec<TcpListener>, _> = (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
-    Ok(listeners?.iter().map(|listener| listener.local_addr().map(|addr| addr.port())).collect::<Result<_, _>>()?)
+    const FROM: u16 = 20_000;
+    const BELOW: u16 = 32_768;
+    let first = u16::from_le_bytes(sanctum_kernel::trace::random::<2>()) % (BELOW - FROM);
+    let all = (0..BELOW - FROM).map(|at| FROM + (first + at) % (BELOW - FROM));
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let ports: Vec<u16> = all.filter(free).take(count).collect();
+    if ports.len() < count { Err("too few ports below 32768 are free".into()) } else { Ok(ports) }
 }
 
 fn config(plan: &Plan, own: &[u16], ports: &[u16], home: &std::path::Path, program: &std::path::Path) -> String {

@@ -23,6 +23,9 @@ const QUESTIONS: usize = 40;
 /// Words of a question.
 const WORDS: usize = 12;
 
+/// Held by the pass that goes on, and by what it has under way.
+type Turn = Arc<tokio::sync::OwnedMutexGuard<()>>;
+
 /// Puts notes in order. Clones share it; one pass goes on at a time.
 #[derive(Debug, Clone)]
 pub(crate) struct Consolidation(Arc<Inner>);
@@ -33,18 +36,12 @@ struct Inner {
     clock: Clock,
     journal: Journal,
     gate: Gate,
-    busy: tokio::sync::Mutex<()>,
+    busy: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Consolidation {
     pub(crate) fn new(config: Config, clock: Clock, db: Db, gate: Gate) -> Self {
-        Self(Arc::new(Inner {
-            config,
-            clock,
-            journal: Journal::new(db),
-            gate,
-            busy: tokio::sync::Mutex::default(),
-        }))
+        Self(Arc::new(Inner { config, clock, journal: Journal::new(db), gate, busy: Arc::default() }))
     }
 
     pub(crate) fn journal(&self) -> &Journal {
@@ -53,8 +50,8 @@ impl Consolidation {
 
     /// One pass; dry unless `apply`. A run that was cut off is taken up first, and is the answer then.
     pub(crate) async fn pass(&self, library: &Library, apply: bool, tell: &Tell) -> Result<Report, Error> {
-        let _one = self.0.busy.lock().await;
-        if apply && let Some(report) = self.take_up(library, tell).await? {
+        let one = self.turn().await;
+        if apply && let Some(report) = self.take_up(library, &one, tell).await? {
             return Ok(report);
         }
         let began = self.0.clock.now();
@@ -84,11 +81,16 @@ impl Consolidation {
         settled(library).await?;
         self.0.journal.begin(&report, &tasks).await?;
         let open = (0_i64..).zip(tasks).map(|(at, task)| Open { at, task }).collect();
-        self.carry_out(library, report, open, &questions, tell).await
+        self.carry_out(library, report, open, &questions, (&one, tell)).await
+    }
+
+    /// Until nobody else puts notes in order.
+    async fn turn(&self) -> Turn {
+        Arc::new(Arc::clone(&self.0.busy).lock_owned().await)
     }
 
     /// Takes up a run that was cut off, if there is one.
-    async fn take_up(&self, library: &Library, tell: &Tell) -> Result<Option<Report>, Error> {
+    async fn take_up(&self, library: &Library, one: &Turn, tell: &Tell) -> Result<Option<Report>, Error> {
         let Some((mut report, open)) = self.0.journal.interrupted().await? else { return Ok(None) };
         tracing::info!(
             run = report.run,
@@ -96,13 +98,13 @@ impl Consolidation {
             "a pass over the notes that was interrupted is taken up"
         );
         report.resumed = true;
-        self.carry_out(library, report, open, &[], tell).await.map(Some)
+        self.carry_out(library, report, open, &[], (one, tell)).await.map(Some)
     }
 
     /// At the start: only what was begun.
     pub(crate) async fn resume(&self, library: &Library) -> Result<Option<Report>, Error> {
-        let _one = self.0.busy.lock().await;
-        self.take_up(library, &(Arc::new(|_| {}) as Tell)).await
+        let one = self.turn().await;
+        self.take_up(library, &one, &(Arc::new(|_| {}) as Tell)).await
     }
 
     async fn name(&self, began: Timestamp) -> Result<String, Error> {
@@ -148,12 +150,19 @@ impl Consolidation {
         mut report: Report,
         open: Vec<Open>,
         questions: &[Question],
-        tell: &Tell,
+        (one, tell): (&Turn, &Tell),
     ) -> Result<Report, Error> {
         let total = u64::try_from(open.len()).unwrap_or(0);
         for (done, Open { at, task }) in (1_u64..).zip(open) {
-            let trouble = self.one(library, &report.run, &task).await?;
-            self.0.journal.done(&report.run, at, trouble.as_deref()).await?;
+            let (own, run, one) = (self.clone(), report.run.clone(), Arc::clone(one));
+            // A pass may be ended between two tasks, but not within one: the next pass waits for it.
+            let work = async move |library: Library| {
+                let trouble = own.one(&library, &run, &task).await?;
+                own.0.journal.done(&run, at, trouble.as_deref()).await?;
+                drop(one);
+                Ok(())
+            };
+            library.to_its_end(work).await?;
             tell(Progress { what: "consolidate".to_owned(), done, total: Some(total) });
         }
         // Nothing is over before the history has it: until then `undo` would find nothing.

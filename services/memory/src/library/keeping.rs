@@ -262,7 +262,8 @@ impl Library {
         {
             return Ok(head);
         }
-        self.create(write, &hand.who, hand, birth).await
+        let (write, birth, hand) = (write.clone(), birth.clone(), hand.clone());
+        self.to_its_end(async move |own| own.create(&write, &hand.who, &hand, &birth).await).await
     }
 
     /// What is known of a note, if it is there.

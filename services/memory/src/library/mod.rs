@@ -47,7 +47,8 @@ impl Library {
     /// Keeps a note, or says why not: the gate judges new ones. With `id` the note is changed, and only if it is still
     /// at `version`, where one is named.
     pub(crate) async fn write(&self, write: Write, who: &Who) -> Result<Written, Error> {
-        let written = self.write_gated(write, who).await?;
+        let who = who.clone();
+        let written = self.to_its_end(async move |own| own.write_gated(write, &who).await).await?;
         self.0.meters.wrote(written.outcome);
         Ok(written)
     }
@@ -69,6 +70,11 @@ impl Library {
 
     /// Moves a note to `archive/`. The history keeps what it was, and `undo` brings it back.
     pub(crate) async fn delete(&self, id: &str, who: &Who) -> Result<Head, Error> {
+        let (id, who) = (id.to_owned(), who.clone());
+        self.to_its_end(async move |own| own.put_away(&id, &who).await).await
+    }
+
+    async fn put_away(&self, id: &str, who: &Who) -> Result<Head, Error> {
         let (_, head) = self.find(id).await?;
         if !who.may_see(head.class) {
             return Err(Error::Unknown(id.to_owned()));
@@ -95,9 +101,13 @@ impl Library {
     /// Takes the last change of a note back (the one before it, if that was undone already), or every change of the run
     /// of consolidation with this name.
     pub(crate) async fn undo(&self, id: &str, who: &Who) -> Result<Vec<Change>, Error> {
-        let changes = self.take_back(id, who).await?;
-        self.mind(id, who).await?;
-        Ok(changes)
+        let (id, who) = (id.to_owned(), who.clone());
+        let work = async move |own: Self| {
+            let changes = own.take_back(&id, &who).await?;
+            own.mind(&id, &who).await?;
+            Ok(changes)
+        };
+        self.to_its_end(work).await
     }
 
     pub(crate) async fn search(&self, search: &Search, who: &Who) -> Result<Found, Error> {
@@ -205,19 +215,26 @@ impl Library {
     /// Puts a new note without asking the gate: what it says is already judged.
     pub(crate) async fn put(&self, write: Write, hand: &Hand) -> Result<Head, Error> {
         compose::check(&write, self.0.vault.most)?;
-        self.create(&write, &hand.who, hand, &Birth::default()).await
+        let hand = hand.clone();
+        let work = async move |own: Self| own.create(&write, &hand.who, &hand, &Birth::default()).await;
+        self.to_its_end(work).await
     }
 
     /// Changes lines of the front matter, the text, or the place of a note: what is not named stays as it is, byte for byte.
     pub(crate) async fn amend(&self, id: &str, amend: Amend, hand: &Hand) -> Result<Head, Error> {
-        self.change(id, &writing::Change::Amend(&amend), hand).await
+        let (id, hand) = (id.to_owned(), hand.clone());
+        let work = async move |own: Self| own.change(&id, &writing::Change::Amend(&amend), &hand).await;
+        self.to_its_end(work).await
     }
 
     /// Removes a file for good; only the history has it then.
     pub(crate) async fn remove(&self, id: &str, hand: &Hand) -> Result<(), Error> {
         let (_, head) = self.find(id).await?;
         match Rel::parse(&head.path) {
-            Some(rel) => self.discard(&rel, hand).await,
+            Some(rel) => {
+                let hand = hand.clone();
+                self.to_its_end(async move |own| own.discard(&rel, &hand).await).await
+            }
             None => Err(Error::Unknown(id.to_owned())),
         }
     }

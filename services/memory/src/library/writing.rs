@@ -4,6 +4,8 @@ use std::io::ErrorKind;
 
 use jiff::{SignedDuration, Timestamp};
 use sanctum_api::memory::{Head, Outcome, Write, Written};
+use sanctum_kernel::{OnError, Trace};
+use tokio::sync::oneshot;
 
 use super::{Amend, Birth, Error, Hand, Library, Value, Who, compose};
 use crate::index::read;
@@ -22,6 +24,22 @@ pub(super) enum Change<'c> {
 }
 
 impl Library {
+    /// Work on files goes on to its end though whoever asked for it has gone. Cut off between the file and the index, a change
+    /// would pass for an edit by hand, and its file would be open to a second writer while it is still being written.
+    pub(crate) async fn to_its_end<T, F>(&self, work: impl FnOnce(Self) -> F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let (done, end) = oneshot::channel();
+        let work = Trace::current().scope(work(self.clone()));
+        self.0.shared.tasks.spawn("a change of the vault", OnError::Log, |_| async move {
+            done.send(work.await).ok();
+            Ok(())
+        });
+        end.await.unwrap_or(Err(Error::Later("the change was broken off: the house goes down")))
+    }
+
     pub(super) async fn keep(&self, write: &Write, who: &Who, hand: &Hand) -> Result<Written, Error> {
         compose::check(write, self.0.vault.most)?;
         let (outcome, head) = match &write.id {

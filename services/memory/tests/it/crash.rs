@@ -53,10 +53,10 @@ impl Drop for House {
 }
 
 impl House {
-    fn new() -> Self {
+    fn new(more: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = format!("{WORDS}[listen]\nmemory = \"127.0.0.1:{port}\"\n");
+        let port = sanctum_testkit::port();
+        let config = format!("{WORDS}{more}[listen]\nmemory = \"127.0.0.1:{port}\"\n");
         files::replace(&home.path().join("sanctum.toml"), config.as_bytes(), 0o600).unwrap();
         Self { home, port, child: None }
     }
@@ -112,7 +112,7 @@ async fn ask(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_and_nothing_is_torn() {
-    let mut house = House::new();
+    let mut house = House::new("");
     // Path and text of what was acknowledged last; what was sent and not answered may be there or not.
     let mut kept: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let kills = std::env::var("SANCTUM_MEMORY_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
@@ -138,6 +138,45 @@ async fn what_was_acknowledged_survives_and_nothing_is_torn() {
         let text = note["text"].as_str().unwrap().trim_end().to_owned();
         // The last acknowledged text, or the one that was under way.
         assert!(texts.contains(&text), "{id}: `{text}` is none of {texts:?}");
+    }
+    consistent(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pass_that_is_killed_again_and_again_comes_to_its_end_and_loses_nothing() {
+    const NOTES: usize = 150;
+    let mut house =
+        House::new("[memory]\nconsolidate-every = \"0s\"\n[memory.consolidation]\npromote-after = \"0s\"\n");
+    house.start().await;
+    let mut texts = BTreeMap::new();
+    for number in 0..NOTES {
+        let text =
+            format!("Beehive {number} stands in row {} and gave {} grams.", number % 7, number * 13 + 5);
+        let body =
+            json!({ "text": text, "agent": "yoda", "type": "semantic", "title": format!("Hive {number}") });
+        let sent = ask(house.port, house.token(), "POST", "/write", body.to_string().into_bytes()).await;
+        let (status, answer) = sent.unwrap();
+        assert_eq!(status, 200, "{answer}");
+        texts.insert(answer["note"]["id"].as_str().unwrap().to_owned(), text);
+    }
+    let pass = |house: &House| ask(house.port, house.token(), "POST", "/consolidate?apply=true", Vec::new());
+    let mut cut = 0;
+    for _ in 0..KILLS {
+        let mut running = JoinSet::new();
+        running.spawn(pass(&house));
+        let [chance] = sanctum_kernel::trace::random::<1>();
+        tokio::time::sleep(Duration::from_millis(u64::from(chance))).await;
+        house.kill();
+        cut += usize::from(running.join_all().await == [None]);
+        house.start().await;
+    }
+    assert!(cut > 0, "it was killed in the middle at least once");
+    let (status, last) = pass(&house).await.unwrap();
+    assert_eq!((status, &last["troubles"]), (200, &json!([])), "{last}");
+    for (id, text) in &texts {
+        let note = house.get(&format!("/read/{id}")).await;
+        assert_eq!(note["text"].as_str().unwrap().trim_end(), text);
+        assert!(note["path"].as_str().unwrap().starts_with("knowledge/"), "{note}");
     }
     consistent(&house).await;
 }

@@ -20,4 +20,5 @@ mod order;
 mod peers;
 mod said;
 mod strange;
+mod talk;
 mod undo;

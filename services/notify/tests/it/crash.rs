@@ -55,7 +55,7 @@ impl Drop for Hub {
 impl Hub {
     fn new(hook: &Hook) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = sanctum_testkit::port();
         let config = format!(
             "[listen]\nnotify = \"127.0.0.1:{port}\"\n[notify]\nper-hour = 0\n[notify.roles]\nphone = [\"hook\"]\n\
              [notify.channel.webhook.hook]\nurl = \"{}\"\n[notify.delivery]\nfirst-wait = \"50ms\"\nbreaker-open = \"100ms\"\ndeadline = \"1s\"\n",

@@ -6,7 +6,7 @@ use sanctum_api::supervise::Phase;
 use sanctum_testkit::eventually;
 use sanctum_watch::engine::{Acted, Action};
 
-use super::ward::{LISTENER, SOON, Stray, evidence, free_port, home, item, open, perl, refused, sh, signal};
+use super::ward::{LISTENER, SOON, Stray, evidence, home, item, open, perl, refused, sh, signal};
 
 #[tokio::test]
 async fn a_crash_loop_over_a_lock_that_a_dead_process_left_is_ended() {
@@ -115,7 +115,7 @@ async fn a_stopped_process_is_killed_and_started_again() {
 
 #[tokio::test]
 async fn a_process_that_takes_connections_and_never_answers_is_started_again() {
-    let port = free_port();
+    let port = sanctum_testkit::port();
     let plan = perl("app", LISTENER, &[&port.to_string()]);
     let ward = open(home(), vec![plan], vec![item("app", &[])], "").await;
     let first = ward.phase("app", Phase::Ready).await.pid;
@@ -202,7 +202,7 @@ async fn what_a_removed_service_left_running_is_ended_and_nobody_else() {
 
 #[tokio::test]
 async fn a_stray_of_the_house_is_taken_off_a_port_and_a_stranger_is_not() {
-    let port = free_port();
+    let port = sanctum_testkit::port();
     let home = home();
     let shown = home.home().display().to_string();
     let mut listener = Command::new("perl");

@@ -207,10 +207,6 @@ pub(crate) const LISTENER: &str = "use IO::Socket::INET; $| = 1; \
     my $s = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1', LocalPort => $ARGV[0], ReuseAddr => 1) \
     or do { print \"bind: Address already in use\\n\"; exit 1 }; print \"listens\\n\"; while (1) { $s->accept }";
 
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 pub(crate) fn evidence(kind: &str, detail: &str) -> Vec<Evidence> {
     vec![Evidence { check: "it".to_owned(), kind: kind.to_owned(), detail: detail.to_owned() }]
 }
