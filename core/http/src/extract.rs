@@ -35,7 +35,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
 }
 
 /// Reads JSON; the problem names the field, and line and column where the text itself is broken.
-pub(crate) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+pub fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     let body: &[u8] = if body.is_empty() { b"null" } else { body };
     // Keeping the path costs; it is only needed for saying what is wrong.
     if let Ok(value) = serde_json::from_slice(body) {
@@ -62,10 +62,18 @@ pub(crate) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> 
 fn unreadable(rejection: &axum::extract::rejection::BytesRejection) -> Refusal {
     let status = rejection.status().as_u16();
     Refusal(if status == 413 {
-        Problem::new(413, "too-large", "the body is larger than this request may be")
+        too_large()
     } else {
         Problem::new(status, "unreadable", "the body could not be read").detail(rejection.body_text())
     })
+}
+
+pub(crate) fn too_large() -> Problem {
+    Problem::new(413, "too-large", "the body is larger than this request may be")
+}
+
+pub(crate) fn nobody() -> Refusal {
+    Refusal(Problem::new(401, "who", "this request needs a token"))
 }
 
 /// The query string.
@@ -103,6 +111,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             .extensions
             .get::<Self>()
             .cloned()
-            .ok_or_else(|| Refusal(Problem::new(401, "who", "this request needs a token")))
+            .ok_or_else(nobody)
     }
 }

@@ -23,22 +23,48 @@ const AGENT: HeaderName = HeaderName::from_static("x-sanctum-agent");
 /// Bytes of an agent's name.
 const LONGEST_AGENT: usize = 256;
 
+/// What a request is part of, and its own id.
+pub(crate) struct Story {
+    trace: Trace,
+    id: HeaderValue,
+}
+
+impl Story {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let incoming = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
+        let trace = incoming.and_then(Trace::parse).unwrap_or_else(Trace::start);
+        let id = match headers.get(REQUEST_ID) {
+            Some(id) if id.len() <= 128 => id.clone(),
+            _ => HeaderValue::try_from(hex(&chance::<8>())).unwrap_or(HeaderValue::from_static("0")),
+        };
+        Self { trace, id }
+    }
+
+    /// What is logged on the way to its answer says so.
+    pub(crate) fn span(&self, method: &Method, path: &str) -> tracing::Span {
+        tracing::debug_span!("request", trace_id = %self.trace.id(), %method, path)
+    }
+
+    /// Answers as a part of it; the answer says so.
+    pub(crate) async fn tell<B>(
+        self,
+        answer: impl Future<Output = axum::http::Response<B>>,
+    ) -> axum::http::Response<B> {
+        let mut response = self.trace.scope(answer).await;
+        if let Ok(value) = HeaderValue::try_from(self.trace.traceparent()) {
+            response.headers_mut().insert(TRACEPARENT, value);
+        }
+        response.headers_mut().insert(REQUEST_ID, self.id);
+        response
+    }
+}
+
 /// Puts the request into its story and gives it an id; both go back in the answer, whatever name it came to.
 pub(crate) async fn trace(State(hosts): State<Hosts>, mut request: Request, next: Next) -> Response {
-    let incoming = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
-    let trace = incoming.and_then(Trace::parse).unwrap_or_else(Trace::start);
-    let id = match request.headers().get(REQUEST_ID) {
-        Some(id) if id.len() <= 128 => id.clone(),
-        _ => HeaderValue::from_str(&hex(&chance::<8>())).unwrap_or(HeaderValue::from_static("0")),
-    };
-    request.headers_mut().insert(REQUEST_ID, id.clone());
-    let span = tracing::debug_span!("request", trace_id = %trace.id(), method = %request.method(), path = request.uri().path());
-    let mut response = trace.scope(host(hosts, request, next)).instrument(span).await;
-    if let Ok(value) = HeaderValue::from_str(&trace.traceparent()) {
-        response.headers_mut().insert(TRACEPARENT, value);
-    }
-    response.headers_mut().insert(REQUEST_ID, id);
-    response
+    let story = Story::of(request.headers());
+    request.headers_mut().insert(REQUEST_ID, story.id.clone());
+    let span = story.span(request.method(), request.uri().path());
+    story.tell(host(hosts, request, next)).instrument(span).await
 }
 
 /// What this machine is called by who is on it.
@@ -53,17 +79,26 @@ pub(crate) struct Hosts {
 }
 
 async fn host(hosts: Hosts, request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name =
-        host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
-    if hosts.any || name.is_empty() || LOOPBACK.contains(&name) {
-        return next.run(request).await;
+    match hosts.admit(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
     }
-    let mut problem = Problem::new(421, "host", "this is not a name of this service");
-    problem.field = Some("Host".to_owned());
-    problem.value = Some(host.chars().take(100).collect());
-    problem.allowed = Some("`127.0.0.1`, `localhost` or `[::1]`".to_owned());
-    Refusal(problem).into_response()
+}
+
+impl Hosts {
+    pub(crate) fn admit(self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let name =
+            host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+        if self.any || name.is_empty() || LOOPBACK.contains(&name) {
+            return Ok(());
+        }
+        let mut problem = Problem::new(421, "host", "this is not a name of this service");
+        problem.field = Some("Host".to_owned());
+        problem.value = Some(host.chars().take(100).collect());
+        problem.allowed = Some("`127.0.0.1`, `localhost` or `[::1]`".to_owned());
+        Err(Refusal(problem))
+    }
 }
 
 /// Who may come in besides the house's own: holders of a key that another service keeps.
@@ -99,7 +134,7 @@ impl Meter {
         Self { requests, route, met: Arc::default() }
     }
 
-    fn count(&self, method: &Method, status: StatusCode) {
+    pub(crate) fn count(&self, method: &Method, status: StatusCode) {
         let met = self.met.read().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, _, counter)) = met.iter().find(|(m, s, _)| m == method && *s == status) {
             counter.inc();
@@ -129,35 +164,40 @@ pub(crate) async fn door(State(door): State<Door>, request: Request, next: Next)
 }
 
 async fn admit(door: Door, mut request: Request, next: Next) -> Response {
-    let caller = match caller(&door, request.headers()).await {
-        Err(_) if door.right == Right::Open => None,
-        Err(refusal) => return refusal.into_response(),
-        Ok(caller) => caller,
-    };
-    match caller {
-        Some(caller) if caller.right >= door.right => {
+    match door.admit(request.headers()).await {
+        Ok(Some(caller)) => {
             request.extensions_mut().insert(caller);
         }
-        _ if door.right == Right::Open => {}
-        Some(Caller { name, .. }) => {
-            let problem =
-                Problem::new(403, "right", format!("`{name}` may look here, but not change anything"));
-            return Refusal(problem).into_response();
-        }
-        None => {
-            let mut response = Refusal(
+        Ok(None) => {}
+        Err(refusal) => return refusal.into_response(),
+    }
+    door.in_time(next.run(request)).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+impl Door {
+    /// Who comes in; nobody in particular where anybody may.
+    pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
+        match caller(self, headers).await {
+            Err(_) if self.right == Right::Open => Ok(None),
+            Err(refusal) => Err(refusal),
+            Ok(Some(caller)) if caller.right >= self.right => Ok(Some(caller)),
+            Ok(_) if self.right == Right::Open => Ok(None),
+            Ok(Some(Caller { name, .. })) => {
+                let title = format!("`{name}` may look here, but not change anything");
+                Err(Refusal(Problem::new(403, "right", title)))
+            }
+            Ok(None) => Err(Refusal(
                 Problem::new(401, "token", "this request needs a token of this house")
                     .hint("send `Authorization: Bearer` with the contents of `run/tokens/cli-<service>`, or use the `sanctum` command"),
-            )
-            .into_response();
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            return response;
+            )),
         }
     }
-    let Some(timeout) = door.timeout else { return next.run(request).await };
-    match tokio::time::timeout(timeout, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Refusal(Problem::new(503, "slow", "this took too long here")).into_response(),
+
+    /// What `work` comes to, if it does within the time there is.
+    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, Refusal> {
+        let Some(timeout) = self.timeout else { return Ok(work.await) };
+        let slow = |_| Refusal(Problem::new(503, "slow", "this took too long here"));
+        tokio::time::timeout(timeout, work).await.map_err(slow)
     }
 }
 

@@ -1,9 +1,12 @@
 //! Problems as answers.
 
+use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sanctum_api::{CallError, Problem};
 use sanctum_kernel::{Chain, Trace};
+
+use crate::Whole;
 
 /// What a handler fails with: an RFC 9457 problem.
 #[derive(Debug)]
@@ -40,17 +43,34 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
+impl Refusal {
+    /// The answer, in one piece.
+    pub fn whole(self) -> axum::http::Response<Whole> {
         let mut problem = self.0;
         problem.trace_id.get_or_insert_with(|| Trace::current().id().to_string());
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
-        let mut response =
-            (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
-        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            response.headers_mut().entry(header::RETRY_AFTER).or_insert(HeaderValue::from_static("5"));
+        let mut response = Whole::answer(
+            status,
+            "application/problem+json",
+            serde_json::to_vec(&problem).unwrap_or_default(),
+        );
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            // Whoever is refused so is told how to come in (RFC 9110 §11.6.1).
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
         }
         response
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        self.whole().map(Body::new)
     }
 }

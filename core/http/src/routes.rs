@@ -23,7 +23,7 @@ use tower_service::Service;
 
 use crate::guard::{self, Door, Guests, Hosts, Labels, Meter};
 use crate::openapi::Document;
-use crate::{Json, StatusCode};
+use crate::{Gate, Json, StatusCode};
 
 /// Long enough for anything a service does while a caller waits.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -190,6 +190,16 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
+    /// The way in of an operation for requests that are answered before the routes.
+    pub fn gate(&self, op: &Op) -> Gate {
+        Gate { hosts: self.hosts(), door: self.door(op), limit: op.limit }
+    }
+
+    fn hosts(&self) -> Hosts {
+        let loopback = self.shared.peers.addr(self.spec.name).is_none_or(|addr| addr.ip().is_loopback());
+        Hosts { any: !loopback }
+    }
+
     fn door(&self, op: &Op) -> Door {
         Door {
             peers: self.shared.peers.clone(),
@@ -203,6 +213,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// The whole surface: these operations and those every service has.
     pub fn finish(self, state: S) -> Router {
         let since = self.shared.clock.now();
+        let hosts = self.hosts();
         let shared = self.shared.clone();
         let spec = self.spec;
         let routes = self
@@ -244,13 +255,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let serve = on(MethodFilter::GET, async move || {
             ([(header::CONTENT_TYPE, "application/json")], openapi.to_string())
         });
-        let loopback = shared.peers.addr(spec.name).is_none_or(|addr| addr.ip().is_loopback());
         routes
             .router
             .route(describe.path, serve.layer(from_fn_with_state(door, guard::door)))
             .fallback(guard::nothing)
             .method_not_allowed_fallback(guard::wrong_method)
-            .layer(from_fn_with_state(Hosts { any: !loopback }, guard::trace))
+            .layer(from_fn_with_state(hosts, guard::trace))
             .with_state(state)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -58,11 +59,11 @@ impl Lasting {
 #[derive(Debug)]
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Submitted>,
-    path: PathBuf,
+    path: Arc<Path>,
 }
 
 struct Repeatable<T, F> {
-    path: PathBuf,
+    path: Arc<Path>,
     work: F,
     outcome: Result<T, StoreError>,
     reply: oneshot::Sender<Result<T, StoreError>>,
@@ -91,11 +92,12 @@ impl Writer {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let name =
             path.file_stem().map_or_else(|| "store".to_owned(), |name| name.to_string_lossy().into_owned());
-        let writer = Self { jobs, path: path.clone() };
-        let thread = std::thread::Builder::new().name(name).spawn(move || run(&path, connection, queue));
+        let writer = Self { jobs, path: Arc::from(path.as_path()) };
+        let within = Arc::clone(&writer.path);
+        let thread = std::thread::Builder::new().name(name).spawn(move || run(&within, connection, queue));
         match thread {
             Ok(_) => Ok(writer),
-            Err(error) => Err(StoreError::Open { path: writer.path, reason: error.to_string() }),
+            Err(error) => Err(StoreError::Open { path, reason: error.to_string() }),
         }
     }
 
@@ -105,7 +107,7 @@ impl Writer {
         F: FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let path = self.path.clone();
+        let path = Arc::clone(&self.path);
         let job: Job = Box::new(move |transaction| {
             let outcome = match transaction {
                 Ok(transaction) => guarded(&path, || work(transaction)),
@@ -130,7 +132,7 @@ impl Writer {
         F: Fn(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Repeatable { path: self.path.clone(), work, outcome: Err(StoreError::Stopped), reply };
+        let job = Repeatable { path: Arc::clone(&self.path), work, outcome: Err(StoreError::Stopped), reply };
         self.jobs.send(Submitted::First(Box::new(job))).await.map_err(|_| StoreError::Stopped)?;
         answer.await.unwrap_or(Err(StoreError::Stopped))
     }
@@ -229,7 +231,7 @@ fn commit(path: &Path, connection: &mut Connection, mut first: Vec<Box<dyn First
     if !first.is_empty() {
         match begin(path, connection) {
             Ok(transaction) if first.iter_mut().all(|job| job.work(&transaction)) => {
-                return finish(path, transaction, first.into_iter().map(answer).collect(), group);
+                return finish(path, transaction, first, Vec::new(), group);
             }
             // It is rolled back here, and each is done again by itself: who fails shall fail alone.
             Ok(_) => apart = true,
@@ -242,16 +244,12 @@ fn commit(path: &Path, connection: &mut Connection, mut first: Vec<Box<dyn First
     };
     let alone = |job: Box<dyn First>| alone(path, &transaction, again(job));
     let answers = if apart { first.into_iter().map(alone).collect() } else { Vec::new() };
-    finish(path, transaction, answers, group);
-}
-
-fn answer(job: Box<dyn First>) -> Answer {
-    Box::new(move |failed| job.answer(failed))
+    finish(path, transaction, Vec::new(), answers, group);
 }
 
 fn again(mut job: Box<dyn First>) -> Job {
     Box::new(move |transaction| match transaction {
-        Ok(transaction) => (job.work(transaction), answer(job)),
+        Ok(transaction) => (job.work(transaction), Box::new(move |failed| job.answer(failed))),
         Err(error) => {
             let error = error.clone();
             (false, Box::new(move |failed| job.answer(Some(failed.unwrap_or(&error)))))
@@ -260,15 +258,21 @@ fn again(mut job: Box<dyn First>) -> Job {
 }
 
 /// Runs the group after what is done already, commits, and answers.
-fn finish(path: &Path, transaction: Transaction<'_>, mut answers: Vec<Answer>, group: Vec<Job>) {
+fn finish(
+    path: &Path,
+    transaction: Transaction<'_>,
+    first: Vec<Box<dyn First>>,
+    mut answers: Vec<Answer>,
+    group: Vec<Job>,
+) {
     answers.extend(group.into_iter().map(|job| alone(path, &transaction, job)));
     let outcome = transaction.commit().map_err(|error| StoreError::of(path, &error));
     if let Err(error) = &outcome {
         tracing::error!(%error, "a commit failed");
     }
-    for answer in answers {
-        answer(outcome.as_ref().err());
-    }
+    let failed = outcome.as_ref().err();
+    first.into_iter().for_each(|job| job.answer(failed));
+    answers.into_iter().for_each(|answer| answer(failed));
 }
 
 /// Runs one job in a savepoint of its own, so that its failure leaves the others of the group alone.

@@ -17,6 +17,7 @@ use crate::message::{Message, Phase};
 use crate::resolve;
 use crate::rows::{self, severity_number, severity_of};
 use crate::schema::{flag, state};
+use crate::spread;
 
 /// Something to be kept and told.
 #[derive(Debug, Clone)]
@@ -54,9 +55,7 @@ impl After {
         for (permit, message) in self.handoffs {
             permit.send(message);
         }
-        for line in self.waiting.iter().filter_map(|name| hub.lines.get(name)) {
-            line.wake();
-        }
+        hub.wake(&self.waiting);
         if self.timers {
             hub.timers.nudge();
         }
@@ -135,7 +134,13 @@ fn fire(
         Some(hold) => Some(held(tx, hold, after)?),
         None => None,
     };
-    let id = insert(tx, incoming, hash.as_ref(), &plan, fold)?;
+    // In a rush whom to tell waits in the row itself, so that everybody is answered soon; what is critical never waits.
+    let waits = !plan.sends.is_empty()
+        && notice.severity < Severity::Critical
+        && hub.is_busy()
+        && hub.unspread.has_room();
+    let sends = waits.then(|| spread::words(hub.now().as_microsecond(), &plan.sends));
+    let id = insert(tx, incoming, hash.as_ref(), &plan, fold, sends)?;
     if plan.first.is_none() && !incoming.own {
         let at = incoming.at.as_microsecond();
         hub.recent(|recent| recent.add(hash.as_ref(), id, at, at.saturating_sub(hub.rules.dedup_window())));
@@ -157,9 +162,14 @@ fn fire(
         let due = incoming.at + jiff::SignedDuration::try_from(interval.0).unwrap_or_default();
         held(tx, &Hold { kind: "group", name, due }, after)?;
     }
-    let mut shared = None;
-    for send in &plan.sends {
-        deliver(tx, hub, (id, incoming, &mut shared), send, after)?;
+    if waits {
+        hub.unspread.add(notice.severity, id);
+        after.waiting.extend(plan.sends.iter().map(|send| send.channel.clone()));
+    } else {
+        let mut shared = None;
+        for send in &plan.sends {
+            deliver(tx, hub, (id, incoming, &mut shared), send, after)?;
+        }
     }
     Ok(Accepted {
         id,
@@ -179,12 +189,13 @@ pub(crate) fn insert(
     hash: &[u8],
     plan: &Plan,
     fold: Option<i64>,
+    sends: Option<String>,
 ) -> Result<i64, SqlError> {
     let notice = &incoming.notice;
     let resolves = if notice.resolved { flag::RESOLVES } else { 0 };
     let mut insert = tx.prepare_cached(
-        "INSERT INTO notifications(trace, accepted, source, severity, title, message, rest, dedup_key, hash, first, flags, reasons, fold, own, resolved)
-         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        "INSERT INTO notifications(trace, accepted, source, severity, title, message, rest, dedup_key, hash, first, flags, reasons, fold, own, resolved, sends)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?;
     insert.execute(params![
         incoming.trace.to_string(),
@@ -202,6 +213,7 @@ pub(crate) fn insert(
         fold,
         i64::from(incoming.own),
         notice.resolved.then(|| incoming.at.as_microsecond()),
+        sends,
     ])?;
     Ok(tx.last_insert_rowid())
 }
@@ -214,7 +226,6 @@ fn deliver(
     send: &Send,
     after: &mut After,
 ) -> Result<(), SqlError> {
-    // In a rush the message waits as a row, so that everybody is answered soon; what is critical never waits.
     let at_once = incoming.notice.severity == Severity::Critical || !hub.is_busy();
     let permit = hub.lines.get(&send.channel).filter(|_| at_once).and_then(crate::hub::Line::claim);
     let now = hub.now();
@@ -312,7 +323,7 @@ fn known(
 /// The row decides whether `id` is what it is remembered as: a commit that failed leaves no row.
 fn repeat(tx: &Transaction<'_>, id: i64, hash: &[u8], oldest: i64) -> Result<Option<Repeat>, SqlError> {
     let mut repeat = tx.prepare_cached(
-        "SELECT severity, NOT EXISTS(SELECT 1 FROM deliveries d WHERE d.notification=n.id) FROM notifications n
+        "SELECT severity, sends IS NULL AND NOT EXISTS(SELECT 1 FROM deliveries d WHERE d.notification=n.id) FROM notifications n
          WHERE id=?1 AND hash=?2 AND accepted>?3 AND first IS NULL AND resolved IS NULL",
     )?;
     let found = repeat.query_row(params![id, hash, oldest], |row| {

@@ -13,7 +13,7 @@ use crate::banners;
 use crate::channels::Heard;
 use crate::hub::Hub;
 use crate::message::Phase;
-use crate::{resolve, rows};
+use crate::{resolve, rows, spread};
 
 /// Reports of all channels that are not yet taken in; beyond that a channel waits.
 const INBOX: usize = 256;
@@ -68,6 +68,7 @@ pub(crate) async fn snooze(
                 "INSERT OR REPLACE INTO timers(kind, name, due) VALUES('snooze', ?1, ?2)",
                 params![id, due],
             )?;
+            spread::one(tx, id)?;
             let after = After { timers: true, change: banners::Change::cleared(id), ..After::default() };
             Ok((rows::life(tx, id)?, after))
         })

@@ -10,6 +10,7 @@ use sanctum_store::{Connection, OptionalExtension, SqlError, ToSql, Transaction}
 
 use crate::hub::Hub;
 use crate::rows::{life, severity_number};
+use crate::spread;
 
 /// What to look for.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +43,7 @@ fn index(tx: &Transaction<'_>) -> Result<bool, SqlError> {
         |row| row.get(0),
     )?;
     let Some(until) = until else { return Ok(false) };
+    spread::between(tx, from, until)?;
     tx.execute(
         "INSERT INTO words(rowid, source, title, message) SELECT id, source, title, message FROM notifications WHERE id>?1 AND id<=?2",
         [from, until],
@@ -122,7 +124,14 @@ pub(crate) async fn page(hub: &Arc<Hub>, search: Search) -> Result<Page, sanctum
     if search.words.is_some() {
         while hub.db.write_soon(index).await? {}
     }
-    hub.db.read(move |db| find(db, &search)).await
+    let search = Arc::new(search);
+    let find = || {
+        let search = Arc::clone(&search);
+        hub.db.read(move |db| find(db, &search))
+    };
+    let page = find().await?;
+    let ids = page.notifications.iter().map(|life| life.id).collect();
+    if spread::of(hub, ids).await? { find().await } else { Ok(page) }
 }
 
 fn find(db: &Connection, search: &Search) -> Result<Page, SqlError> {

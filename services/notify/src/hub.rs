@@ -17,6 +17,7 @@ use crate::decide::Rules;
 use crate::dispatch::breaker::Breaker;
 use crate::message::Message;
 use crate::recent::Recent;
+use crate::spread::Unspread;
 
 /// The service's shared parts.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct Hub {
     pub(crate) lines: BTreeMap<String, Line>,
     pub(crate) timers: Nudge,
     pub(crate) recent: Mutex<Recent>,
+    pub(crate) unspread: Unspread,
     accepting: AtomicUsize,
     /// How many callers have begun to wait since the start.
     callers: AtomicU64,
@@ -135,6 +137,7 @@ impl Hub {
             lines,
             timers,
             recent,
+            unspread: Unspread::default(),
             accepting,
             callers,
             rushed,
@@ -200,6 +203,11 @@ impl Hub {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.shared.clock.now()
+    }
+
+    /// There are new rows for these channels.
+    pub(crate) fn wake<'a>(&self, names: impl IntoIterator<Item = &'a String>) {
+        names.into_iter().filter_map(|name| self.lines.get(name)).for_each(Line::wake);
     }
 
     /// The names of the channels, for errors.

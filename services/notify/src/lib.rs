@@ -19,6 +19,7 @@ mod resolve;
 mod rows;
 mod schema;
 mod spool;
+mod spread;
 mod target;
 mod timers;
 mod trouble;
@@ -26,7 +27,7 @@ mod trouble;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use sanctum_http::{Feed, Outbound};
+use sanctum_http::{Feed, Manner, Outbound};
 use sanctum_kernel::chain::Hinted;
 use sanctum_kernel::service::{Complaint, Shared};
 use sanctum_kernel::spec::Listen;
@@ -107,7 +108,11 @@ impl Service for Notify {
         let now = hub.now().as_microsecond();
         let resumed = hub.db.write(move |tx| dispatch::queue::resume(tx, now)).await?;
         let within = Arc::clone(&hub);
-        hub.db.read(move |db| accept::remember(db, &within)).await?;
+        let remember = move |db: &sanctum_store::Connection| {
+            accept::remember(db, &within)?;
+            spread::remember(db, &within)
+        };
+        hub.db.read(remember).await?;
         if resumed > 0 {
             tracing::info!(resumed, "messages that were in flight are sent again");
         }
@@ -126,8 +131,8 @@ impl Service for Notify {
         }
         acts::listen(&hub);
         latch.release();
-        let app = api::routes(&hub);
-        sanctum_http::serve(listener, app, stop).await?;
+        let (front, app) = api::routes(&hub);
+        sanctum_http::serve_with(listener, front, app, Manner::default(), stop).await?;
         Ok(())
     }
 }

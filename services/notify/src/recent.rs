@@ -2,6 +2,7 @@
 //! over random values. The rows stay the truth: whatever is found here is looked up there before it counts.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// In a flood the window is shorter than it says: memory stays bounded (about 60 bytes each).
 const MOST: usize = 100_000;
@@ -9,8 +10,26 @@ const MOST: usize = 100_000;
 /// The beginning of an identity, and the newest notification that has it.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    newest: HashMap<u64, i64>,
+    newest: HashMap<u64, i64, BuildHasherDefault<Known>>,
     ages: VecDeque<(i64, u64, i64)>,
+}
+
+/// The keys are from a hash already, and nobody can choose them without breaking that.
+#[derive(Debug, Default)]
+struct Known(u64);
+
+impl Hasher for Known {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// The first eight bytes of an identity; two that share them are told apart by the row.

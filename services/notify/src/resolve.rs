@@ -9,7 +9,7 @@ use crate::banners;
 use crate::decide::Plan;
 use crate::hub::Hub;
 use crate::message::{Phase, span};
-use crate::rows;
+use crate::{rows, spread};
 
 /// A notice says that the thing named by its key is over.
 pub(crate) fn by_notice(
@@ -27,7 +27,7 @@ pub(crate) fn by_notice(
         [] => format!("nothing by the key `{key}` is open"),
         open => format!("ends {}: told wherever that was told", numbers(open)),
     });
-    let id = insert(tx, incoming, &[], &plan, None)?;
+    let id = insert(tx, incoming, &[], &plan, None, None)?;
     let mut channels = Vec::new();
     for fire in &open {
         end(tx, hub, (*fire, id), incoming.at, None, after)?.into_iter().for_each(|channel| {
@@ -85,6 +85,7 @@ pub(crate) fn follow(
     word: &str,
     after: &mut After,
 ) -> Result<Vec<String>, SqlError> {
+    spread::one(tx, fire)?;
     let mut fires = tx.prepare_cached("SELECT max(id), channel, manner, severity FROM deliveries WHERE notification=?1 AND phase=0 AND state<>3 GROUP BY channel")?;
     let fires: Vec<(i64, String, String, i64)> = fires
         .query_map([fire], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?

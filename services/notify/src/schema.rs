@@ -6,6 +6,8 @@
 //! A delivery that waits is in exactly one index, the one of its state; a statement must name that state by its number,
 //! or SQLite reads the whole table (sqlite.org/partialindex.html §3.1). `plans` in the tests looks at that.
 //!
+//! `notifications.sends` is whom to tell, as long as no delivery of it is a row; see `spread`.
+//!
 //! `deliveries.spent` are the tries before somebody sent it again by hand, `created` is that moment: patience begins anew.
 //!
 //! Instants are microseconds since 1970. States of a delivery: 0 pending, 1 in flight, 2 failed (will be tried
@@ -115,6 +117,8 @@ CREATE INDEX deliveries_flying ON deliveries(channel) WHERE state=1;
 CREATE INDEX deliveries_failed ON deliveries(channel, due) WHERE state=2;
 CREATE INDEX deliveries_dead ON deliveries(channel) WHERE state=3;
 CREATE INDEX deliveries_about ON deliveries(about) WHERE about IS NOT NULL;
+", "
+ALTER TABLE notifications ADD COLUMN sends TEXT;
 "];
 
 /// Bits of `notifications.flags`.

@@ -11,6 +11,7 @@ use crate::accept::{After, Incoming, keep};
 use crate::banners;
 use crate::hub::Hub;
 use crate::rows::{self, severity_of};
+use crate::spread;
 
 /// A look at least this often.
 const LOOK: SignedDuration = SignedDuration::from_secs(60);
@@ -146,6 +147,7 @@ fn summary(severity: Severity, title: String, head: &str, held: &[Line], label: 
 fn wake(tx: &Transaction<'_>, id: i64, now: Timestamp) -> Result<After, SqlError> {
     let micros = now.as_microsecond();
     tx.execute("UPDATE notifications SET snoozed=NULL WHERE id=?1", [id])?;
+    spread::one(tx, id)?;
     tx.execute(
         "INSERT INTO deliveries(notification, channel, phase, manner, state, reason, created, due, severity)
          SELECT notification, channel, 0, manner, 0, 'the snooze has ended', ?2, ?2, severity FROM deliveries WHERE id IN (

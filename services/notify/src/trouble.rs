@@ -181,6 +181,7 @@ pub(crate) async fn watch(hub: Arc<Hub>, stop: Stop) -> Result<(), Failure> {
 
 async fn look(hub: Arc<Hub>) -> Result<(), Failure> {
     let now = hub.now();
+    crate::spread::oldest(&hub).await?;
     let names: Vec<String> = hub.lines.keys().cloned().collect();
     let oldest = hub.db.read(|db| {
         let of = |name: String| Ok((queue::oldest(db, &name)?, name));

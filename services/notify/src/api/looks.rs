@@ -17,7 +17,7 @@ use crate::decide::{Known, decide};
 use crate::dispatch::queue;
 use crate::history::{self, Search};
 use crate::matching::Subject;
-use crate::{banners, rows};
+use crate::{banners, rows, spread};
 
 type Answer<T> = Result<Json<T>, Refusal>;
 
@@ -86,6 +86,7 @@ pub(crate) async fn channels(State(hub): State<House>) -> Answer<Vec<Channel>> {
         .values()
         .map(|line| (line.name.clone(), line.kind, line.with(|breaker| breaker.word())))
         .collect();
+    spread::all(&hub).await.map_err(|error| refuse(&error))?;
     let all = hub.db.read(move |db| {
         lines
             .into_iter()

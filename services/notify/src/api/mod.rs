@@ -24,10 +24,12 @@ use crate::hub::Hub;
 /// What the handlers stand on.
 pub(crate) type House = Arc<Hub>;
 
-pub(crate) fn routes(hub: &Arc<Hub>) -> Router {
+pub(crate) fn routes(hub: &Arc<Hub>) -> (post::Front, Router) {
     let routes = Routes::new(const { &Notify::SPEC }, &hub.shared);
+    let notify = Op::post(post::PATH, "Says what happened: 202 once it is kept. JSON, a form, or plain text with the headers Title, Priority and Tags").takes::<Notice>().returns::<Accepted>();
+    let front = post::Front(Arc::new((Arc::clone(hub), routes.gate(&notify))));
     let routes = routes
-        .on(Op::post("/notify", "Says what happened: 202 once it is kept. JSON, a form, or plain text with the headers Title, Priority and Tags").takes::<Notice>().returns::<Accepted>(), post::notify)
+        .on(notify, post::notify)
         .on(Op::get("/notifications/{id}", "A whole life: the decision, every attempt, who took note").returns::<Notification>(), people::life)
         .on(Op::post("/notifications/{id}/ack", "Somebody takes note").takes::<By>().returns::<Notification>(), people::ack)
         .on(Op::post("/notifications/{id}/snooze", "Not now: hidden until then, and told again").takes::<By>().returns::<Notification>(), people::snooze)
@@ -47,7 +49,7 @@ pub(crate) fn routes(hub: &Arc<Hub>) -> Router {
         .on(Op::post("/push/unsubscribe", "A browser wants no more").takes::<Subscription>(), push::unsubscribe)
         .on(Op::get("/explain", "Who would be told, and why").queries(looks::EXPLAIN).returns::<Explained>(), looks::explain)
         .on(Op::get("/trace/{id}", "What this service did in a story").right(Right::Read).returns::<Vec<Moment>>(), looks::trace);
-    crate::ingest::routes(routes).finish(Arc::clone(hub))
+    (front, crate::ingest::routes(routes).finish(Arc::clone(hub)))
 }
 
 /// A store that cannot keep anything answers 507 or 503, with the way out.

@@ -10,7 +10,7 @@ use sanctum_store::{OptionalExtension, params};
 use super::{House, post, refuse};
 use crate::acts;
 use crate::message::{Message, Phase};
-use crate::rows;
+use crate::{rows, spread};
 use crate::target::Manner;
 
 type Answer<T> = Result<Json<T>, Refusal>;
@@ -27,6 +27,7 @@ fn found(life: Option<Notification>, id: i64) -> Answer<Notification> {
 
 pub(crate) async fn life(State(hub): State<House>, Path(id): Path<String>) -> Answer<Notification> {
     let id = number(&id)?;
+    spread::of(&hub, vec![id]).await.map_err(|error| refuse(&error))?;
     found(hub.db.read(move |db| rows::life(db, id)).await.map_err(|error| refuse(&error))?, id)
 }
 

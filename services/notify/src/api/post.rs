@@ -1,15 +1,25 @@
 //! `POST /notify`: JSON, a form, or plain text as a shell script sends it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use futures_core::future::BoxFuture;
 use sanctum_api::Problem;
-use sanctum_api::notify::{Notice, Severity};
+use sanctum_api::notify::{Accepted, Notice, Severity};
 use sanctum_http::axum::extract::{FromRequest, Request};
-use sanctum_http::{Bytes, Caller, HeaderMap, IntoResponse, Json, Refusal, Response, State, StatusCode};
+use sanctum_http::{
+    Bytes, Caller, Fast, Gate, HeaderMap, Incoming as Body, IntoResponse, Json, Refusal, Response, State,
+    StatusCode, Whole, from_json,
+};
 use sanctum_kernel::Trace;
 
 use super::{House, refuse, rules};
 use crate::accept::{Incoming, accept};
+
+pub(crate) const PATH: &str = "/notify";
+const JSON: &str = "application/json";
+
+type Asked = sanctum_http::hyper::Request<Body>;
 
 /// A key longer than this is not a key.
 const LONGEST_KEY: usize = 256;
@@ -20,11 +30,49 @@ pub(crate) async fn notify(
     request: Request,
 ) -> Result<Response, Refusal> {
     let key = key(request.headers())?.map(|key| format!("{}:{key}", caller.name));
-    let notice = read(request, &caller).await.map_err(rules::name_the_field)?;
-    rules::check(&notice, &hub)?;
-    let incoming = Incoming { notice, trace: Trace::current().id(), at: hub.now(), key, own: false };
-    let accepted = accept(&hub, incoming).await.map_err(|error| refuse(&error))?;
+    let notice = read(request, &caller).await;
+    let accepted = take_in(&hub, notice, key).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
+}
+
+/// Keeps what was read, if it is a notice.
+async fn take_in(hub: &House, notice: Result<Notice, Refusal>, key: Option<String>) -> Result<Accepted, Refusal> {
+    let notice = notice.map_err(rules::name_the_field)?;
+    rules::check(&notice, hub)?;
+    let incoming = Incoming { notice, trace: Trace::current().id(), at: hub.now(), key, own: false };
+    accept(hub, incoming).await.map_err(|error| refuse(&error))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get("content-type").map_or(&b""[..], |kind| kind.as_bytes().trim_ascii());
+    kind.get(..JSON.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(JSON.as_bytes()))
+}
+
+/// The way in for notices in JSON, which is how everything but a shell script says them: in numbers they come when the
+/// house is in trouble, so the routes and their layers are left out.
+#[derive(Debug, Clone)]
+pub(crate) struct Front(pub(crate) Arc<(House, Gate)>);
+
+impl Fast for Front {
+    type Body = Whole;
+    type Answer = BoxFuture<'static, sanctum_http::hyper::Response<Whole>>;
+
+    fn take(&self, request: Asked) -> Result<Self::Answer, Asked> {
+        if request.method() != "POST" || request.uri().path() != PATH || !is_json(request.headers()) {
+            return Err(request);
+        }
+        let within = Arc::clone(&self.0);
+        Ok(Box::pin(async move {
+            let (hub, gate) = &*within;
+            let work = async |caller: Caller, headers: HeaderMap, body: Bytes| {
+                let key = key(&headers)?.map(|key| format!("{}:{key}", caller.name));
+                let accepted = take_in(hub, from_json(&body), key).await?;
+                let body = serde_json::to_vec(&accepted).map_err(|error| Refusal::inside(&error))?;
+                Ok(Whole::answer(StatusCode::ACCEPTED, JSON, body))
+            };
+            gate.pass(request, work).await
+        }))
+    }
 }
 
 pub(crate) fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
@@ -41,7 +89,7 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 
 async fn read(request: Request, caller: &Caller) -> Result<Notice, Refusal> {
     let kind = text(request.headers(), "content-type").unwrap_or_default().to_ascii_lowercase();
-    if kind.starts_with("application/json") {
+    if is_json(request.headers()) {
         return Json::<Notice>::from_request(request, &()).await.map(|Json(notice)| notice);
     }
     let headers = request.headers().clone();

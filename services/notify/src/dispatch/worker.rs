@@ -22,7 +22,7 @@ use super::queue;
 use crate::channels::{Channel, SendError};
 use crate::hub::{Hub, Line};
 use crate::message::Message;
-use crate::trouble;
+use crate::{spread, trouble};
 
 /// How long messages in flight may take when the service stops; what is left is resumed at the next start.
 const FINISH: Duration = Duration::from_secs(3);
@@ -156,31 +156,43 @@ impl Worker<'_> {
             return later;
         }
         let name = self.line.name.clone();
+        let made = Arc::new(self.hub.unspread.take(most));
+        let making = Arc::clone(&made);
         let taken = self.hub.db.write_soon(move |tx| {
+            let mut others = spread::these(tx, making.iter().map(|(_, id)| *id))?;
+            others.remove(&name);
             let taken = queue::take(tx, &name, now, most, probe)?;
-            Ok((taken, queue::next_due(tx, &name, now)?))
+            Ok((taken, queue::next_due(tx, &name, now)?, others))
         });
-        let (taken, next) = match taken.await {
+        let (taken, next, others) = match taken.await {
             Ok(taken) => taken,
             Err(error) => {
+                self.hub.unspread.put_back(&made);
                 tracing::warn!(channel = %self.line.name, %error, "the queue could not be read");
                 return now + SignedDuration::from_secs(1);
             }
         };
+        self.hub.wake(&others);
+        let more = !self.hub.unspread.is_empty();
         if probe {
             match taken.first() {
                 Some(message) => {
                     self.probe = Some(message.delivery);
                     self.line.with(super::breaker::Breaker::probing);
                 }
-                None => return later,
+                None => {
+                    if more {
+                        self.line.nudge.nudge();
+                    }
+                    return later;
+                }
             }
             for message in taken {
                 self.launch(message);
             }
             return next.unwrap_or(later).min(later);
         }
-        let full = taken.len() == most;
+        let full = more || taken.len() == most;
         self.taken.extend(taken);
         self.fill();
         if full && self.taken.is_empty() {
