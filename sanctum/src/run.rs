@@ -25,9 +25,9 @@ pub(crate) fn services(names: &[&'static str], begins: bool, cli: &Cli) -> Outco
         begins,
     };
     let in_one = begins && plan.names.contains(&"dashboard");
-    // The supervisor has one loop to turn and gives long work to others: what happens to it need not be handed from thread to
-    // thread before it does something.
-    let runtime = if plan.names == ["supervise"] { alone()? } else { runtime()? };
+    // The supervisor and the hub have one loop to turn and give long work to others: what happens to them need not be handed
+    // from thread to thread before they do something.
+    let runtime = if matches!(*plan.names, ["supervise" | "notify"]) { alone()? } else { runtime()? };
     runtime.block_on(async {
         let running = start(plan).await.map_err(sanctum_host::HostError::hinted)?;
         if let Some(url) = cli.dashboard().filter(|_| in_one) {

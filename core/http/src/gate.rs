@@ -19,11 +19,12 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Answers with what `work` makes of who asks, the headers and the body. A route that is open to anybody has none.
+    /// Answers with what `work` makes of who asks, the headers, and the body or why there is none. A route that is open to
+    /// anybody has no gate.
     pub async fn pass<F>(
         &self,
         request: Request<Incoming>,
-        work: impl FnOnce(Caller, HeaderMap, Bytes) -> F + Send,
+        work: impl FnOnce(Caller, HeaderMap, Result<Bytes, Refusal>) -> F + Send,
     ) -> Response<Whole>
     where
         F: Future<Output = Result<Response<Whole>, Refusal>> + Send,
@@ -38,7 +39,7 @@ impl Gate {
             let response = match self.door.admit(&head.headers).await {
                 Ok(Some(caller)) => {
                     let work = async {
-                        let body = read(body, self.limit).await?;
+                        let body = read(body, self.limit).await;
                         work(caller, head.headers, body).await
                     };
                     self.door.in_time(work).await.flatten()

@@ -8,6 +8,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_core::future::BoxFuture;
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use sanctum_api::Problem;
 use sanctum_kernel::metrics::{Counter, Family};
 use sanctum_kernel::trace::{chance, hex};
@@ -45,17 +47,18 @@ impl Story {
         tracing::debug_span!("request", trace_id = %self.trace.id(), %method, path)
     }
 
-    /// Answers as a part of it; the answer says so.
-    pub(crate) async fn tell<B>(
+    /// Answers as a part of it; the answer says so. (No `async fn`: those hold the work they are given twice.)
+    pub(crate) fn tell<B>(
         self,
         answer: impl Future<Output = axum::http::Response<B>>,
-    ) -> axum::http::Response<B> {
-        let mut response = self.trace.scope(answer).await;
-        if let Ok(value) = HeaderValue::try_from(self.trace.traceparent()) {
-            response.headers_mut().insert(TRACEPARENT, value);
-        }
-        response.headers_mut().insert(REQUEST_ID, self.id);
-        response
+    ) -> impl Future<Output = axum::http::Response<B>> {
+        self.trace.scope(answer).map(move |mut response| {
+            if let Ok(value) = HeaderValue::try_from(self.trace.traceparent()) {
+                response.headers_mut().insert(TRACEPARENT, value);
+            }
+            response.headers_mut().insert(REQUEST_ID, self.id);
+            response
+        })
     }
 }
 
@@ -194,10 +197,17 @@ impl Door {
     }
 
     /// What `work` comes to, if it does within the time there is.
-    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, Refusal> {
-        let Some(timeout) = self.timeout else { return Ok(work.await) };
+    pub(crate) fn in_time<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> impl Future<Output = Result<T, Refusal>> {
         let slow = |_| Refusal(Problem::new(503, "slow", "this took too long here"));
-        tokio::time::timeout(timeout, work).await.map_err(slow)
+        match self.timeout {
+            Some(timeout) => {
+                Either::Left(tokio::time::timeout(timeout, work).map(move |done| done.map_err(slow)))
+            }
+            None => Either::Right(work.map(Ok)),
+        }
     }
 }
 

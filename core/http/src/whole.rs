@@ -14,11 +14,7 @@ use crate::Cut;
 pub struct Whole(Bytes);
 
 impl Whole {
-    pub fn answer(
-        status: StatusCode,
-        kind: &'static str,
-        body: impl Into<Bytes>,
-    ) -> Response<Self> {
+    pub fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Self> {
         let mut response = Response::new(Self(body.into()));
         *response.status_mut() = status;
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -51,9 +51,9 @@ impl Trace {
         self.id
     }
 
-    /// Runs `work` as part of this story.
-    pub async fn scope<T>(self, work: impl Future<Output = T>) -> T {
-        CURRENT.scope(self, work).await
+    /// Runs `work` as part of this story. (An `async fn` would hold the work twice, and every layer like it would double that.)
+    pub fn scope<T>(self, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        CURRENT.scope(self, work)
     }
 
     /// The value of a `traceparent` header, version 00, sampled (W3C Trace Context §3.2).

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -29,12 +29,69 @@ type Answer = Box<dyn FnOnce(Option<&StoreError>) + Send>;
 trait First: Send {
     /// Whether its changes may stay.
     fn work(&mut self, transaction: &Transaction<'_>) -> bool;
-    fn answer(self: Box<Self>, failed: Option<&StoreError>);
+    /// Answers whoever waits for it, and gives them the answers of others to pass on.
+    fn answer(self: Box<Self>, failed: Option<&StoreError>, others: Answers);
 }
 
 enum Submitted {
-    First(Box<dyn First>),
+    /// Jobs that go first have gathered.
+    Gathered,
     Later(Job, Lasting),
+}
+
+/// Jobs that go first and wait to be taken together: waking the thread for each of them costs more than their work.
+#[derive(Default)]
+struct Gathering(Mutex<Vec<Box<dyn First>>>);
+
+impl Gathering {
+    fn jobs(&self) -> MutexGuard<'_, Vec<Box<dyn First>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Gathering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gathering").finish_non_exhaustive()
+    }
+}
+
+/// The outcome of a commit for those who share it. One of them is woken by the writer and wakes the rest, which within a
+/// runtime costs next to nothing. Wherever this is dropped, they are answered: also where nobody takes it any more.
+struct Answers {
+    jobs: Vec<Box<dyn First>>,
+    failed: Option<StoreError>,
+}
+
+impl Answers {
+    const NONE: Self = Self { jobs: Vec::new(), failed: None };
+
+    /// Answers the first of them, who answers the others.
+    fn pass_on(mut self) {
+        let Some(job) = self.jobs.pop() else { return };
+        let failed = self.failed.clone();
+        job.answer(failed.as_ref(), self);
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        for job in std::mem::take(&mut self.jobs) {
+            job.answer(self.failed.as_ref(), Self::NONE);
+        }
+    }
+}
+
+/// Tells the writer of what is gathered when this is dropped: also when who was to do it is not there any more.
+struct Telling<'a>(&'a Writer);
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        // Where there is no room, the writer has not looked yet and will.
+        if let Err(mpsc::error::TrySendError::Closed(_)) = self.0.jobs.try_send(Submitted::Gathered) {
+            let stopped = std::mem::take(&mut *self.0.gathering.jobs());
+            drop(Answers { jobs: stopped, failed: Some(StoreError::Stopped) });
+        }
+    }
 }
 
 /// What a commit waits for.
@@ -59,6 +116,7 @@ impl Lasting {
 #[derive(Debug)]
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Submitted>,
+    gathering: Arc<Gathering>,
     path: Arc<Path>,
 }
 
@@ -66,7 +124,7 @@ struct Repeatable<T, F> {
     path: Arc<Path>,
     work: F,
     outcome: Result<T, StoreError>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
+    reply: oneshot::Sender<(Result<T, StoreError>, Answers)>,
 }
 
 impl<T, F> First for Repeatable<T, F>
@@ -79,9 +137,9 @@ where
         self.outcome.is_ok()
     }
 
-    fn answer(self: Box<Self>, failed: Option<&StoreError>) {
+    fn answer(self: Box<Self>, failed: Option<&StoreError>, others: Answers) {
         let outcome = failed.map_or(self.outcome, |error| Err(error.clone()));
-        if self.reply.send(outcome).is_err() {
+        if self.reply.send((outcome, others)).is_err() {
             tracing::debug!("nobody waits for this write any more");
         }
     }
@@ -92,9 +150,10 @@ impl Writer {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let name =
             path.file_stem().map_or_else(|| "store".to_owned(), |name| name.to_string_lossy().into_owned());
-        let writer = Self { jobs, path: Arc::from(path.as_path()) };
-        let within = Arc::clone(&writer.path);
-        let thread = std::thread::Builder::new().name(name).spawn(move || run(&within, connection, queue));
+        let writer = Self { jobs, gathering: Arc::default(), path: Arc::from(path.as_path()) };
+        let (within, gathering) = (Arc::clone(&writer.path), Arc::clone(&writer.gathering));
+        let thread =
+            std::thread::Builder::new().name(name).spawn(move || run(&within, connection, queue, &gathering));
         match thread {
             Ok(_) => Ok(writer),
             Err(error) => Err(StoreError::Open { path, reason: error.to_string() }),
@@ -133,8 +192,19 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let job = Repeatable { path: Arc::clone(&self.path), work, outcome: Err(StoreError::Stopped), reply };
-        self.jobs.send(Submitted::First(Box::new(job))).await.map_err(|_| StoreError::Stopped)?;
-        answer.await.unwrap_or(Err(StoreError::Stopped))
+        let first = {
+            let mut gathering = self.gathering.jobs();
+            gathering.push(Box::new(job));
+            gathering.len() == 1
+        };
+        if first {
+            // Who is about to submit comes along: a larger group shares one wait for the disk.
+            let _telling = Telling(self);
+            tokio::task::yield_now().await;
+        }
+        let Ok((outcome, others)) = answer.await else { return Err(StoreError::Stopped) };
+        drop(others);
+        outcome
     }
 }
 
@@ -155,37 +225,35 @@ fn file_at(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
-fn run(path: &Path, mut connection: Connection, mut queue: mpsc::Receiver<Submitted>) {
+fn run(path: &Path, mut connection: Connection, mut queue: mpsc::Receiver<Submitted>, gathering: &Gathering) {
     let opened = file_at(path);
-    let mut waiting = VecDeque::new();
+    let (mut ahead, mut waiting) = (VecDeque::new(), VecDeque::new());
     let mut set = Lasting::Now;
     loop {
-        let mut first = Vec::new();
-        if waiting.is_empty() {
-            let Some(job) = queue.blocking_recv() else { return };
-            sort(job, &mut first, &mut waiting);
+        let mut told = None;
+        if ahead.is_empty() && waiting.is_empty() {
+            told = queue.blocking_recv();
+            if told.is_none() {
+                return;
+            }
         }
         for _ in 0..GROUP {
-            match queue.try_recv() {
-                Ok(job) => sort(job, &mut first, &mut waiting),
-                Err(_) => break,
+            match told.take().or_else(|| queue.try_recv().ok()) {
+                Some(Submitted::Gathered) => {}
+                Some(Submitted::Later(job, lasting)) => waiting.push_back((job, lasting)),
+                None => break,
             }
         }
-        // Who is about to submit comes along: a larger group shares one wait for the disk.
-        if first.len() > 1 && first.len() < GROUP {
-            std::thread::yield_now();
-            for _ in first.len()..GROUP {
-                match queue.try_recv() {
-                    Ok(job) => sort(job, &mut first, &mut waiting),
-                    Err(_) => break,
-                }
-            }
-        }
+        ahead.extend(gathering.jobs().drain(..));
+        let first: Vec<_> = ahead.drain(..GROUP.min(ahead.len())).collect();
         let most = if first.is_empty() { GROUP } else { BESIDE };
         let group: Vec<(Job, Lasting)> = waiting.drain(..most.min(waiting.len())).collect();
         let lasting = group.iter().map(|(_, lasting)| *lasting);
         let lasting = lasting.chain((!first.is_empty()).then_some(Lasting::Now)).max();
-        let group = group.into_iter().map(|(job, _)| job).collect();
+        let group: Vec<Job> = group.into_iter().map(|(job, _)| job).collect();
+        if first.is_empty() && group.is_empty() {
+            continue;
+        }
         if let Some(lasting) = lasting.filter(|lasting| *lasting != set) {
             // Between transactions, as it must be. Where it fails the stricter one stays, or the commit says why.
             if connection.execute_batch(lasting.pragma()).is_ok() {
@@ -202,17 +270,8 @@ fn run(path: &Path, mut connection: Connection, mut queue: mpsc::Receiver<Submit
     }
 }
 
-fn sort(job: Submitted, first: &mut Vec<Box<dyn First>>, waiting: &mut VecDeque<(Job, Lasting)>) {
-    match job {
-        Submitted::First(job) => first.push(job),
-        Submitted::Later(job, lasting) => waiting.push_back((job, lasting)),
-    }
-}
-
 fn refuse(first: Vec<Box<dyn First>>, group: Vec<Job>, error: &StoreError) {
-    for job in first {
-        job.answer(Some(error));
-    }
+    Answers { jobs: first, failed: Some(error.clone()) }.pass_on();
     for job in group {
         job(Err(error)).1(None);
     }
@@ -249,10 +308,10 @@ fn commit(path: &Path, connection: &mut Connection, mut first: Vec<Box<dyn First
 
 fn again(mut job: Box<dyn First>) -> Job {
     Box::new(move |transaction| match transaction {
-        Ok(transaction) => (job.work(transaction), Box::new(move |failed| job.answer(failed))),
+        Ok(transaction) => (job.work(transaction), Box::new(move |failed| job.answer(failed, Answers::NONE))),
         Err(error) => {
             let error = error.clone();
-            (false, Box::new(move |failed| job.answer(Some(failed.unwrap_or(&error)))))
+            (false, Box::new(move |failed| job.answer(Some(failed.unwrap_or(&error)), Answers::NONE)))
         }
     })
 }
@@ -270,9 +329,9 @@ fn finish(
     if let Err(error) = &outcome {
         tracing::error!(%error, "a commit failed");
     }
-    let failed = outcome.as_ref().err();
-    first.into_iter().for_each(|job| job.answer(failed));
-    answers.into_iter().for_each(|answer| answer(failed));
+    let failed = outcome.err();
+    answers.into_iter().for_each(|answer| answer(failed.as_ref()));
+    Answers { jobs: first, failed }.pass_on();
 }
 
 /// Runs one job in a savepoint of its own, so that its failure leaves the others of the group alone.
@@ -359,6 +418,38 @@ mod tests {
             (200, 200_i64),
             "one of each pair, and nothing of what panicked"
         );
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_goes_away_leaves_nobody_without_an_answer() {
+        let (_dir, db) = db();
+        let mut stay = tokio::task::JoinSet::new();
+        for x in 0..600_i64 {
+            let (db, insert) =
+                (db.clone(), move |tx: &crate::Transaction<'_>| tx.execute("INSERT INTO t VALUES(?1)", [x]));
+            let task = async move { db.write_first(insert).await };
+            if x % 3 == 0 {
+                // It is dropped wherever it is: gathering, waiting, or with the answers of others in its hands.
+                let mut task = Box::pin(task);
+                stay.spawn(async move {
+                    for _ in 0..x % 4 {
+                        tokio::select! {
+                            biased;
+                            _ = &mut task => break,
+                            () = tokio::task::yield_now() => {}
+                        }
+                    }
+                    Ok(1)
+                });
+            } else {
+                stay.spawn(task);
+            }
+        }
+        let answered =
+            tokio::time::timeout(std::time::Duration::from_secs(20), stay.join_all()).await.unwrap();
+        assert!(answered.iter().all(Result::is_ok), "{answered:?}");
+        let count = db.read(|c| c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)));
+        assert!(count.await.unwrap() >= 400);
     }
 
     #[tokio::test]

@@ -125,8 +125,8 @@ pub(crate) fn between(tx: &Transaction<'_>, from: i64, until: i64) -> Result<(),
 pub(crate) async fn of(hub: &Arc<Hub>, mut ids: Vec<i64>) -> Result<bool, StoreError> {
     // What is not in memory any more may be in the hands of a worker: the rows say.
     let missing = hub.db.read(move |db| {
-        let mut waits =
-            db.prepare_cached("SELECT EXISTS(SELECT 1 FROM notifications WHERE id=?1 AND sends IS NOT NULL)")?;
+        let mut waits = db
+            .prepare_cached("SELECT EXISTS(SELECT 1 FROM notifications WHERE id=?1 AND sends IS NOT NULL)")?;
         let mut missing = Vec::new();
         for id in ids.drain(..) {
             if waits.query_row([id], |row| row.get(0))? {

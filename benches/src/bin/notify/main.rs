@@ -38,7 +38,11 @@ fn main() -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["--serve-ours", home, port, sink] => runtime.block_on(ours::serve(home, port, sink)),
+        // As `sanctum run notify` has it.
+        ["--serve-ours", home, port, sink] => {
+            let alone = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            alone.block_on(ours::serve(home, port, sink))
+        }
         ["--serve-floor", home, port, sink] => runtime.block_on(floor::serve(home, port, sink)),
         flags => {
             let number = |name: &str, default: u64| {

@@ -30,25 +30,80 @@ pub(crate) fn routes(hub: &Arc<Hub>) -> (post::Front, Router) {
     let front = post::Front(Arc::new((Arc::clone(hub), routes.gate(&notify))));
     let routes = routes
         .on(notify, post::notify)
-        .on(Op::get("/notifications/{id}", "A whole life: the decision, every attempt, who took note").returns::<Notification>(), people::life)
-        .on(Op::post("/notifications/{id}/ack", "Somebody takes note").takes::<By>().returns::<Notification>(), people::ack)
-        .on(Op::post("/notifications/{id}/snooze", "Not now: hidden until then, and told again").takes::<By>().returns::<Notification>(), people::snooze)
-        .on(Op::post("/notifications/{id}/resolve", "It is over").takes::<By>().returns::<Notification>(), people::resolve)
-        .on(Op::get("/history", "What was said, newest first").queries(looks::HISTORY).returns::<Page>(), looks::history)
+        .on(
+            Op::get("/notifications/{id}", "A whole life: the decision, every attempt, who took note")
+                .returns::<Notification>(),
+            people::life,
+        )
+        .on(
+            Op::post("/notifications/{id}/ack", "Somebody takes note")
+                .takes::<By>()
+                .returns::<Notification>(),
+            people::ack,
+        )
+        .on(
+            Op::post("/notifications/{id}/snooze", "Not now: hidden until then, and told again")
+                .takes::<By>()
+                .returns::<Notification>(),
+            people::snooze,
+        )
+        .on(
+            Op::post("/notifications/{id}/resolve", "It is over").takes::<By>().returns::<Notification>(),
+            people::resolve,
+        )
+        .on(
+            Op::get("/history", "What was said, newest first").queries(looks::HISTORY).returns::<Page>(),
+            looks::history,
+        )
         .on(Op::get("/banners", "What a dashboard shows now").returns::<Vec<Banner>>(), looks::banners)
         .on(Op::get("/events", "Banners as they appear, change and clear").stream(), looks::events)
         .on(Op::get("/silences", "What is kept quiet").returns::<Vec<Silence>>(), people::silences)
-        .on(Op::put("/silences", "Keeps what matches quiet until it ends").takes::<Silence>().returns::<Silence>(), people::silence)
+        .on(
+            Op::put("/silences", "Keeps what matches quiet until it ends")
+                .takes::<Silence>()
+                .returns::<Silence>(),
+            people::silence,
+        )
         .on(Op::delete("/silences/{id}", "Ends a silence now"), people::unsilence)
         .on(Op::get("/channels", "The channels and how they do").returns::<Vec<Channel>>(), looks::channels)
-        .on(Op::post("/channels/{name}/test", "Sends a test message and says what came of it").returns::<Attempt>(), people::test)
+        .on(
+            Op::post("/channels/{name}/test", "Sends a test message and says what came of it")
+                .returns::<Attempt>(),
+            people::test,
+        )
         .on(Op::get("/dead", "What was given up").returns::<Vec<DeadLetter>>(), looks::dead)
-        .on(Op::post("/deliveries/{id}/retry", "Sends a delivery again that was given up").returns::<Notification>(), people::retry)
-        .on(Op::get("/push/key", "The key to subscribe a browser with").queries(push::WHICH).returns::<PushKey>(), push::key)
-        .on(Op::post("/push/subscriptions", "A browser subscribes").queries(push::WHICH).takes::<Subscription>().returns::<PushKey>(), push::subscribe)
-        .on(Op::post("/push/unsubscribe", "A browser wants no more").takes::<Subscription>(), push::unsubscribe)
-        .on(Op::get("/explain", "Who would be told, and why").queries(looks::EXPLAIN).returns::<Explained>(), looks::explain)
-        .on(Op::get("/trace/{id}", "What this service did in a story").right(Right::Read).returns::<Vec<Moment>>(), looks::trace);
+        .on(
+            Op::post("/deliveries/{id}/retry", "Sends a delivery again that was given up")
+                .returns::<Notification>(),
+            people::retry,
+        )
+        .on(
+            Op::get("/push/key", "The key to subscribe a browser with")
+                .queries(push::WHICH)
+                .returns::<PushKey>(),
+            push::key,
+        )
+        .on(
+            Op::post("/push/subscriptions", "A browser subscribes")
+                .queries(push::WHICH)
+                .takes::<Subscription>()
+                .returns::<PushKey>(),
+            push::subscribe,
+        )
+        .on(
+            Op::post("/push/unsubscribe", "A browser wants no more").takes::<Subscription>(),
+            push::unsubscribe,
+        )
+        .on(
+            Op::get("/explain", "Who would be told, and why").queries(looks::EXPLAIN).returns::<Explained>(),
+            looks::explain,
+        )
+        .on(
+            Op::get("/trace/{id}", "What this service did in a story")
+                .right(Right::Read)
+                .returns::<Vec<Moment>>(),
+            looks::trace,
+        );
     (front, crate::ingest::routes(routes).finish(Arc::clone(hub)))
 }
 

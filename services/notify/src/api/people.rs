@@ -10,8 +10,8 @@ use sanctum_store::{OptionalExtension, params};
 use super::{House, post, refuse};
 use crate::acts;
 use crate::message::{Message, Phase};
-use crate::{rows, spread};
 use crate::target::Manner;
+use crate::{rows, spread};
 
 type Answer<T> = Result<Json<T>, Refusal>;
 

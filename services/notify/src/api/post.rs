@@ -36,7 +36,11 @@ pub(crate) async fn notify(
 }
 
 /// Keeps what was read, if it is a notice.
-async fn take_in(hub: &House, notice: Result<Notice, Refusal>, key: Option<String>) -> Result<Accepted, Refusal> {
+async fn take_in(
+    hub: &House,
+    notice: Result<Notice, Refusal>,
+    key: Option<String>,
+) -> Result<Accepted, Refusal> {
     let notice = notice.map_err(rules::name_the_field)?;
     rules::check(&notice, hub)?;
     let incoming = Incoming { notice, trace: Trace::current().id(), at: hub.now(), key, own: false };
@@ -64,9 +68,10 @@ impl Fast for Front {
         let within = Arc::clone(&self.0);
         Ok(Box::pin(async move {
             let (hub, gate) = &*within;
-            let work = async |caller: Caller, headers: HeaderMap, body: Bytes| {
+            let work = async |caller: Caller, headers: HeaderMap, body: Result<Bytes, Refusal>| {
                 let key = key(&headers)?.map(|key| format!("{}:{key}", caller.name));
-                let accepted = take_in(hub, from_json(&body), key).await?;
+                let notice = body.and_then(|body| from_json(&body));
+                let accepted = take_in(hub, notice, key).await?;
                 let body = serde_json::to_vec(&accepted).map_err(|error| Refusal::inside(&error))?;
                 Ok(Whole::answer(StatusCode::ACCEPTED, JSON, body))
             };

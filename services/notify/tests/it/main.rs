@@ -20,5 +20,6 @@ mod people;
 mod promises;
 mod resolve;
 mod routing;
+mod rush;
 mod signal;
 mod webpush;
