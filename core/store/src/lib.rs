@@ -4,6 +4,7 @@
 
 mod db;
 mod error;
+mod first;
 mod quick;
 mod transaction;
 mod writer;

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::StoreError;
+use crate::first::{Answers, First, Gathering, Repeatable};
 use crate::transaction::Transaction;
 
 /// A group larger than this makes the first of it wait too long.
@@ -24,61 +25,10 @@ const BESIDE: usize = 4;
 type Job = Box<dyn FnOnce(Result<&Transaction<'_>, &StoreError>) -> (bool, Answer) + Send>;
 type Answer = Box<dyn FnOnce(Option<&StoreError>) + Send>;
 
-/// A job that goes before others, in the group's transaction itself: a savepoint for each would copy every page it
-/// touches once more. For that it must bear being done again.
-trait First: Send {
-    /// Whether its changes may stay.
-    fn work(&mut self, transaction: &Transaction<'_>) -> bool;
-    /// Answers whoever waits for it, and gives them the answers of others to pass on.
-    fn answer(self: Box<Self>, failed: Option<&StoreError>, others: Answers);
-}
-
 enum Submitted {
     /// Jobs that go first have gathered.
     Gathered,
     Later(Job, Lasting),
-}
-
-/// Jobs that go first and wait to be taken together: waking the thread for each of them costs more than their work.
-#[derive(Default)]
-struct Gathering(Mutex<Vec<Box<dyn First>>>);
-
-impl Gathering {
-    fn jobs(&self) -> MutexGuard<'_, Vec<Box<dyn First>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl std::fmt::Debug for Gathering {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gathering").finish_non_exhaustive()
-    }
-}
-
-/// The outcome of a commit for those who share it. One of them is woken by the writer and wakes the rest, which within a
-/// runtime costs next to nothing. Wherever this is dropped, they are answered: also where nobody takes it any more.
-struct Answers {
-    jobs: Vec<Box<dyn First>>,
-    failed: Option<StoreError>,
-}
-
-impl Answers {
-    const NONE: Self = Self { jobs: Vec::new(), failed: None };
-
-    /// Answers the first of them, who answers the others.
-    fn pass_on(mut self) {
-        let Some(job) = self.jobs.pop() else { return };
-        let failed = self.failed.clone();
-        job.answer(failed.as_ref(), self);
-    }
-}
-
-impl Drop for Answers {
-    fn drop(&mut self) {
-        for job in std::mem::take(&mut self.jobs) {
-            job.answer(self.failed.as_ref(), Self::NONE);
-        }
-    }
 }
 
 /// Tells the writer of what is gathered when this is dropped: also when who was to do it is not there any more.
@@ -118,31 +68,6 @@ pub(crate) struct Writer {
     jobs: mpsc::Sender<Submitted>,
     gathering: Arc<Gathering>,
     path: Arc<Path>,
-}
-
-struct Repeatable<T, F> {
-    path: Arc<Path>,
-    work: F,
-    outcome: Result<T, StoreError>,
-    reply: oneshot::Sender<(Result<T, StoreError>, Answers)>,
-}
-
-impl<T, F> First for Repeatable<T, F>
-where
-    T: Send + 'static,
-    F: Fn(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
-{
-    fn work(&mut self, transaction: &Transaction<'_>) -> bool {
-        self.outcome = guarded(&self.path, || (self.work)(transaction));
-        self.outcome.is_ok()
-    }
-
-    fn answer(self: Box<Self>, failed: Option<&StoreError>, others: Answers) {
-        let outcome = failed.map_or(self.outcome, |error| Err(error.clone()));
-        if self.reply.send((outcome, others)).is_err() {
-            tracing::debug!("nobody waits for this write any more");
-        }
-    }
 }
 
 impl Writer {
@@ -209,7 +134,10 @@ impl Writer {
 }
 
 /// A job that panics answers an error and is rolled back; the thread and the others of its group go on.
-fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, rusqlite::Error>) -> Result<T, StoreError> {
+pub(crate) fn guarded<T>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, rusqlite::Error>,
+) -> Result<T, StoreError> {
     // Nothing of a half-done job is seen again: its savepoint is rolled back, and what it captured is dropped.
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(work));
     let outcome = outcome.map_err(|_| {
@@ -330,7 +258,9 @@ fn finish(
         tracing::error!(%error, "a commit failed");
     }
     let failed = outcome.err();
-    answers.into_iter().for_each(|answer| answer(failed.as_ref()));
+    for answer in answers {
+        answer(failed.as_ref());
+    }
     Answers { jobs: first, failed }.pass_on();
 }
 

@@ -38,8 +38,9 @@ impl Unspread {
 
     pub(crate) fn add(&self, severity: Severity, id: i64) {
         self.with(|all| {
-            let line = usize::try_from(severity_number(severity)).ok().and_then(|at| all.get_mut(at));
-            line.into_iter().for_each(|line| line.push_back(id));
+            if let Some(line) = line(all, severity) {
+                line.push_back(id);
+            }
         });
     }
 
@@ -59,8 +60,9 @@ impl Unspread {
     pub(crate) fn put_back(&self, taken: &[(Severity, i64)]) {
         self.with(|all| {
             for (severity, id) in taken.iter().rev() {
-                let line = usize::try_from(severity_number(*severity)).ok().and_then(|at| all.get_mut(at));
-                line.into_iter().for_each(|line| line.push_front(*id));
+                if let Some(line) = line(all, *severity) {
+                    line.push_front(*id);
+                }
             }
         });
     }
@@ -68,6 +70,10 @@ impl Unspread {
     fn oldest(&self) -> Vec<i64> {
         self.with(|all| all.iter().filter_map(|line| line.front().copied()).collect())
     }
+}
+
+fn line(all: &mut [VecDeque<i64>], severity: Severity) -> Option<&mut VecDeque<i64>> {
+    usize::try_from(severity_number(severity)).ok().and_then(|at| all.get_mut(at))
 }
 
 /// Whom to tell, as the notification's own row keeps it: since when, and each channel with its manner and the reason.

@@ -28,8 +28,13 @@ pub(crate) fn routes(hub: &Arc<Hub>) -> (post::Front, Router) {
     let routes = Routes::new(const { &Notify::SPEC }, &hub.shared);
     let notify = Op::post(post::PATH, "Says what happened: 202 once it is kept. JSON, a form, or plain text with the headers Title, Priority and Tags").takes::<Notice>().returns::<Accepted>();
     let front = post::Front(Arc::new((Arc::clone(hub), routes.gate(&notify))));
-    let routes = routes
-        .on(notify, post::notify)
+    let routes = looking(doing(routes.on(notify, post::notify)));
+    (front, crate::ingest::routes(routes).finish(Arc::clone(hub)))
+}
+
+/// What people do about notifications.
+fn doing(routes: Routes<House>) -> Routes<House> {
+    routes
         .on(
             Op::get("/notifications/{id}", "A whole life: the decision, every attempt, who took note")
                 .returns::<Notification>(),
@@ -51,12 +56,6 @@ pub(crate) fn routes(hub: &Arc<Hub>) -> (post::Front, Router) {
             Op::post("/notifications/{id}/resolve", "It is over").takes::<By>().returns::<Notification>(),
             people::resolve,
         )
-        .on(
-            Op::get("/history", "What was said, newest first").queries(looks::HISTORY).returns::<Page>(),
-            looks::history,
-        )
-        .on(Op::get("/banners", "What a dashboard shows now").returns::<Vec<Banner>>(), looks::banners)
-        .on(Op::get("/events", "Banners as they appear, change and clear").stream(), looks::events)
         .on(Op::get("/silences", "What is kept quiet").returns::<Vec<Silence>>(), people::silences)
         .on(
             Op::put("/silences", "Keeps what matches quiet until it ends")
@@ -65,18 +64,29 @@ pub(crate) fn routes(hub: &Arc<Hub>) -> (post::Front, Router) {
             people::silence,
         )
         .on(Op::delete("/silences/{id}", "Ends a silence now"), people::unsilence)
-        .on(Op::get("/channels", "The channels and how they do").returns::<Vec<Channel>>(), looks::channels)
         .on(
             Op::post("/channels/{name}/test", "Sends a test message and says what came of it")
                 .returns::<Attempt>(),
             people::test,
         )
-        .on(Op::get("/dead", "What was given up").returns::<Vec<DeadLetter>>(), looks::dead)
         .on(
             Op::post("/deliveries/{id}/retry", "Sends a delivery again that was given up")
                 .returns::<Notification>(),
             people::retry,
         )
+}
+
+/// What is looked at, and what browsers subscribe to.
+fn looking(routes: Routes<House>) -> Routes<House> {
+    routes
+        .on(
+            Op::get("/history", "What was said, newest first").queries(looks::HISTORY).returns::<Page>(),
+            looks::history,
+        )
+        .on(Op::get("/banners", "What a dashboard shows now").returns::<Vec<Banner>>(), looks::banners)
+        .on(Op::get("/events", "Banners as they appear, change and clear").stream(), looks::events)
+        .on(Op::get("/channels", "The channels and how they do").returns::<Vec<Channel>>(), looks::channels)
+        .on(Op::get("/dead", "What was given up").returns::<Vec<DeadLetter>>(), looks::dead)
         .on(
             Op::get("/push/key", "The key to subscribe a browser with")
                 .queries(push::WHICH)
@@ -103,8 +113,7 @@ pub(crate) fn routes(hub: &Arc<Hub>) -> (post::Front, Router) {
                 .right(Right::Read)
                 .returns::<Vec<Moment>>(),
             looks::trace,
-        );
-    (front, crate::ingest::routes(routes).finish(Arc::clone(hub)))
+        )
 }
 
 /// A store that cannot keep anything answers 507 or 503, with the way out.

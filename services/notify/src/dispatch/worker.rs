@@ -155,6 +155,38 @@ impl Worker<'_> {
         if most == 0 {
             return later;
         }
+        let (taken, next) = match self.take(now, most, probe).await {
+            Ok(taken) => taken,
+            Err(error) => {
+                tracing::warn!(channel = %self.line.name, %error, "the queue could not be read");
+                return now + SignedDuration::from_secs(1);
+            }
+        };
+        let full = taken.len() == most || !self.hub.unspread.is_empty();
+        if probe && let Some(message) = taken.first() {
+            self.probe = Some(message.delivery);
+            self.line.with(super::breaker::Breaker::probing);
+            for message in taken {
+                self.launch(message);
+            }
+            return next.unwrap_or(later).min(later);
+        }
+        self.taken.extend(taken);
+        self.fill();
+        if full && self.taken.is_empty() {
+            self.line.nudge.nudge();
+        }
+        if probe { later } else { next.unwrap_or(later).min(later) }
+    }
+
+    /// Up to `most` messages that are due, and when there will be others. What is in its notification's row only is made
+    /// rows of its own first, for all channels.
+    async fn take(
+        &mut self,
+        now: Timestamp,
+        most: usize,
+        probe: bool,
+    ) -> Result<(Vec<Message>, Option<Timestamp>), StoreError> {
         let name = self.line.name.clone();
         let made = Arc::new(self.hub.unspread.take(most));
         let making = Arc::clone(&made);
@@ -164,41 +196,16 @@ impl Worker<'_> {
             let taken = queue::take(tx, &name, now, most, probe)?;
             Ok((taken, queue::next_due(tx, &name, now)?, others))
         });
-        let (taken, next, others) = match taken.await {
-            Ok(taken) => taken,
+        match taken.await {
+            Ok((taken, next, others)) => {
+                self.hub.wake(&others);
+                Ok((taken, next))
+            }
             Err(error) => {
                 self.hub.unspread.put_back(&made);
-                tracing::warn!(channel = %self.line.name, %error, "the queue could not be read");
-                return now + SignedDuration::from_secs(1);
+                Err(error)
             }
-        };
-        self.hub.wake(&others);
-        let more = !self.hub.unspread.is_empty();
-        if probe {
-            match taken.first() {
-                Some(message) => {
-                    self.probe = Some(message.delivery);
-                    self.line.with(super::breaker::Breaker::probing);
-                }
-                None => {
-                    if more {
-                        self.line.nudge.nudge();
-                    }
-                    return later;
-                }
-            }
-            for message in taken {
-                self.launch(message);
-            }
-            return next.unwrap_or(later).min(later);
         }
-        let full = more || taken.len() == most;
-        self.taken.extend(taken);
-        self.fill();
-        if full && self.taken.is_empty() {
-            self.line.nudge.nudge();
-        }
-        next.unwrap_or(later).min(later)
     }
 
     fn room(&self) -> usize {
