@@ -23,6 +23,10 @@ impl World {
     }
 
     fn house(&self) -> Stopped {
+        self.house_with("")
+    }
+
+    fn house_with(&self, more: &str) -> Stopped {
         let (cloud, local) = (self.cloud.url(), self.local.url());
         let config = format!(
             r#"
@@ -47,7 +51,7 @@ price = {{ input = 1.0, output = 5.0 }}
 [proxy.model.small]
 provider = "local"
 tier = "small"
-"#
+{more}"#
         );
         let clock = Clock::starting_at("2026-11-21T18:00:00Z".parse().unwrap());
         House::new(&CATALOGUE).only(&["notify", "memory", "proxy"]).config(&config).clock(clock)
@@ -153,5 +157,61 @@ async fn a_restart_between_telling_and_reading_loses_nothing_and_doubles_nothing
     }
     let all = until_notes(&house, 9).await;
     assert_eq!(all.len(), 9, "{all:?}");
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_model_of_the_house_adds_tags_and_names_that_are_there_and_nothing_leaves() {
+    let world = World::new();
+    let more = "[memory]\nconsolidate-every = \"0s\"\n[memory.consolidation]\npromote-after = \"0s\"\nmodel = \"small\"\n";
+    let house = world.house_with(more).start().await;
+    let said =
+        r#"{"tags": ["Heating"], "names": ["Marc Dubois", "Viessmann"], "summary": "He is paid 450 euros."}"#;
+    world.local.always("*", Reply::text(said));
+    let write = async |text: &str| {
+        let note = json!({ "text": text, "agent": "yoda", "type": "semantic", "class": "health" });
+        let (status, written) = house.send("memory", "POST", "/write", &note).await;
+        assert_eq!(status, 200, "{written}");
+        written["note"]["id"].as_str().unwrap().to_owned()
+    };
+    let pass = async || {
+        let (status, report) = house.send("memory", "POST", "/consolidate?apply=true", &Value::Null).await;
+        assert_eq!((status, &report["troubles"]), (200, &json!([])), "{report}");
+        report["run"].as_str().unwrap().to_owned()
+    };
+    let part = async |words: &str| {
+        eventually("the model to have been asked", PATIENCE, async || {
+            let (_, health) = house.get("memory", "/health").await;
+            let detail = health["parts"]["enrichment"]["detail"].as_str().unwrap_or_default();
+            (health["status"] == "well" && detail.contains(words)).then_some(())
+        })
+        .await;
+    };
+    let note = async |id: &str| house.get("memory", &format!("/read/{id}")).await.1;
+
+    let boiler = write("Marc Dubois takes care of the boiler in Dinant since my operation.").await;
+    let run = pass().await;
+    part(&format!("{run}: small was asked about 1 notes")).await;
+    let read = note(&boiler).await;
+    assert_eq!((&read["tags"], &read["entities"]), (&json!(["heating"]), &json!(["Marc Dubois"])), "{read}");
+    // It is asked once, what it was asked is no talk to remember, and none of it left.
+    let again = pass().await;
+    part(&format!("{again}: small was asked about 0 notes")).await;
+    assert_eq!((world.local.requests().len(), world.cloud.requests().len()), (1, 0));
+    let (_, state) = house.get("memory", "/state").await;
+    assert_eq!(state["queued"], 0);
+
+    let (status, undone) = house.send("memory", "POST", &format!("/undo/{run}"), &Value::Null).await;
+    assert_eq!(status, 200, "{undone}");
+    let back = note(&boiler).await;
+    assert!(back["entities"].is_null() || back["entities"] == json!([]), "{back}");
+    assert!(back["path"].as_str().unwrap().starts_with("inbox/"), "{back}");
+
+    // A model that fails is done without.
+    world.local.always("*", Reply::fault("500"));
+    let saw = write("The saw hangs by the door of the shed.").await;
+    pass().await;
+    part("done without").await;
+    assert!(note(&saw).await["path"].as_str().unwrap().starts_with("knowledge/"));
     house.stop().await;
 }

@@ -28,6 +28,13 @@ pub struct Config {
     pub archive: Period,
     /// How many reports of passes are kept.
     pub reports: u32,
+    /// The model that may add tags, names and summaries to notes that a pass has sorted, as the proxy knows it. The request
+    /// never leaves the house. None: nobody is asked.
+    pub model: Option<String>,
+    /// How long the model may take for one note.
+    pub model_timeout: Period,
+    /// The most notes it is asked about after one pass; each is asked about once.
+    pub enrichments: u32,
 }
 
 impl Default for Config {
@@ -42,6 +49,9 @@ impl Default for Config {
             changes: 2000,
             archive: Period::hours(24 * 90),
             reports: 100,
+            model: None,
+            model_timeout: Period::secs(60),
+            enrichments: 20,
         }
     }
 }
@@ -59,6 +69,11 @@ impl Config {
                 &["consolidation", "changes"],
                 "a pass that may change nothing does nothing",
             ));
+        }
+        if self.model.as_deref().is_some_and(|model| model.trim().is_empty()) {
+            let complaint =
+                Complaint::new(&["consolidation", "model"], "a model without a name cannot be asked");
+            complaints.push(complaint.hint("leave it out, so that nobody is asked"));
         }
         complaints
     }

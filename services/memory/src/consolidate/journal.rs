@@ -173,6 +173,20 @@ impl Journal {
             .await
     }
 
+    /// Notes that a model was asked about.
+    pub(crate) async fn asked(&self) -> Result<HashSet<String>, StoreError> {
+        self.db
+            .read(|db| db.prepare_cached("SELECT id FROM asked")?.query_map([], |row| row.get(0))?.collect())
+            .await
+    }
+
+    /// A model was asked about a note, and is not asked again.
+    pub(crate) async fn was_asked(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.db.write_soon(move |tx| tx.execute("INSERT OR IGNORE INTO asked(id) VALUES(?1)", [id])).await?;
+        Ok(())
+    }
+
     /// Since when each note has been in the archive: those that are seen there for the first time since now, and those that
     /// are there no more are forgotten.
     pub(crate) async fn archived(

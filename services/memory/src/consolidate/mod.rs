@@ -2,6 +2,7 @@
 
 mod classify;
 mod config;
+pub(crate) mod enrich;
 pub(crate) mod importance;
 pub(crate) mod journal;
 #[cfg(test)]

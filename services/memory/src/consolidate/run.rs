@@ -37,11 +37,29 @@ struct Inner {
     journal: Journal,
     gate: Gate,
     busy: Arc<tokio::sync::Mutex<()>>,
+    enriching: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Consolidation {
     pub(crate) fn new(config: Config, clock: Clock, db: Db, gate: Gate) -> Self {
-        Self(Arc::new(Inner { config, clock, journal: Journal::new(db), gate, busy: Arc::default() }))
+        let journal = Journal::new(db);
+        Self(Arc::new(Inner {
+            config,
+            clock,
+            journal,
+            gate,
+            busy: Arc::default(),
+            enriching: Arc::default(),
+        }))
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Held by who asks a model about notes; `None` while somebody does.
+    pub(crate) fn enriching(&self) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        Arc::clone(&self.0.enriching).try_lock_owned().ok()
     }
 
     pub(crate) fn journal(&self) -> &Journal {

@@ -1,7 +1,8 @@
 //! What must survive the index: exchanges that wait to be read, and what consolidation is in the middle of.
 
 /// Brings the database from nothing to the schema this build knows.
-pub(crate) const MIGRATIONS: &[&str] = &["
+pub(crate) const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE queue(
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL UNIQUE,
@@ -44,4 +45,10 @@ CREATE TABLE archived(
   id TEXT PRIMARY KEY,
   since INTEGER NOT NULL
 ) WITHOUT ROWID;
-"];
+",
+    "
+CREATE TABLE asked(
+  id TEXT PRIMARY KEY
+) WITHOUT ROWID;
+",
+];

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use sanctum_api::memory::{Audit, Exchange, Head, Ingested, Outcome, Report, Write, Written};
 
+use sanctum_kernel::OnError;
 use sanctum_kernel::reconcile::Nudge;
 use sanctum_kernel::service::Shared;
 use sanctum_store::{Db, StoreError};
 
 use super::{Amend, Error, Hand, Library, Tell, Value, Who, compose};
 use crate::Config;
+use crate::consolidate::enrich;
 use crate::consolidate::run::Consolidation;
 use crate::exchange::Draft as Brought;
 use crate::gate::gist::Gist;
@@ -266,6 +268,16 @@ impl Library {
         self.to_its_end(async move |own| own.create(&write, &hand.who, &hand, &birth).await).await
     }
 
+    /// Whether the front matter of a note has a key, whatever it is.
+    pub(crate) async fn says(&self, head: &Head, key: &'static str) -> Result<bool, Error> {
+        let Some(rel) = Rel::parse(&head.path) else { return Err(Error::Unknown(head.id.clone())) };
+        let vault = self.0.vault.clone();
+        let opened = tokio::task::spawn_blocking(move || vault.open(&rel)).await;
+        let Ok(Ok(opened)) = opened else { return Err(Error::Unknown(head.id.clone())) };
+        let matter = matter::split(&opened.text).matter.unwrap_or_default();
+        Ok(matter.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'))))
+    }
+
     /// What is known of a note, if it is there.
     pub(crate) async fn head_of(&self, id: &str) -> Result<Option<Head>, Error> {
         match self.find(id).await {
@@ -410,6 +422,8 @@ impl Library {
         let report = self.0.keeping.consolidation.pass(self, apply, &tell).await?;
         if apply {
             self.happened("consolidated", format!("{}: {} steps", report.run, report.steps.len()));
+            let (own, run) = (self.clone(), report.run.clone());
+            self.0.shared.tasks.spawn("enrichment", OnError::Log, |stop| enrich::run(own, run, stop));
         }
         Ok(report)
     }

@@ -67,6 +67,8 @@ impl Default for Config {
     }
 }
 
+/// Services that ask a model about what is theirs: that is no talk to remember, and memory must not read its own notes back.
+const OF_THE_HOUSE: [&str; 2] = ["memory", "watch"];
 const CEILING: Duration = Duration::from_millis(150);
 const MOST_TOKENS: u32 = 2048;
 /// After this many recalls in a row that failed…
@@ -124,6 +126,7 @@ impl Recall {
 
     fn serves(&self, agent: &str, on: bool) -> bool {
         on && self.config.url.is_some()
+            && !OF_THE_HOUSE.contains(&agent)
             && (self.config.agents.is_empty() || self.config.agents.iter().any(|name| name == agent))
     }
 
