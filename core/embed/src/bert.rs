@@ -1,28 +1,20 @@
 //! MiniLM-L6 (a BERT of six layers; Wang et al., 2020): token numbers go in, a vector comes out.
 //!
-//! Its weights have eight bits, and what they are multiplied with gets fourteen, each token with a scale of its own, so
-//! the products are summed exactly, on every machine and in every company alike.
+//! Its weights have eight bits, and so has what they are multiplied with, each token with a scale of its own, so the
+//! products are summed exactly, on every machine and in every company alike.
 
-use crate::kernel::{TOGETHER, Wide, gelu, look, multiply, packed};
+use std::sync::{Mutex, PoisonError};
+
+use crate::kernel::{HEAD, Linear, Wide, attend, gelu, multiply, norm, widen};
 use crate::onnx::Tensors;
 use crate::{DIMENSIONS, Vector};
 
 const LAYERS: usize = 6;
-const HEADS: usize = 12;
-const HEAD: usize = DIMENSIONS / HEADS;
+const HEADS: usize = DIMENSIONS / HEAD;
 const INNER: usize = 1536;
-/// `layer_norm_eps` of its `config.json`.
-const EPSILON: f32 = 1e-12;
-/// Products of numbers up to this with bytes, 1536 of them, sum to less than 2³¹.
-const MOST: f32 = 8191.0;
-
-/// Weights from one width to another: for each output its bytes, its scale and what is added to it.
-struct Linear {
-    inputs: usize,
-    cells: Vec<i8>,
-    scales: Vec<f32>,
-    bias: Vec<f32>,
-}
+/// Rooms that are kept for the next texts, and the tokens up to which one is: others are rare.
+const ROOMS: usize = 4;
+const USUAL: usize = 64;
 
 struct Norm {
     weight: Vec<f32>,
@@ -30,9 +22,8 @@ struct Norm {
 }
 
 struct Layer {
-    query: Linear,
-    key: Linear,
-    value: Linear,
+    /// Query, key and value of all heads.
+    together: Linear,
     attended: Linear,
     attended_norm: Norm,
     inner: Linear,
@@ -53,6 +44,18 @@ pub(crate) struct Bert {
     kind: Vec<f32>,
     norm: Norm,
     layers: Vec<Layer>,
+    rooms: Mutex<Vec<Room>>,
+}
+
+/// What one text needs while it is read.
+#[derive(Default)]
+struct Room {
+    hidden: Vec<f32>,
+    wide: Wide,
+    /// What a step makes, and what the next makes of it.
+    made: Vec<f32>,
+    next: Vec<f32>,
+    keys: Vec<f32>,
 }
 
 impl Bert {
@@ -80,24 +83,33 @@ impl Bert {
             kind,
             norm: Norm::read(&tensors, "inner.embeddings.LayerNorm")?,
             layers,
+            rooms: Mutex::default(),
         })
     }
 
     /// The mean of the tokens' vectors, as the model's `1_Pooling` says; `None` for no or unknown tokens.
     pub(crate) fn vector(&self, ids: &[u32]) -> Option<Vector> {
-        let mut hidden = Vec::with_capacity(ids.len() * DIMENSIONS);
+        let mut room = self.rooms.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        room.hidden.clear();
+        room.made.clear();
         for (position, id) in ids.iter().enumerate() {
             let (word, place) = (self.words.row(*id as usize)?, self.positions.row(position)?);
-            hidden.extend(word.zip(place).zip(&self.kind).map(|((word, place), kind)| word + place + kind));
+            room.hidden.extend(word);
+            room.made.extend(place.zip(&self.kind).map(|(place, kind)| place + kind));
         }
-        self.norm.apply(&mut hidden);
+        self.norm.apply(&mut room.hidden, &room.made);
         for layer in &self.layers {
-            layer.apply(&mut hidden);
+            layer.apply(&mut room, ids.len());
         }
         let mut sum = [0.0; DIMENSIONS];
-        for token in hidden.chunks_exact(DIMENSIONS) {
+        for token in room.hidden.chunks_exact(DIMENSIONS) {
             sum.iter_mut().zip(token).for_each(|(sum, cell)| *sum += cell);
         }
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        if rooms.len() < ROOMS && ids.len() <= USUAL {
+            rooms.push(room);
+        }
+        drop(rooms);
         Vector::of(&sum)
     }
 }
@@ -117,56 +129,74 @@ impl Layer {
         matrices: &mut impl Iterator<Item = &'a str>,
     ) -> Option<Self> {
         let name = |part: &str| format!("inner.encoder.layer.{number}.{part}");
-        let mut linear = |part: &str| Linear::read(tensors, matrices.next()?, &name(part));
+        let mut weights = |part: &str| Weights::read(tensors, matrices.next()?, &name(part));
+        let (query, key, value) = (
+            weights("attention.self.query.bias")?,
+            weights("attention.self.key.bias")?,
+            weights("attention.self.value.bias")?,
+        );
         Some(Self {
-            query: linear("attention.self.query.bias")?,
-            key: linear("attention.self.key.bias")?,
-            value: linear("attention.self.value.bias")?,
-            attended: linear("attention.output.dense.bias")?,
+            together: query.beside(&key)?.beside(&value)?.linear()?,
+            attended: weights("attention.output.dense.bias")?.linear()?,
             attended_norm: Norm::read(tensors, &name("attention.output.LayerNorm"))?,
-            inner: linear("intermediate.dense.bias")?,
-            outer: linear("output.dense.bias")?,
+            inner: weights("intermediate.dense.bias")?.linear()?,
+            outer: weights("output.dense.bias")?.linear()?,
             norm: Norm::read(tensors, &name("output.LayerNorm"))?,
         })
     }
 
-    fn apply(&self, hidden: &mut [f32]) {
-        let wide = widened(hidden, DIMENSIONS);
-        let (query, key, value) = (self.query.apply(&wide), self.key.apply(&wide), self.value.apply(&wide));
-        let attended = self.attended.apply(&widened(&attend(&query, &key, &value), DIMENSIONS));
-        add(hidden, &attended);
-        self.attended_norm.apply(hidden);
-        let mut inner = self.inner.apply(&widened(hidden, DIMENSIONS));
-        gelu(&mut inner);
-        add(hidden, &self.outer.apply(&widened(&inner, INNER)));
-        self.norm.apply(hidden);
+    fn apply(&self, room: &mut Room, tokens: usize) {
+        let Room { hidden, wide, made, next, keys } = room;
+        widen(hidden, DIMENSIONS, wide);
+        through(&self.together, wide, made);
+        next.resize(tokens * DIMENSIONS, 0.0);
+        attend(made, tokens, HEADS, keys, next);
+        widen(next, DIMENSIONS, wide);
+        through(&self.attended, wide, next);
+        self.attended_norm.apply(hidden, next);
+        widen(hidden, DIMENSIONS, wide);
+        through(&self.inner, wide, made);
+        gelu(made);
+        widen(made, INNER, wide);
+        through(&self.outer, wide, next);
+        self.norm.apply(hidden, next);
     }
 }
 
-impl Linear {
+fn through(linear: &Linear, tokens: &Wide, into: &mut Vec<f32>) {
+    into.resize(tokens.spans.len() * linear.outputs(), 0.0);
+    multiply(tokens, linear, into);
+}
+
+/// A matrix as the file has it: for each input the weights to all outputs.
+struct Weights {
+    by_input: Vec<i8>,
+    scales: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Weights {
     fn read(tensors: &Tensors<'_>, matrix: &str, bias: &str) -> Option<Self> {
         let by_input = tensors.bytes(&format!("{matrix}_q"))?;
         let scales = tensors.floats(&format!("{matrix}_scale"))?;
         let bias = tensors.floats(bias)?;
-        let outputs = scales.len();
-        let inputs = by_input.len().checked_div(outputs)?;
-        if bias.len() != outputs || by_input.len() != inputs * outputs || inputs % 2 + outputs % TOGETHER != 0
-        {
-            return None;
-        }
-        let cells = packed(&by_input, outputs);
-        Some(Self { inputs, cells, scales, bias })
+        (!scales.is_empty()).then_some(Self { by_input, scales, bias })
     }
 
-    fn apply(&self, tokens: &Wide) -> Vec<f32> {
-        debug_assert_eq!(tokens.width * 2, self.inputs);
-        let mut out = multiply(tokens, &self.cells);
-        for (row, scale) in out.chunks_exact_mut(self.scales.len()).zip(&tokens.scales) {
-            for ((cell, own), bias) in row.iter_mut().zip(&self.scales).zip(&self.bias) {
-                *cell = *cell * scale * own + bias;
-            }
+    /// Both for the same inputs.
+    fn beside(self, other: &Self) -> Option<Self> {
+        let own = self.by_input.chunks_exact(self.scales.len());
+        let others = other.by_input.chunks_exact(other.scales.len());
+        if own.len() != others.len() {
+            return None;
         }
-        out
+        let by_input = own.zip(others).flat_map(|(own, other)| own.iter().chain(other)).copied().collect();
+        let (scales, bias) = ([self.scales, other.scales.clone()], [self.bias, other.bias.clone()]);
+        Some(Self { by_input, scales: scales.concat(), bias: bias.concat() })
+    }
+
+    fn linear(self) -> Option<Linear> {
+        Linear::new(&self.by_input, self.scales, self.bias)
     }
 }
 
@@ -177,65 +207,7 @@ impl Norm {
         Some(Self { weight: part("weight")?, bias: part("bias")? })
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "384")]
-    fn apply(&self, rows: &mut [f32]) {
-        for row in rows.chunks_exact_mut(DIMENSIONS) {
-            let mean = row.iter().sum::<f32>() / DIMENSIONS as f32;
-            let spread =
-                row.iter().map(|cell| (cell - mean) * (cell - mean)).sum::<f32>() / DIMENSIONS as f32;
-            let factor = (spread + EPSILON).sqrt().recip();
-            for ((cell, weight), bias) in row.iter_mut().zip(&self.weight).zip(&self.bias) {
-                *cell = (*cell - mean) * factor * weight + bias;
-            }
-        }
+    fn apply(&self, rows: &mut [f32], more: &[f32]) {
+        norm(rows, more, &self.weight, &self.bias);
     }
-}
-
-/// Each token in whole numbers, with its scale.
-fn widened(rows: &[f32], width: usize) -> Wide {
-    let mut wide = Wide { pairs: Vec::with_capacity(rows.len() / 2), scales: Vec::new(), width: width / 2 };
-    for row in rows.chunks_exact(width) {
-        let most = row.iter().fold(f32::MIN_POSITIVE, |most, cell| most.max(cell.abs()));
-        let factor = MOST / most;
-        #[expect(clippy::cast_possible_truncation, reason = "at most 8192 by its factor")]
-        let whole = |cell: f32| (cell * factor + 0.5_f32.copysign(cell)) as i32;
-        let (pairs, _) = row.as_chunks::<2>();
-        wide.pairs.extend(pairs.iter().map(|[low, high]| whole(*high) << 16 | whole(*low) & 0xffff));
-        wide.scales.push(most / MOST);
-    }
-    wide
-}
-
-/// Each head of each token looks at that head of all tokens.
-fn attend(query: &[f32], key: &[f32], value: &[f32]) -> Vec<f32> {
-    let tokens = query.len() / DIMENSIONS;
-    let mut out = vec![0.0; query.len()];
-    let mut keys = vec![0.0; tokens * HEAD];
-    for head in 0..HEADS {
-        let part = |rows: &[f32], token: usize| -> [f32; HEAD] {
-            let begin = token * DIMENSIONS + head * HEAD;
-            rows.get(begin..begin + HEAD).and_then(|part| part.try_into().ok()).unwrap_or([0.0; HEAD])
-        };
-        // Turned round, so that the same number of many keys lies side by side.
-        for token in 0..tokens {
-            for (number, cell) in part(key, token).into_iter().enumerate() {
-                if let Some(to) = keys.get_mut(number * tokens + token) {
-                    *to = cell;
-                }
-            }
-        }
-        let values: Vec<[f32; HEAD]> = (0..tokens).map(|token| part(value, token)).collect();
-        for token in 0..tokens {
-            let seen = look(&part(query, token), &keys, &values);
-            let begin = token * DIMENSIONS + head * HEAD;
-            if let Some(to) = out.get_mut(begin..begin + HEAD) {
-                to.copy_from_slice(&seen);
-            }
-        }
-    }
-    out
-}
-
-fn add(to: &mut [f32], what: &[f32]) {
-    to.iter_mut().zip(what).for_each(|(to, what)| *to += what);
 }

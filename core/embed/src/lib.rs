@@ -13,7 +13,7 @@ mod vector;
 mod weights;
 
 pub use matrix::{Matrix, Sought};
-pub use model::Embedder;
+pub use model::{Embedder, NAME};
 pub use vector::{DIMENSIONS, Small, Vector};
 pub use weights::{default_dir, proven};
 

@@ -11,11 +11,14 @@ const EXACT: usize = 4096;
 /// in `benches`, `memory`).
 const SHARE: usize = 48;
 
+/// Vectors whose signs lie together.
+const ABREAST: usize = 8;
+
 /// A vector to look for.
 #[derive(Debug, Clone)]
 pub struct Sought {
     small: Small,
-    signs: Signs,
+    signs: [u64; 6],
 }
 
 /// Vectors by number: 436 bytes each.
@@ -24,6 +27,7 @@ pub struct Matrix {
     chunks: Vec<Box<[i8]>>,
     /// Zero where there is no vector.
     scales: Vec<f32>,
+    /// Of eight vectors each.
     signs: Vec<Signs>,
     live: u32,
 }
@@ -46,15 +50,17 @@ impl Matrix {
         let index = at as usize;
         if self.scales.len() <= index {
             self.scales.resize(index + 1, 0.0);
-            self.signs.resize(index + 1, Signs::default());
+            self.signs.resize(index / ABREAST + 1, Signs::default());
             let chunks = index / CHUNK + 1;
             self.chunks.resize_with(chunks, || vec![0; CHUNK * DIMENSIONS].into_boxed_slice());
         }
         let Some(scale) = self.scales.get_mut(index) else { return };
         self.live += u32::from(*scale == 0.0);
         *scale = vector.scale;
-        if let Some(own) = self.signs.get_mut(index) {
-            *own = signs(vector);
+        if let Some(block) = self.signs.get_mut(index / ABREAST) {
+            for (words, word) in block.iter_mut().zip(signs(vector)) {
+                words.iter_mut().skip(index % ABREAST).take(1).for_each(|own| *own = word);
+            }
         }
         let begin = index % CHUNK * DIMENSIONS;
         let cells =
@@ -137,8 +143,9 @@ impl Matrix {
 
     /// About `most` vectors with the fewest signs that differ from those of `sought`.
     fn like(&self, sought: &Sought, most: usize) -> Vec<u32> {
-        let mut distances = Vec::with_capacity(self.signs.len());
+        let mut distances = Vec::with_capacity(self.signs.len() * ABREAST);
         differing(&self.signs, &sought.signs, &mut distances);
+        distances.truncate(self.scales.len());
         let mut counts = [0_usize; DIMENSIONS + 1];
         for distance in &distances {
             if let Some(count) = counts.get_mut(usize::from(*distance)) {
@@ -161,8 +168,8 @@ impl Matrix {
     }
 }
 
-fn signs(small: &Small) -> Signs {
-    let mut signs = Signs::default();
+fn signs(small: &Small) -> [u64; 6] {
+    let mut signs = [0; 6];
     for (word, cells) in signs.iter_mut().zip(small.cells.chunks(64)) {
         *word = cells.iter().rev().fold(0, |word, cell| word << 1 | u64::from(*cell > 0));
     }

@@ -7,7 +7,11 @@ use crate::bert::Bert;
 use crate::tokens::Tokens;
 use crate::{EmbedError, Vector, proven};
 
-const NAME: &str = "all-minilm-l6-v2";
+/// The folder of the weights.
+const FOLDER: &str = "all-minilm-l6-v2";
+/// The name under which vectors are kept: those of another model, of other weights or of another way to count are none of
+/// its own.
+pub const NAME: &str = "all-minilm-l6-v2-int8-8";
 
 /// The model in memory, about 30 MB. It works in the thread of who calls it, and many may.
 pub struct Embedder {
@@ -24,17 +28,17 @@ impl fmt::Debug for Embedder {
 impl Embedder {
     /// Reads and proves the weights below `dir`. About 0.1 s.
     pub fn open(dir: &Path) -> Result<Self, EmbedError> {
-        let json = proven(dir, &format!("{NAME}/tokenizer.json"))?;
+        let json = proven(dir, &format!("{FOLDER}/tokenizer.json"))?;
         let tokens = Tokens::by(String::from_utf8_lossy(&json).into_owned())?;
-        let weights = proven(dir, &format!("{NAME}/model.onnx"))?;
+        let weights = proven(dir, &format!("{FOLDER}/model.onnx"))?;
         let bert =
             Bert::read(&weights).ok_or_else(|| EmbedError::Load("a part of them is missing".into()))?;
         Ok(Self { bert, tokens })
     }
 
-    /// The name under which vectors are kept: those of another model or of other weights are none of its own.
+    /// [`NAME`].
     pub fn name(&self) -> &'static str {
-        "all-minilm-l6-v2-int8"
+        NAME
     }
 
     /// The direction of a text; the same for the same text, on every run and every machine. Blocks for a millisecond, and

@@ -2,8 +2,9 @@
 //!
 //! `memory quality FILE` asks every question of a file in the format of LoCoMo (Maharana et al., 2024), all of its
 //! conversations in one store, one turn a note. The set is CC BY-NC 4.0: it is measured with, is no part of this project,
-//! and has to be fetched by who measures. `memory speed [NOTES…]` measures searches of 8 clients among synthetic notes,
-//! `memory ingest FILE` how fast texts get their vectors.
+//! and has to be fetched by who measures. `memory speed [NOTES…] [DRAWING.svg]` measures searches of 8 clients among synthetic
+//! notes in the engine, and draws how their cost grows;
+//! `memory ingest FILE` how fast texts get their vectors, `memory door [NOTES]` the service itself as it is started in a house.
 #![expect(clippy::print_stdout, reason = "a benchmark speaks on standard output")]
 #![expect(
     clippy::cast_precision_loss,
@@ -14,10 +15,12 @@
     reason = "measurements, and notes that are made up"
 )]
 
+mod door;
 mod ingest;
 mod locomo;
 mod peers;
 mod plain;
+mod plot;
 mod quality;
 mod speed;
 
@@ -27,7 +30,11 @@ use sanctum_kernel::Failure;
 
 /// Memory that the process has to itself, in MB, from `smaps_rollup`.
 fn pss() -> f64 {
-    let all = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    pss_of("/proc/self/smaps_rollup")
+}
+
+fn pss_of(rollup: &str) -> f64 {
+    let all = std::fs::read_to_string(rollup).unwrap_or_default();
     let line = all.lines().find_map(|line| line.strip_prefix("Pss:"));
     let kilobytes =
         line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<f64>().ok());
@@ -48,12 +55,18 @@ async fn main() -> Result<ExitCode, Failure> {
     let fine = match (what.as_str(), rest.first()) {
         ("quality", Some(file)) => quality::measure(file).await?,
         ("ingest", Some(file)) => ingest::measure(file).await?,
+        ("serve", Some(home)) => door::serve(home).await?,
+        ("door", notes) => door::measure(notes.map_or(Ok(100_000), |notes| notes.parse())?).await?,
         ("speed", _) => {
             let sizes: Vec<u32> = rest.iter().filter_map(|size| size.parse().ok()).collect();
-            speed::measure(if sizes.is_empty() { &[10_000, 100_000, 1_000_000] } else { &sizes }).await?
+            let drawing = rest.iter().find(|word| word.ends_with(".svg")).map(String::as_str);
+            let all = &[10_000, 31_623, 100_000, 316_228, 1_000_000];
+            speed::measure(if sizes.is_empty() { all } else { &sizes }, drawing).await?
         }
         _ => {
-            println!("usage: memory quality FILE | memory ingest FILE | memory speed [NOTES…]");
+            println!(
+                "usage: memory quality FILE | memory ingest FILE | memory speed [NOTES…] [DRAWING.svg] | memory door [NOTES]"
+            );
             false
         }
     };

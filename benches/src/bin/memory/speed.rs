@@ -11,7 +11,9 @@ use sanctum_embed::{DIMENSIONS, Embedder, Vector, default_dir};
 use sanctum_kernel::{Failure, Tasks, stop};
 use sanctum_memory::bare::{Bare, Said};
 
-const CLIENTS: u32 = 8;
+use crate::plot::{self, Point};
+
+pub(crate) const CLIENTS: u32 = 8;
 /// Questions of each client, and how long it thinks between two where it does.
 const QUESTIONS: u32 = 100;
 const THINKING: Duration = Duration::from_millis(200);
@@ -21,9 +23,13 @@ const BARS: [(u32, f64, f64); 2] = [(100_000, 10.0, 40.0), (1_000_000, f64::INFI
 const MEMORY: f64 = 300.0;
 
 /// Xorshift, so that every run sees the same notes.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
+    pub(crate) fn new() -> Self {
+        Self(0x5EED)
+    }
+
     fn roll(&mut self) -> f64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -49,13 +55,13 @@ impl Dice {
         format!("Name{}", (self.roll() * 500.0) as u32)
     }
 
-    fn text(&mut self) -> String {
+    pub(crate) fn text(&mut self) -> String {
         let words = 12 + (self.roll() * 26.0) as usize;
         let words: Vec<String> = (0..words).map(|_| self.word()).collect();
         format!("{}: {}.", self.name(), words.join(" "))
     }
 
-    fn question(&mut self) -> String {
+    pub(crate) fn question(&mut self) -> String {
         format!(
             "When did {} talk about the {} and the {} of {}?",
             self.name(),
@@ -72,16 +78,31 @@ impl Dice {
     }
 }
 
-pub(crate) async fn measure(sizes: &[u32]) -> Result<bool, Failure> {
-    let mut dice = Dice(0x5EED);
-    let model = Embedder::open(&default_dir().ok_or("there is no home")?)?;
-    let sentences: Vec<String> = (0..400).map(|_| dice.text()).collect();
-    let bases: Vec<Vector> = sentences
-        .iter()
-        .filter_map(|text| model.embed(text).ok())
-        .filter(|vector| vector.cells().len() == DIMENSIONS)
-        .collect();
-    drop(model);
+/// Vectors of a few hundred sentences.
+pub(crate) struct Bases(Vec<Vector>);
+
+impl Bases {
+    pub(crate) fn new(dice: &mut Dice) -> Result<Self, Failure> {
+        let model = Embedder::open(&default_dir().ok_or("there is no home")?)?;
+        let sentences: Vec<String> = (0..400).map(|_| dice.text()).collect();
+        let bases: Vec<Vector> = sentences
+            .iter()
+            .filter_map(|text| model.embed(text).ok())
+            .filter(|vector| vector.cells().len() == DIMENSIONS)
+            .collect();
+        if bases.is_empty() { Err("no sentence has a vector".into()) } else { Ok(Self(bases)) }
+    }
+
+    /// A vector for a note.
+    pub(crate) fn near(&self, row: u32, dice: &mut Dice) -> Vector {
+        dice.near(&self.0[row as usize % self.0.len()])
+    }
+}
+
+/// `drawing`: where the growth is drawn to.
+pub(crate) async fn measure(sizes: &[u32], drawing: Option<&str>) -> Result<bool, Failure> {
+    let mut dice = Dice::new();
+    let bases = Bases::new(&mut dice)?;
     println!("{CLIENTS} clients, {QUESTIONS} questions each; milliseconds, their own reading included");
     println!(
         "{:>9} {:>22} {:>8} {:>8} {:>14} {:>8} {:>9}",
@@ -94,11 +115,15 @@ pub(crate) async fn measure(sizes: &[u32]) -> Result<bool, Failure> {
         fine &= held;
         shown.push(row);
     }
-    plot(&shown);
+    bars(&shown);
+    if let Some(drawing) = drawing {
+        std::fs::write(drawing, plot::svg(&shown))?;
+        println!("drawn: {drawing}");
+    }
     Ok(fine)
 }
 
-async fn one(size: u32, bases: &[Vector], dice: &mut Dice) -> Result<((u32, f64), bool), Failure> {
+async fn one(size: u32, bases: &Bases, dice: &mut Dice) -> Result<(Point, bool), Failure> {
     let state = tempfile::tempdir()?;
     let (stopper, stop) = stop::channel();
     let (tasks, _failures) = Tasks::new(stop);
@@ -109,8 +134,7 @@ async fn one(size: u32, bases: &[Vector], dice: &mut Dice) -> Result<((u32, f64)
         let at = now.checked_sub(jiff::Span::new().minutes(i64::from(size - row))).unwrap_or(now);
         let said =
             Said { row, session: Some(format!("talk-{}", row / 20)), at, until: None, text: dice.text() };
-        let base = &bases[row as usize % bases.len()];
-        (said, dice.near(base))
+        (said, bases.near(row, dice))
     });
     // The generator cannot be in two hands, so notes are made first, a portion at a time.
     let mut notes = notes.peekable();
@@ -123,7 +147,7 @@ async fn one(size: u32, bases: &[Vector], dice: &mut Dice) -> Result<((u32, f64)
     // The first question of each client finds no room prepared.
     clients(&engine, dice, now, Duration::ZERO, 2).await;
     let mut held = true;
-    let mut shown = f64::NAN;
+    let mut shown = Point { notes: size, processor: f64::NAN, slow: f64::NAN };
     for (name, thinking) in [("as fast as they can", Duration::ZERO), ("five questions/s each", THINKING)] {
         let before = crate::processor();
         let mut times = clients(&engine, dice, now, thinking, QUESTIONS).await;
@@ -137,7 +161,7 @@ async fn one(size: u32, bases: &[Vector], dice: &mut Dice) -> Result<((u32, f64)
             at(0.99)
         );
         if thinking.is_zero() {
-            shown = each;
+            (shown.processor, shown.slow) = (each, at(0.99));
         }
         for (_, median, slow) in BARS.iter().filter(|(notes, _, _)| *notes == size) {
             held &= at(0.5) <= *median && at(0.99) <= *slow;
@@ -147,7 +171,7 @@ async fn one(size: u32, bases: &[Vector], dice: &mut Dice) -> Result<((u32, f64)
     drop(engine);
     stopper.request();
     tasks.drain().await;
-    Ok(((size, shown), held))
+    Ok((shown, held))
 }
 
 /// How long each question took, in milliseconds.
@@ -178,13 +202,10 @@ async fn clients(
 }
 
 /// Processor time of a question over the number of notes.
-fn plot(rows: &[(u32, f64)]) {
-    let most = rows.iter().map(|(_, each)| *each).fold(0.0, f64::max);
+fn bars(rows: &[Point]) {
+    let most = rows.iter().map(|row| row.processor).fold(f64::MIN_POSITIVE, f64::max);
     println!("processor time of a question, by notes:");
-    for (size, each) in rows {
-        println!(
-            "{size:>9} {} {each:.2} ms",
-            "█".repeat((each / most.max(f64::MIN_POSITIVE) * 50.0).ceil() as usize)
-        );
+    for Point { notes, processor, .. } in rows {
+        println!("{notes:>9} {} {processor:.2} ms", "█".repeat((processor / most * 50.0).ceil() as usize));
     }
 }

@@ -1,6 +1,6 @@
 //! Which notes may say the same as a text, without asking each: fingerprints, and a MinHash of their words in bands.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::gist::{Gist, mix};
 
@@ -8,12 +8,28 @@ use super::gist::{Gist, mix};
 /// share 30 with one of 53 %.
 const BANDS: usize = 8;
 
-/// Notes by what they say. Of each note it keeps 16 + 64 bytes, never the words.
+/// Notes by what they say. Of each note it keeps about 200 bytes, never the words.
 #[derive(Debug, Default)]
 pub(crate) struct Sketches {
-    prints: HashMap<u128, Vec<u32>>,
-    bands: HashMap<u64, Vec<u32>>,
-    notes: HashMap<u32, (u128, [u64; BANDS])>,
+    /// What a note says, and the note.
+    prints: BTreeSet<(u128, u32)>,
+    /// A band, and a note that has it.
+    bands: BTreeSet<(u32, u32)>,
+    /// By row.
+    notes: Vec<Option<Sketch>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sketch {
+    print: [u64; 2],
+    bands: [u32; BANDS],
+}
+
+impl Sketch {
+    fn print(&self) -> u128 {
+        let [high, low] = self.print.map(u128::from);
+        high << 64 | low
+    }
 }
 
 impl Sketches {
@@ -23,32 +39,37 @@ impl Sketches {
         if gist.is_empty() {
             return;
         }
-        let bands = bands(gist);
-        self.prints.entry(gist.print).or_default().push(row);
-        for band in bands {
-            self.bands.entry(band).or_default().push(row);
+        #[expect(clippy::cast_possible_truncation, reason = "two halves")]
+        let sketch = Sketch { print: [(gist.print >> 64) as u64, gist.print as u64], bands: bands(gist) };
+        self.prints.insert((gist.print, row));
+        self.bands.extend(sketch.bands.map(|band| (band, row)));
+        let at = row as usize;
+        if self.notes.len() <= at {
+            self.notes.resize(at + 1, None);
         }
-        self.notes.insert(row, (gist.print, bands));
+        if let Some(own) = self.notes.get_mut(at) {
+            *own = Some(sketch);
+        }
     }
 
     pub(crate) fn gone(&mut self, row: u32) {
-        let Some((print, bands)) = self.notes.remove(&row) else { return };
-        leave(&mut self.prints, print, row);
-        for band in bands {
-            leave(&mut self.bands, band, row);
+        let Some(sketch) = self.notes.get_mut(row as usize).and_then(Option::take) else { return };
+        self.prints.remove(&(sketch.print(), row));
+        for band in sketch.bands {
+            self.bands.remove(&(band, row));
         }
     }
 
     /// Notes that say it word for word.
-    pub(crate) fn same(&self, gist: &Gist) -> &[u32] {
-        self.prints.get(&gist.print).map_or(&[], Vec::as_slice)
+    pub(crate) fn same(&self, gist: &Gist) -> impl Iterator<Item = u32> {
+        self.prints.range((gist.print, 0)..=(gist.print, u32::MAX)).map(|(_, row)| *row)
     }
 
     /// Notes that may say nearly the same: to be looked at, most likely first, at most `most`.
     pub(crate) fn alike(&self, gist: &Gist, most: usize) -> Vec<u32> {
         let mut votes: HashMap<u32, u32> = HashMap::new();
         for band in bands(gist) {
-            for row in self.bands.get(&band).into_iter().flatten().take(most.max(64)) {
+            for (_, row) in self.bands.range((band, 0)..=(band, u32::MAX)).take(most.max(64)) {
                 *votes.entry(*row).or_default() += 1;
             }
         }
@@ -61,20 +82,24 @@ impl Sketches {
     /// word each with the first. Of a crowd in one band only neighbours are looked at.
     pub(crate) fn pairs(&self, most: usize) -> Vec<(u32, u32, bool)> {
         let mut found: Vec<(u32, u32, bool)> = Vec::new();
-        for rows in self.prints.values() {
-            let Some(first) = rows.iter().min() else { continue };
-            found.extend(rows.iter().filter(|row| *row != first).map(|row| (*first, *row, true)));
+        let mut first: Option<(u128, u32)> = None;
+        for (print, row) in &self.prints {
+            match first {
+                Some((same, first)) if same == *print => found.push((first, *row, true)),
+                _ => first = Some((*print, *row)),
+            }
         }
         let mut votes: HashMap<(u32, u32), u32> = HashMap::new();
-        for rows in self.bands.values().filter(|rows| rows.len() > 1) {
-            for (at, one) in rows.iter().enumerate() {
-                for other in rows.iter().skip(at + 1).take(most) {
-                    *votes.entry((*one.min(other), *one.max(other))).or_default() += 1;
+        let in_order: Vec<(u32, u32)> = self.bands.iter().copied().collect();
+        for rows in in_order.chunk_by(|(one, _), (other, _)| one == other) {
+            for (at, (_, one)) in rows.iter().enumerate() {
+                for (_, other) in rows.iter().skip(at + 1).take(most) {
+                    *votes.entry((*one, *other)).or_default() += 1;
                 }
             }
         }
         // Texts of which one adds nothing to the other share most bands.
-        let print = |row: &u32| self.notes.get(row).map(|(print, _)| *print);
+        let print = |row: &u32| self.notes.get(*row as usize)?.as_ref().map(Sketch::print);
         let near =
             votes.into_iter().filter(|((one, other), votes)| *votes >= 2 && print(one) != print(other));
         found.extend(near.map(|((one, other), _)| (one, other, false)));
@@ -83,20 +108,15 @@ impl Sketches {
     }
 }
 
-fn leave<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<u32>>, key: K, row: u32) {
-    if let Some(rows) = map.get_mut(&key) {
-        rows.retain(|other| *other != row);
-        if rows.is_empty() {
-            map.remove(&key);
-        }
-    }
-}
-
-fn bands(gist: &Gist) -> [u64; BANDS] {
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a hash: two that meet by chance are looked at once more"
+)]
+fn bands(gist: &Gist) -> [u32; BANDS] {
     let mut bands = [0; BANDS];
     for (band, sum) in (1_u64..).zip(&mut bands) {
         let least = |salt: u64| gist.set.iter().map(|word| mix(word ^ mix(salt))).min().unwrap_or(0);
-        *sum = mix(least(band * 2) ^ least(band * 2 + 1).rotate_left(32) ^ band);
+        *sum = mix(least(band * 2) ^ least(band * 2 + 1).rotate_left(32) ^ band) as u32;
     }
     bands
 }
@@ -117,14 +137,14 @@ mod tests {
             for (row, text) in (0_u32..).zip(&texts) {
                 let gist = Gist::of(text);
                 prop_assume!(!gist.is_empty());
-                prop_assert!(sketches.same(&gist).contains(&row));
+                prop_assert!(sketches.same(&gist).any(|other| other == row));
                 prop_assert!(sketches.alike(&gist, 100).contains(&row));
                 sketches.put(row, &gist);
-                prop_assert_eq!(sketches.same(&gist).iter().filter(|other| **other == row).count(), 1);
+                prop_assert_eq!(sketches.same(&gist).filter(|other| *other == row).count(), 1);
                 sketches.gone(row);
-                prop_assert!(!sketches.same(&gist).contains(&row));
+                prop_assert!(sketches.same(&gist).all(|other| other != row));
             }
-            prop_assert!(sketches.prints.is_empty() && sketches.bands.is_empty() && sketches.notes.is_empty());
+            prop_assert!(sketches.prints.is_empty() && sketches.bands.is_empty() && sketches.notes.iter().all(Option::is_none));
         }
 
         #[test]

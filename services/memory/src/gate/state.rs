@@ -74,13 +74,7 @@ impl Gate {
     /// Ids of notes that say this word for word.
     pub(crate) fn same(&self, gist: &Gist) -> Vec<String> {
         let notes = self.0.notes.read().unwrap_or_else(PoisonError::into_inner);
-        notes
-            .sketches
-            .same(gist)
-            .iter()
-            .filter_map(|row| notes.ids.get(row))
-            .map(ToString::to_string)
-            .collect()
+        notes.sketches.same(gist).filter_map(|row| notes.ids.get(&row)).map(ToString::to_string).collect()
     }
 
     /// Ids of notes that may say nearly this.

@@ -57,9 +57,17 @@ impl Library {
             },
             limit: usize::try_from(limit).unwrap_or(10),
         };
-        let answer = self.0.recall.search(query).await;
-        let hits = answer.hits;
-        let results = self.0.index.read(move |db| hits_of(db, &hits)).await?;
+        // Of questions that come at once each is answered whole, in its turn: shared among many, the processors would do no
+        // more, and whoever asked first would wait as long as whoever asked last.
+        let turn = self.0.recall.turn().await;
+        let recall = self.0.recall.clone();
+        let read = move |db: &Connection| {
+            let answer = recall.find(&query);
+            let results = hits_of(db, &answer.hits)?;
+            Ok((answer, results))
+        };
+        let (answer, results) = self.0.index.read(read).await?;
+        drop(turn);
         if let Some(session) = search.session.as_deref() {
             // What this conversation was told is not news when it comes back.
             let texts = results.iter().map(|hit| hit.text.as_str());
@@ -111,6 +119,8 @@ impl Library {
 }
 
 fn hits_of(db: &Connection, scored: &[Scored]) -> Result<Vec<Hit>, SqlError> {
+    // One look at the index for all of them; nothing is changed, so that it only ends.
+    let db = &db.unchecked_transaction()?;
     let mut text = db.prepare_cached("SELECT text FROM passages WHERE row=?1 AND at=?2")?;
     let mut heads: HashMap<u32, (Head, Vec<String>)> = HashMap::new();
     let mut hits = Vec::with_capacity(scored.len());

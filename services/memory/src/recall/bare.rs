@@ -1,17 +1,20 @@
 //! The engine by itself, without files, index or HTTP: for benchmarks, and for the floor under its quality.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sanctum_api::memory::{Class, Head, Kind, Origin};
-use sanctum_embed::Vector;
+use sanctum_embed::{NAME, Vector};
 use sanctum_kernel::Tasks;
+use sanctum_store::StoreError;
 
+use super::cache::Cache;
 use super::config::Config;
 use super::{Delta, Filter, Query, Recall};
 use crate::model::{Indexed, Passage};
+use crate::vault::id::sha256;
 
 /// A note of one passage, as much of it as recall looks at.
 #[derive(Debug, Clone)]
@@ -23,6 +26,13 @@ pub struct Said {
     /// Until when it held.
     pub until: Option<Timestamp>,
     pub text: String,
+}
+
+/// Keeps vectors where a service with this folder `state` finds them, each by the text of its passage.
+pub async fn keep(state: &Path, made: Vec<(String, Vector)>) -> Result<(), StoreError> {
+    let cache = Cache::open(&state.join("vectors.db"), NAME)?;
+    let made = made.into_iter().map(|(text, vector)| (sha256(text.as_bytes()), vector.small())).collect();
+    cache.keep(made).await
 }
 
 /// An engine of its own.

@@ -27,6 +27,7 @@ use sanctum_api::memory::Why;
 use sanctum_embed::{Embedder, Small, Sought};
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::{Chain, OnError, Tasks};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) use card::Filter;
 
@@ -109,6 +110,7 @@ struct Inner {
     scratches: Mutex<Vec<Scratch>>,
     meaning: Result<Arc<Meaning>, String>,
     asked: Mutex<HashMap<String, Sought>>,
+    turns: Semaphore,
 }
 
 impl Recall {
@@ -132,6 +134,7 @@ impl Recall {
             scratches: Mutex::default(),
             meaning,
             asked: Mutex::default(),
+            turns: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
         }));
         if let Ok(meaning) = &recall.0.meaning {
             let (own, meaning) = (recall.clone(), Arc::clone(meaning));
@@ -194,6 +197,7 @@ impl Recall {
 
     /// The passages that answer a question.
     pub(crate) async fn search(&self, query: Query) -> Answer {
+        let _turn = self.turn().await;
         let own = self.clone();
         tokio::task::spawn_blocking(move || own.find(&query)).await.unwrap_or_default()
     }
@@ -240,7 +244,13 @@ impl Recall {
         }
     }
 
-    fn find(&self, query: &Query) -> Answer {
+    /// Waits until a processor is free for a question, first come first served. It is free again when this is dropped.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.turns.acquire().await.ok()
+    }
+
+    /// As [`Recall::search`], in the thread of who calls it.
+    pub(crate) fn find(&self, query: &Query) -> Answer {
         let words = self.0.terms.lock().unwrap_or_else(PoisonError::into_inner).all(&query.text);
         let asking = Asking::new(query, words, self.sought(&query.text));
         let mut scratch =
