@@ -1,6 +1,6 @@
 //! All vectors of an index in memory, and the search for the nearest.
 
-use crate::kernel::{Signs, differing, dot};
+use crate::kernel::{Signs, differing, dot, fetch};
 use crate::{DIMENSIONS, Small, Vector};
 
 /// Vectors that are allocated together.
@@ -13,6 +13,9 @@ const SHARE: usize = 48;
 
 /// Vectors whose signs lie together.
 const ABREAST: usize = 8;
+
+/// So many vectors before it is looked at, one is asked for: memory is far away.
+const AHEAD: usize = 8;
 
 /// A vector to look for.
 #[derive(Debug, Clone)]
@@ -108,6 +111,13 @@ impl Matrix {
         self.best(0..all, sought, most, &fits)
     }
 
+    /// Says that a vector will be looked at in a moment.
+    pub fn fetch(&self, at: u32) {
+        if let Some(cells) = self.cells(at) {
+            fetch(cells);
+        }
+    }
+
     fn best(
         &self,
         among: impl Iterator<Item = u32>,
@@ -116,8 +126,14 @@ impl Matrix {
         fits: &impl Fn(u32) -> bool,
     ) -> Vec<(u32, f32)> {
         let order = |one: &(u32, f32), two: &(u32, f32)| two.1.total_cmp(&one.1).then(one.0.cmp(&two.0));
-        let mut found: Vec<(u32, f32)> =
-            among.filter_map(|at| Some((at, self.cosine(at, sought)?))).collect();
+        let among: Vec<u32> = among.collect();
+        let mut found = Vec::with_capacity(among.len());
+        for (number, at) in among.iter().enumerate() {
+            if let Some(next) = among.get(number + AHEAD) {
+                self.fetch(*next);
+            }
+            found.extend(self.cosine(*at, sought).map(|cosine| (*at, cosine)));
+        }
         let mut kept = Vec::new();
         let mut take = most.saturating_mul(4).max(1);
         // Who fits is asked of the nearest first: mostly nearly all do.

@@ -20,7 +20,8 @@ pub(crate) fn svg(points: &[Point]) -> String {
     let times = span(points.iter().flat_map(|point| [point.processor, point.slow]));
     let [left, top, right, bottom] = MARGINS;
     let x = |value: f64| left + (value.log10() - notes.0) / (notes.1 - notes.0) * (WIDE - left - right);
-    let y = |value: f64| HIGH - bottom - (value.log10() - times.0) / (times.1 - times.0) * (HIGH - top - bottom);
+    let y =
+        |value: f64| HIGH - bottom - (value.log10() - times.0) / (times.1 - times.0) * (HIGH - top - bottom);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDE} {HIGH}\" font-family=\"sans-serif\" font-size=\"13\">\n\
          <rect width=\"{WIDE}\" height=\"{HIGH}\" fill=\"#fff\"/>\n\
@@ -38,7 +39,15 @@ pub(crate) fn svg(points: &[Point]) -> String {
     // What would grow as the notes do, from the first measurement to the top.
     let end = 10_f64.powf(times.1).min(first.processor * 10_f64.powf(notes.1) / f64::from(first.notes));
     let (from, to) = (f64::from(first.notes), f64::from(first.notes) * end / first.processor);
-    writeln!(out, "<path d=\"M{:.1} {:.1}L{:.1} {:.1}\" stroke=\"#999\" stroke-dasharray=\"5 4\"/>", x(from), y(first.processor), x(to), y(end)).ok();
+    writeln!(
+        out,
+        "<path d=\"M{:.1} {:.1}L{:.1} {:.1}\" stroke=\"#999\" stroke-dasharray=\"5 4\"/>",
+        x(from),
+        y(first.processor),
+        x(to),
+        y(end)
+    )
+    .ok();
     let lines: [(&str, &str, fn(&Point) -> f64); 2] = [
         ("#0b6e4f", "processor time of one", |point| point.processor),
         ("#a23b2a", "99th percentile as clients wait", |point| point.slow),
@@ -47,13 +56,30 @@ pub(crate) fn svg(points: &[Point]) -> String {
         let at: Vec<(f64, f64)> =
             points.iter().map(|point| (x(f64::from(point.notes)), y(of(point)))).collect();
         let path: Vec<String> = at.iter().map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
-        writeln!(out, "<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", path.join("L")).ok();
+        writeln!(
+            out,
+            "<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+            path.join("L")
+        )
+        .ok();
         for ((x, y), point) in at.iter().zip(points) {
             writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/><text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"{colour}\">{:.1}</text>", y - 9.0, of(point)).ok();
         }
-        writeln!(out, "<text x=\"{}\" y=\"{}\" fill=\"{colour}\">{name}</text>", left + 12.0, top + 16.0 + 18.0 * number as f64).ok();
+        writeln!(
+            out,
+            "<text x=\"{}\" y=\"{}\" fill=\"{colour}\">{name}</text>",
+            left + 12.0,
+            top + 16.0 + 18.0 * number as f64
+        )
+        .ok();
     }
-    writeln!(out, "<text x=\"{}\" y=\"{}\" fill=\"#999\">dashed: growth with the notes</text>", left + 12.0, top + 52.0).ok();
+    writeln!(
+        out,
+        "<text x=\"{}\" y=\"{}\" fill=\"#999\">dashed: growth with the notes</text>",
+        left + 12.0,
+        top + 52.0
+    )
+    .ok();
     out + "</svg>\n"
 }
 

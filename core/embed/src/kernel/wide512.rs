@@ -1,8 +1,10 @@
 //! The loops for machines with AVX-512 and its instructions for neural networks.
 
 use std::arch::x86_64::{
-    __m512i, _mm512_add_ps, _mm512_cvtepi32_ps, _mm512_dpbusd_epi32, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512, _mm512_storeu_ps,
+    __m512i, _mm_storeu_si128, _mm512_add_epi64, _mm512_add_ps, _mm512_cvtepi32_ps, _mm512_cvtepi64_epi16,
+    _mm512_dpbusd_epi32, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_popcnt_epi64,
+    _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_ps, _mm512_setzero_si512, _mm512_storeu_ps,
+    _mm512_xor_si512,
 };
 
 use super::{GROUP, Linear, Signs, Span, TOGETHER, Wide, plain};
@@ -21,7 +23,23 @@ pub(super) fn dot(one: &[i8], two: &[i8]) -> i32 {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vpopcntdq")]
 pub(super) fn differing(blocks: &[Signs], sought: &[u64; 6], into: &mut Vec<u16>) {
-    plain::differing(blocks, sought, into);
+    let wanted = sought.map(|word| _mm512_set1_epi64(word.cast_signed()));
+    for block in blocks {
+        let mut differ = _mm512_setzero_si512();
+        for (words, wanted) in block.iter().zip(&wanted) {
+            #[expect(unsafe_code, reason = "a load of 64 bytes")]
+            // SAFETY: `words` is eight numbers of eight bytes.
+            let words = unsafe { _mm512_loadu_si512(words.as_ptr().cast()) };
+            differ = _mm512_add_epi64(differ, _mm512_popcnt_epi64(_mm512_xor_si512(words, *wanted)));
+        }
+        let mut some = [0_u16; 8];
+        #[expect(unsafe_code, reason = "a store of 16 bytes")]
+        // SAFETY: `some` is eight numbers of two bytes.
+        unsafe {
+            _mm_storeu_si128(some.as_mut_ptr().cast(), _mm512_cvtepi64_epi16(differ));
+        };
+        into.extend_from_slice(&some);
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vpopcntdq")]

@@ -8,12 +8,16 @@ use sanctum_embed::Small;
 use sanctum_kernel::Chain;
 use sanctum_store::{Connection, Db, OptionalExtension, StoreError, params};
 
-const MIGRATIONS: &[&str] = &["CREATE TABLE vectors (
+const MIGRATIONS: &[&str] = &[
+    "CREATE TABLE vectors (
     hash BLOB NOT NULL,
     model TEXT NOT NULL,
     vector BLOB NOT NULL,
     PRIMARY KEY (hash, model)
- ) WITHOUT ROWID, STRICT"];
+ ) WITHOUT ROWID, STRICT",
+    // All were made by an engine that counted in another way; nobody asks for them again.
+    "DELETE FROM vectors",
+];
 
 const FIND: &str = "SELECT vector FROM vectors WHERE hash = ?1 AND model = ?2";
 

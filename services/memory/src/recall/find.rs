@@ -20,6 +20,9 @@ const LINKING: usize = 8;
 /// Below this nearness, meaning alone makes no result.
 const FAR: f32 = 0.25;
 
+/// So many passages before it is looked at, a vector is asked for: memory is far away.
+const AHEAD: usize = 4;
+
 /// What is asked, in all its forms.
 pub(crate) struct Asking<'a> {
     query: &'a Query,
@@ -60,7 +63,12 @@ impl<'a> Asking<'a> {
         }
         passages.sort_unstable();
         passages.dedup();
-        let known = passages.into_iter().filter_map(|at| self.scored(store, scratch, at, most));
+        let known = passages.iter().enumerate().filter_map(|(number, at)| {
+            if let Some(next) = passages.get(number + AHEAD) {
+                store.vectors.fetch(*next);
+            }
+            self.scored(store, scratch, *at, most)
+        });
         let mut found: Vec<(Scored, Fit)> = known.collect();
         found.sort_unstable_by(|one, two| order(&one.0, &two.0));
         follow(store, &mut found);
@@ -70,7 +78,7 @@ impl<'a> Asking<'a> {
     /// The passages that words speak for, the best of those that fit.
     fn by_words(&self, store: &Store, scratch: &Scratch) -> Vec<u32> {
         let score = |at: u32| {
-            let session = store.place(at).map_or(u32::MAX, |place| place.session);
+            let session = store.tied(at).map_or(u32::MAX, |tie| tie.session);
             rank::by_words(scratch.of(at, session))
         };
         let mut rest: Vec<(f32, u32)> = scratch.touched().iter().map(|at| (score(*at), *at)).collect();
@@ -99,7 +107,7 @@ impl<'a> Asking<'a> {
         let cosine =
             |at| self.meaning.as_ref().and_then(|sought| store.vectors.cosine(at, sought)).unwrap_or(0.0);
         let known = Known {
-            words: scratch.of(at, place.session),
+            words: scratch.of(at, store.tied(at)?.session),
             most,
             length: store.postings.length(at),
             cosine: cosine(at),

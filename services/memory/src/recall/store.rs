@@ -26,14 +26,19 @@ pub(crate) struct Place {
     pub(crate) row: u32,
     /// Its position in its note.
     pub(crate) passage: u32,
-    pub(crate) session: u32,
-    before: u32,
-    after: u32,
-    /// Words of it and of its surroundings.
-    pub(crate) around: u16,
     pub(crate) manner: Manner,
     /// The beginning of the hash of its text.
     text: u64,
+}
+
+/// What a passage is tied to. Apart from its [`Place`], because a question looks at thousands of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tie {
+    before: u32,
+    after: u32,
+    pub(crate) session: u32,
+    /// Words of it and of its surroundings.
+    pub(crate) around: u16,
 }
 
 /// A conversation, or a note by itself.
@@ -51,6 +56,8 @@ pub(crate) struct Session {
 pub(crate) struct Store {
     pub(crate) postings: Postings,
     pub(crate) places: Vec<Place>,
+    /// Of each place.
+    ties: Vec<Tie>,
     pub(crate) sessions: Vec<Session>,
     pub(crate) vectors: Matrix,
     pub(crate) links: Links,
@@ -79,6 +86,10 @@ impl Store {
         self.places.get(passage as usize)
     }
 
+    pub(crate) fn tied(&self, passage: u32) -> Option<&Tie> {
+        self.ties.get(passage as usize)
+    }
+
     pub(crate) fn notes(&self) -> impl Iterator<Item = (u32, &Card)> {
         (0..).zip(&self.cards).filter_map(|(row, card)| Some((row, card.as_ref()?)))
     }
@@ -99,16 +110,8 @@ impl Store {
             let before = if passage == 0 { NONE } else { number - 1 };
             let after = if passage + 1 == count { NONE } else { number + 1 };
             let (manner, text) = (Manner::of(text), beginning(hash));
-            self.places.push(Place {
-                row: note.row,
-                passage,
-                session,
-                before,
-                after,
-                around: 0,
-                manner,
-                text,
-            });
+            self.places.push(Place { row: note.row, passage, manner, text });
+            self.ties.push(Tie { before, after, session, around: 0 });
         }
         let at = note.row as usize;
         if self.cards.len() <= at {
@@ -165,19 +168,22 @@ impl Store {
         let numbers = self.postings.compact();
         let of = |passage: u32| numbers.get(passage as usize).copied().unwrap_or(NONE);
         let mut vectors = Matrix::default();
-        let mut places = Vec::with_capacity(self.postings.live() as usize);
-        for (old, mut place) in (0..).zip(std::mem::take(&mut self.places)) {
+        let room = self.postings.live() as usize;
+        let (mut places, mut ties) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        let old = std::mem::take(&mut self.places).into_iter().zip(std::mem::take(&mut self.ties));
+        for (old, (place, mut tie)) in (0..).zip(old) {
             let new = of(old);
             if new == NONE {
                 continue;
             }
-            (place.before, place.after) = (of(place.before), of(place.after));
+            (tie.before, tie.after) = (of(tie.before), of(tie.after));
             if let Some(vector) = self.vectors.get(old) {
                 vectors.set(new, &vector);
             }
             places.push(place);
+            ties.push(tie);
         }
-        (self.places, self.vectors) = (places, vectors);
+        (self.places, self.ties, self.vectors) = (places, ties, vectors);
         for card in self.cards.iter_mut().flatten().filter(|card| card.count > 0) {
             card.first = of(card.first);
         }
@@ -198,8 +204,8 @@ impl Store {
     pub(crate) fn around(&self, passage: u32) -> impl Iterator<Item = u32> {
         let (mut before, mut after) = (passage, passage);
         (0..REACH).flat_map(move |_| {
-            before = self.place(before).map_or(NONE, |place| place.before);
-            after = self.place(after).map_or(NONE, |place| place.after);
+            before = self.tied(before).map_or(NONE, |tie| tie.before);
+            after = self.tied(after).map_or(NONE, |tie| tie.after);
             [before, after].into_iter().filter(|passage| *passage != NONE)
         })
     }
@@ -294,11 +300,11 @@ impl Store {
     }
 
     fn tie(&mut self, before: u32, after: u32) {
-        if let Some(place) = self.places.get_mut(before as usize) {
-            place.after = after;
+        if let Some(tie) = self.ties.get_mut(before as usize) {
+            tie.after = after;
         }
-        if let Some(place) = self.places.get_mut(after as usize) {
-            place.before = before;
+        if let Some(tie) = self.ties.get_mut(after as usize) {
+            tie.before = before;
         }
     }
 
@@ -310,8 +316,8 @@ impl Store {
         for passage in passages {
             let words = |passage| u32::from(self.postings.length(passage));
             let sum = words(passage) + self.around(passage).map(words).sum::<u32>();
-            if let Some(place) = self.places.get_mut(passage as usize) {
-                place.around = u16::try_from(sum).unwrap_or(u16::MAX);
+            if let Some(tie) = self.ties.get_mut(passage as usize) {
+                tie.around = u16::try_from(sum).unwrap_or(u16::MAX);
             }
         }
     }
