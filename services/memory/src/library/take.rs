@@ -267,6 +267,8 @@ impl Library {
             What::Moved(from) => ("moved", Some(from.clone())),
         };
         self.publish(head, word, &hand.who);
+        let general = head.class == sanctum_api::memory::Class::General;
+        self.happened(word, if general { head.path.clone() } else { head.id.clone() });
         let mut entry = entry(head, word, &hand.who, &hand.why, hand.run.as_deref());
         entry.paths.extend(from);
         entry.undoes.clone_from(&hand.undoes);

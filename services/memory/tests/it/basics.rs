@@ -199,3 +199,27 @@ async fn an_answer_for_a_prompt_keeps_to_its_tokens() {
     assert_eq!((status, &problem["field"]), (422, &json!("tokens")));
     house.stop().await;
 }
+
+#[tokio::test]
+async fn what_was_done_in_a_story_is_told_and_says_no_private_title() {
+    let house = house().await;
+    let story = "0af7651916cd43dd8448eb211c80319c";
+    let parent = format!("00-{story}-b7ad6b7169203331-01");
+    for (text, class) in [("The ladder is in the barn.", "general"), ("Ava takes metformin.", "health")] {
+        let note = json!({ "text": text, "folder": "knowledge", "class": class }).to_string();
+        let headers = [("traceparent", parent.as_str()), ("content-type", "application/json")];
+        let answer = house.raw("memory", "POST", "/write", &headers, note.into_bytes()).await;
+        assert_eq!(answer.status, 200);
+    }
+    let (_, moments) = house.get("memory", &format!("/trace/{story}")).await;
+    let told: Vec<(&str, &str)> = moments
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|moment| (moment["what"].as_str().unwrap(), moment["detail"].as_str().unwrap()))
+        .collect();
+    assert_eq!(told.len(), 2, "{moments}");
+    assert_eq!(told[0], ("created", "knowledge/the-ladder-is-in-the-barn.md"));
+    assert!(told[1].0 == "created" && told[1].1.starts_with("n-"), "{moments}");
+    house.stop().await;
+}
