@@ -1,5 +1,7 @@
 //! The way in of one operation for requests that are answered before the routes.
 
+use std::sync::Arc;
+
 use axum::http::{Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -21,18 +23,18 @@ pub struct Gate {
 impl Gate {
     /// Answers with what `work` makes of who asks, the headers, and the body or why there is none. A route that is open to
     /// anybody has no gate.
-    pub async fn pass<F>(
-        &self,
+    pub fn pass<F>(
+        self: Arc<Self>,
         request: Request<Incoming>,
         work: impl FnOnce(Caller, HeaderMap, Result<Bytes, Refusal>) -> F + Send,
-    ) -> Response<Whole>
+    ) -> impl Future<Output = Response<Whole>> + Send
     where
         F: Future<Output = Result<Response<Whole>, Refusal>> + Send,
     {
         let (head, body) = request.into_parts();
         let story = Story::of(&head.headers);
         let span = story.span(&head.method, head.uri.path());
-        let answer = async {
+        let answer = async move {
             if let Err(refusal) = self.hosts.admit(&head.headers) {
                 return refusal.whole();
             }
@@ -51,7 +53,7 @@ impl Gate {
             self.door.meter.count(&head.method, response.status());
             response
         };
-        story.tell(answer).instrument(span).await
+        story.tell(answer).instrument(span)
     }
 }
 

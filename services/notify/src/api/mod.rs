@@ -27,7 +27,7 @@ pub(crate) type House = Arc<Hub>;
 pub(crate) fn routes(hub: &Arc<Hub>) -> (post::Front, Router) {
     let routes = Routes::new(const { &Notify::SPEC }, &hub.shared);
     let notify = Op::post(post::PATH, "Says what happened: 202 once it is kept. JSON, a form, or plain text with the headers Title, Priority and Tags").takes::<Notice>().returns::<Accepted>();
-    let front = post::Front(Arc::new((Arc::clone(hub), routes.gate(&notify))));
+    let front = post::Front { hub: Arc::clone(hub), gate: Arc::new(routes.gate(&notify)) };
     let routes = looking(doing(routes.on(notify, post::notify)));
     (front, crate::ingest::routes(routes).finish(Arc::clone(hub)))
 }

@@ -55,7 +55,10 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// The way in for notices in JSON, which is how everything but a shell script says them: in numbers they come when the
 /// house is in trouble, so the routes and their layers are left out.
 #[derive(Debug, Clone)]
-pub(crate) struct Front(pub(crate) Arc<(House, Gate)>);
+pub(crate) struct Front {
+    pub(crate) hub: House,
+    pub(crate) gate: Arc<Gate>,
+}
 
 impl Fast for Front {
     type Body = Whole;
@@ -65,18 +68,16 @@ impl Fast for Front {
         if request.method() != "POST" || request.uri().path() != PATH || !is_json(request.headers()) {
             return Err(request);
         }
-        let within = Arc::clone(&self.0);
-        Ok(Box::pin(async move {
-            let (hub, gate) = &*within;
-            let work = async |caller: Caller, headers: HeaderMap, body: Result<Bytes, Refusal>| {
-                let key = key(&headers)?.map(|key| format!("{}:{key}", caller.name));
-                let notice = body.and_then(|body| from_json(&body));
-                let accepted = take_in(hub, notice, key).await?;
-                let body = serde_json::to_vec(&accepted).map_err(|error| Refusal::inside(&error))?;
-                Ok(Whole::answer(StatusCode::ACCEPTED, JSON, body))
-            };
-            gate.pass(request, work).await
-        }))
+        let hub = Arc::clone(&self.hub);
+        let work = async move |caller: Caller, headers: HeaderMap, body: Result<Bytes, Refusal>| {
+            let key = key(&headers)?.map(|key| format!("{}:{key}", caller.name));
+            drop(headers);
+            let notice = body.and_then(|body| from_json(&body));
+            let accepted = take_in(&hub, notice, key).await?;
+            let body = serde_json::to_vec(&accepted).map_err(|error| Refusal::inside(&error))?;
+            Ok(Whole::answer(StatusCode::ACCEPTED, JSON, body))
+        };
+        Ok(Box::pin(Arc::clone(&self.gate).pass(request, work)))
     }
 }
 
