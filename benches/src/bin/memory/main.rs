@@ -59,7 +59,7 @@ async fn main() -> Result<ExitCode, Failure> {
         ("door", notes) => door::measure(notes.map_or(Ok(100_000), |notes| notes.parse())?).await?,
         ("speed", _) => {
             let sizes: Vec<u32> = rest.iter().filter_map(|size| size.parse().ok()).collect();
-            let drawing = rest.iter().find(|word| word.ends_with(".svg")).map(String::as_str);
+            let drawing = rest.iter().find(|word| word.parse::<u32>().is_err()).map(String::as_str);
             let all = &[10_000, 31_623, 100_000, 316_228, 1_000_000];
             speed::measure(if sizes.is_empty() { all } else { &sizes }, drawing).await?
         }

@@ -14,73 +14,92 @@ const HIGH: f64 = 420.0;
 /// Left, top, right, bottom.
 const MARGINS: [f64; 4] = [64.0, 48.0, 24.0, 48.0];
 
+/// Where numbers lie in the drawing: the powers of ten at the ends of each axis.
+struct Field {
+    notes: (f64, f64),
+    times: (f64, f64),
+}
+
+impl Field {
+    fn x(&self, notes: f64) -> f64 {
+        let [left, _, right, _] = MARGINS;
+        left + (notes.log10() - self.notes.0) / (self.notes.1 - self.notes.0) * (WIDE - left - right)
+    }
+
+    fn y(&self, time: f64) -> f64 {
+        let [_, top, _, bottom] = MARGINS;
+        HIGH - bottom - (time.log10() - self.times.0) / (self.times.1 - self.times.0) * (HIGH - top - bottom)
+    }
+}
+
 /// An SVG with both axes logarithmic, so that what grows with the notes is a line of slope one; such a line is drawn too.
 pub(crate) fn svg(points: &[Point]) -> String {
-    let notes = span(points.iter().map(|point| f64::from(point.notes)));
-    let times = span(points.iter().flat_map(|point| [point.processor, point.slow]));
-    let [left, top, right, bottom] = MARGINS;
-    let x = |value: f64| left + (value.log10() - notes.0) / (notes.1 - notes.0) * (WIDE - left - right);
-    let y =
-        |value: f64| HIGH - bottom - (value.log10() - times.0) / (times.1 - times.0) * (HIGH - top - bottom);
+    let field = Field {
+        notes: span(points.iter().map(|point| f64::from(point.notes))),
+        times: span(points.iter().flat_map(|point| [point.processor, point.slow])),
+    };
+    let left = MARGINS[0];
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDE} {HIGH}\" font-family=\"sans-serif\" font-size=\"13\">\n\
          <rect width=\"{WIDE}\" height=\"{HIGH}\" fill=\"#fff\"/>\n\
          <text x=\"{left}\" y=\"24\" font-size=\"16\">A recall among so many notes, 8 clients, milliseconds</text>\n"
     );
-    for power in notes.0 as i32..=notes.1 as i32 {
-        let (value, at) = (10_f64.powi(power), x(10_f64.powi(power)));
-        writeln!(out, "<path d=\"M{at:.1} {top}V{}\" stroke=\"#ddd\"/><text x=\"{at:.1}\" y=\"{}\" text-anchor=\"middle\">{value}</text>", HIGH - bottom, HIGH - 24.0).ok();
+    axes(&mut out, &field);
+    if let Some(first) = points.first() {
+        slope(&mut out, &field, first);
     }
-    for power in times.0 as i32..=times.1 as i32 {
-        let (value, at) = (10_f64.powi(power), y(10_f64.powi(power)));
-        writeln!(out, "<path d=\"M{left} {at:.1}H{}\" stroke=\"#ddd\"/><text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>", WIDE - right, left - 8.0, at + 4.0).ok();
-    }
-    let Some(first) = points.first() else { return out + "</svg>\n" };
-    // What would grow as the notes do, from the first measurement to the top.
-    let end = 10_f64.powf(times.1).min(first.processor * 10_f64.powf(notes.1) / f64::from(first.notes));
-    let (from, to) = (f64::from(first.notes), f64::from(first.notes) * end / first.processor);
-    writeln!(
-        out,
-        "<path d=\"M{:.1} {:.1}L{:.1} {:.1}\" stroke=\"#999\" stroke-dasharray=\"5 4\"/>",
-        x(from),
-        y(first.processor),
-        x(to),
-        y(end)
-    )
-    .ok();
-    let lines: [(&str, &str, fn(&Point) -> f64); 2] = [
-        ("#0b6e4f", "processor time of one", |point| point.processor),
-        ("#a23b2a", "99th percentile as clients wait", |point| point.slow),
+    line(&mut out, &field, points, "#0b6e4f", |point| point.processor);
+    line(&mut out, &field, points, "#a23b2a", |point| point.slow);
+    let names = [
+        ("#0b6e4f", "processor time of one"),
+        ("#a23b2a", "99th percentile as clients wait"),
+        ("#999", "dashed: growth with the notes"),
     ];
-    for (number, (colour, name, of)) in lines.into_iter().enumerate() {
-        let at: Vec<(f64, f64)> =
-            points.iter().map(|point| (x(f64::from(point.notes)), y(of(point)))).collect();
-        let path: Vec<String> = at.iter().map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
-        writeln!(
-            out,
-            "<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
-            path.join("L")
-        )
-        .ok();
-        for ((x, y), point) in at.iter().zip(points) {
-            writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/><text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"{colour}\">{:.1}</text>", y - 9.0, of(point)).ok();
-        }
-        writeln!(
-            out,
-            "<text x=\"{}\" y=\"{}\" fill=\"{colour}\">{name}</text>",
-            left + 12.0,
-            top + 16.0 + 18.0 * number as f64
-        )
-        .ok();
+    for (number, (colour, name)) in names.into_iter().enumerate() {
+        let (x, y) = (left + 12.0, MARGINS[1] + 16.0 + 18.0 * number as f64);
+        writeln!(out, "<text x=\"{x}\" y=\"{y}\" fill=\"{colour}\">{name}</text>").ok();
     }
+    out + "</svg>\n"
+}
+
+fn axes(out: &mut String, field: &Field) {
+    let [left, top, right, bottom] = MARGINS;
+    for power in field.notes.0 as i32..=field.notes.1 as i32 {
+        let value = 10_f64.powi(power);
+        let (x, end) = (field.x(value), HIGH - bottom);
+        writeln!(out, "<path d=\"M{x:.1} {top}V{end}\" stroke=\"#ddd\"/><text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{value}</text>", end + 24.0).ok();
+    }
+    for power in field.times.0 as i32..=field.times.1 as i32 {
+        let value = 10_f64.powi(power);
+        let (y, end) = (field.y(value), WIDE - right);
+        writeln!(out, "<path d=\"M{left} {y:.1}H{end}\" stroke=\"#ddd\"/><text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>", left - 8.0, y + 4.0).ok();
+    }
+}
+
+/// What would grow as the notes do, from the first measurement to an edge.
+fn slope(out: &mut String, field: &Field, first: &Point) {
+    let notes = f64::from(first.notes);
+    let most = 10_f64.powf(field.times.1).min(first.processor * 10_f64.powf(field.notes.1) / notes);
+    let (x, y) = (field.x(notes * most / first.processor), field.y(most));
+    let (from_x, from_y) = (field.x(notes), field.y(first.processor));
     writeln!(
         out,
-        "<text x=\"{}\" y=\"{}\" fill=\"#999\">dashed: growth with the notes</text>",
-        left + 12.0,
-        top + 52.0
+        "<path d=\"M{from_x:.1} {from_y:.1}L{x:.1} {y:.1}\" stroke=\"#999\" stroke-dasharray=\"5 4\"/>"
     )
     .ok();
-    out + "</svg>\n"
+}
+
+fn line(out: &mut String, field: &Field, points: &[Point], colour: &str, of: impl Fn(&Point) -> f64) {
+    let path: Vec<String> = points
+        .iter()
+        .map(|point| format!("{:.1} {:.1}", field.x(f64::from(point.notes)), field.y(of(point))))
+        .collect();
+    writeln!(out, "<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", path.join("L"))
+        .ok();
+    for point in points {
+        let (x, y) = (field.x(f64::from(point.notes)), field.y(of(point)));
+        writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/><text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"{colour}\">{:.1}</text>", y - 9.0, of(point)).ok();
+    }
 }
 
 /// The powers of ten around some numbers.

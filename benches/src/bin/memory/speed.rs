@@ -3,12 +3,13 @@
 //! The notes' own vectors are not made of their texts, which would take an hour for a million: they are those of a few
 //! hundred real sentences, each with noise of its own.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sanctum_embed::{DIMENSIONS, Embedder, Vector, default_dir};
-use sanctum_kernel::{Failure, Tasks, stop};
+use sanctum_kernel::{Failure, Tasks, files, stop};
 use sanctum_memory::bare::{Bare, Said};
 
 use crate::plot::{self, Point};
@@ -117,7 +118,7 @@ pub(crate) async fn measure(sizes: &[u32], drawing: Option<&str>) -> Result<bool
     }
     bars(&shown);
     if let Some(drawing) = drawing {
-        std::fs::write(drawing, plot::svg(&shown))?;
+        files::replace(Path::new(drawing), plot::svg(&shown).as_bytes(), 0o644)?;
         println!("drawn: {drawing}");
     }
     Ok(fine)
