@@ -12,7 +12,7 @@ pub(crate) struct Point {
 const WIDE: f64 = 720.0;
 const HIGH: f64 = 420.0;
 /// Left, top, right, bottom.
-const MARGINS: [f64; 4] = [64.0, 48.0, 24.0, 48.0];
+const MARGINS: [f64; 4] = [64.0, 48.0, 48.0, 48.0];
 
 /// Where numbers lie in the drawing: the powers of ten at the ends of each axis.
 struct Field {
