@@ -251,6 +251,9 @@ pub struct Spooled {
     /// The key it was first sent with: the hub may have kept it although no answer came.
     #[serde(default)]
     pub key: Option<String>,
+    /// The service that sent it; the command line if absent.
+    #[serde(default)]
+    pub caller: Option<String>,
 }
 
 /// `GET /explain`: who would be told, and why.

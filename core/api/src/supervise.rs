@@ -189,6 +189,19 @@ pub struct Locked {
     pub at: Timestamp,
     pub reason: String,
     pub last_lines: Vec<String>,
+    /// Who tells people of it; absent while that is open.
+    #[serde(default)]
+    pub told: Option<Teller>,
+}
+
+/// Who tells people of a lock, and of its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Teller {
+    /// The watch: its notice of the incident says it.
+    Watch,
+    /// The supervisor, because nobody else has.
+    Supervise,
 }
 
 /// The typed client.
@@ -211,6 +224,12 @@ impl Client {
     /// `verb` is `start`, `stop`, `restart`, `reload` or `unlock`.
     pub async fn act(&self, name: &str, verb: &str) -> Result<ServiceState, CallError> {
         transport::act(&*self.0, Method::Post, format!("/services/{}/{verb}", escape(name)), &()).await
+    }
+
+    /// Says that a notice about the lock of a service is kept and on its way. The answer's `locked` names who tells people of it: it
+    /// is no call any more where somebody else has.
+    pub async fn told(&self, name: &str) -> Result<ServiceState, CallError> {
+        self.act(name, "told").await
     }
 
     /// Starts everything again that is stale, in order; returns the names.

@@ -38,6 +38,6 @@ pub use refusal::Refusal;
 pub use routes::{Op, Routes};
 pub use serve::{Cut, Fast, Manner, Mixed, serve, serve_with};
 pub use sse::{LastEventId, events};
-pub use tell::tell;
+pub use tell::{tell, tell_once};
 pub use tls::{Encrypted, Verify, encrypt, pem_certificate, shown};
 pub use whole::Whole;

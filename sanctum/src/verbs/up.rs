@@ -70,7 +70,7 @@ pub(crate) fn run(Args { detach: in_background, detached }: Args, cli: &Cli) -> 
 
 /// Whether this is a new house. What an earlier supervisor left running is kept, and it knows the tokens that are there.
 fn begins(cli: &Cli) -> bool {
-    sanctum_supervise::survivors(&cli.paths).is_empty()
+    sanctum_supervise::remembered(&cli.paths).is_empty()
 }
 
 /// Where the supervisor's own log is, after it has been put aside if it was large.

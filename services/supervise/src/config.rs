@@ -53,6 +53,9 @@ pub struct Breaker {
     /// A locked service is tried once more after this long, by itself: one failure locks it again. Never if absent: only a
     /// person unlocks.
     pub cool_down: Option<Period>,
+    /// How long the watch may take to tell people of a lock, with all that it knows of the incident, before the supervisor tells
+    /// them itself. It does so at once where the watch does not run, or for `0s`.
+    pub tell_after: Period,
 }
 
 /// Every service has its own file in `logs/`.
@@ -127,7 +130,7 @@ impl Default for Backoff {
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { failures: 5, window: Period::mins(10), cool_down: None }
+        Self { failures: 5, window: Period::mins(10), cool_down: None, tell_after: Period::secs(15) }
     }
 }
 

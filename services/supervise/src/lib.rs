@@ -29,7 +29,7 @@ use std::time::Duration;
 pub use config::{Backoff, Breaker, Config, Log};
 pub use lock::{Holder, holder, refusal};
 pub use order::OrderError;
-pub use pids::{Identity, end_survivors, survivors};
+pub use pids::{Identity, end_survivors, remembered, survivors};
 pub use plan::{Check, Plan};
 use sanctum_http::{Feed, axum::Router};
 use sanctum_kernel::service::{Complaint, Shared};

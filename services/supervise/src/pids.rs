@@ -91,6 +91,11 @@ pub fn survivors(paths: &Paths) -> Vec<Identity> {
     known
 }
 
+/// Those that an earlier supervisor has written down, and that the next one keeps if they run as planned.
+pub fn remembered(paths: &Paths) -> Vec<Identity> {
+    with_files(paths)
+}
+
 fn with_files(paths: &Paths) -> Vec<Identity> {
     let Ok(entries) = fs::read_dir(paths.run()) else { return Vec::new() };
     let pids = entries

@@ -78,6 +78,13 @@ pub(crate) fn routes(spec: &'static Spec, shared: &Shared, surface: Arc<Surface>
         )
         .on(
             act(
+                "/services/{name}/told",
+                "Say that a notice of its lock is kept and on its way; `locked.told` of the answer is who tells people: whoever was first",
+            ),
+            async |State(surface): Shop, Path(name)| surface.claim(name).await,
+        )
+        .on(
+            act(
                 "/services/{name}/reload",
                 "Start a service again from its present file, when those it leans on are up; `supervise` is replaced by its newer self while everything runs on",
             ),
@@ -197,6 +204,21 @@ impl Surface {
         };
         self.wish(event).await?;
         self.find(name).map(|(_, state)| Json(state))
+    }
+
+    /// Somebody tells people of a lock.
+    async fn claim(&self, name: String) -> Result<Json<ServiceState>, Refusal> {
+        let (unit, state) = self.find(name)?;
+        if state.phase != Phase::Locked {
+            let problem = Problem::conflict(format!("`{}` is not locked", state.name));
+            return Err(Refusal(problem.detail(format!("it is {}", state.phase.word()))));
+        }
+        let (taken, answer) = oneshot::channel();
+        let sent = self.wishes.send(Message::Claim { unit, taken });
+        if sent.is_err() || answer.await.is_err() {
+            return Err(Refusal(Problem::conflict("the house is down")));
+        }
+        self.find(state.name).map(|(_, state)| Json(state))
     }
 
     /// Everything that is stale but the supervisor itself, which goes last and by its own name.

@@ -16,9 +16,15 @@ pub(crate) fn locked(name: &str, house_name: &str, locked: &Locked) -> Notice {
     notice(name, Severity::Critical, format!("{house_name} is locked"), message)
 }
 
-pub(crate) fn back(name: &str, house_name: &str) -> Notice {
-    let message = "It was unlocked and is ready again.".to_owned();
-    Notice { resolved: true, ..notice(name, Severity::Info, format!("{house_name} is back"), message) }
+/// Its end: it is ready again, or declared no more.
+pub(crate) fn back(name: &str, house_name: &str, gone: bool) -> Notice {
+    let (title, message) = if gone {
+        ("is no more", "It was locked, and is not declared any more.")
+    } else {
+        ("is back", "It was unlocked and is ready again.")
+    };
+    let title = format!("{house_name} {title}");
+    Notice { resolved: true, ..notice(name, Severity::Info, title, message.to_owned()) }
 }
 
 /// A job that failed; it is started again by its schedule, or by a person.

@@ -3,6 +3,7 @@
 pub mod anomaly;
 mod api;
 mod brain;
+mod claims;
 mod config;
 pub mod drift;
 pub mod engine;

@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sanctum_api::notify::{Action, Notice, Severity};
-use sanctum_api::watch::{Attention, Incident, State, Tried};
+use sanctum_api::supervise::{Locked, Teller};
+use sanctum_api::watch::{Attention, Incident, Stage, State, Tried};
 use sanctum_kernel::Tier;
 
 use crate::view::REFUSED;
@@ -28,6 +29,22 @@ pub(crate) struct About {
     pub(crate) house_name: String,
     pub(crate) tier: Tier,
     pub(crate) supervised: bool,
+    /// The supervisor has given it up.
+    pub(crate) lock: Option<Lock>,
+}
+
+/// What the supervisor says of a lock.
+#[derive(Debug, Clone)]
+pub(crate) struct Lock {
+    pub(crate) locked: Locked,
+    /// How often it failed before, and was started again but for the last time.
+    pub(crate) failures: u32,
+}
+
+impl Lock {
+    pub(crate) fn is_told_by_supervisor(&self) -> bool {
+        self.locked.told == Some(Teller::Supervise)
+    }
 }
 
 /// How bad it is that a service of this criticality fails; alive but wrong is one less.
@@ -65,11 +82,16 @@ impl Style {
 
     /// A person is needed.
     pub(crate) fn escalated(&self, incident: &Incident, about: &About) -> Notice {
-        let what = match incident.state {
-            State::Drift => "is alive but wrong",
-            _ => "has failed and was not healed",
+        let what = match (&about.lock, incident.stage, incident.state) {
+            (Some(_), ..) => "is locked",
+            (None, Stage::Healing, _) => "has failed and is tried again",
+            (None, _, State::Drift) => "is alive but wrong",
+            (None, ..) => "has failed and was not healed",
         };
-        let severity = severity(about.tier, incident.state);
+        let severity = match &about.lock {
+            Some(_) => Severity::Critical,
+            None => severity(about.tier, incident.state),
+        };
         self.about(incident, severity, format!("{} {what}", about.house_name), self.message(incident, about))
     }
 
@@ -81,19 +103,29 @@ impl Style {
     }
 
     fn message(&self, incident: &Incident, about: &About) -> String {
-        let mut lines = vec![format!("{}; since {}.", incident.title, self.time(incident.began))];
+        let first = match &about.lock {
+            Some(Lock { locked, .. }) => {
+                format!("{}; locked since {}.", words::capital(&locked.reason), self.time(locked.at))
+            }
+            None => format!("{}; since {}.", incident.title, self.time(incident.began)),
+        };
+        let mut lines = vec![first];
         if !incident.symptoms.is_empty() {
             lines.push(format!("It takes with it: {}.", words::list(&incident.symptoms)));
         }
         // What found nothing to mend is in the timeline, and nobody's matter at three in the morning.
         let tried = incident.tried.iter().filter(|tried| !tried.detail.starts_with(REFUSED));
-        let tried: Vec<String> = tried.map(outcome).collect();
+        let tried: Vec<String> = about.lock.iter().filter_map(starts).chain(tried.map(outcome)).collect();
         lines.push(match tried.as_slice() {
             [] => "Nothing was tried.".to_owned(),
             tried => format!("Tried: {}.", tried.join("; ")),
         });
         lines.extend(incident.memory.as_ref().map(|memory| format!("Before: {memory}.")));
         lines.push(format!("To do: {}.", advice(incident, about)));
+        if let Some(Lock { locked, .. }) = about.lock.as_ref().filter(|lock| !lock.locked.last_lines.is_empty()) {
+            lines.push("Its last lines:".to_owned());
+            lines.extend(locked.last_lines.iter().cloned());
+        }
         lines.join("\n")
     }
 
@@ -169,6 +201,15 @@ pub(crate) fn how(incident: &Incident) -> String {
     }
 }
 
+/// What the supervisor has tried before it gave up.
+fn starts(lock: &Lock) -> Option<String> {
+    match lock.failures.saturating_sub(1) {
+        0 => None,
+        1 => Some("the supervisor started it again".to_owned()),
+        times => Some(format!("the supervisor started it again {times} times")),
+    }
+}
+
 fn outcome(tried: &Tried) -> String {
     let became = match (tried.rehearsal, tried.helped) {
         (true, _) => "rehearsed only",
@@ -187,6 +228,9 @@ fn advice(incident: &Incident, about: &About) -> String {
     let logs =
         if about.supervised { format!(", `sanctum logs {root}` its last words") } else { String::new() };
     let shows = format!("`sanctum why {root}` shows the evidence{logs}");
+    if about.lock.is_some() {
+        return format!("remove the cause, then `sanctum unlock {root}` starts it again; {shows}");
+    }
     match &incident.advice {
         Some(advice) if advice.contains("sanctum") => advice.clone(),
         Some(advice) => format!("{advice}; {shows}"),

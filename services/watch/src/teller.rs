@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use sanctum_api::CallError;
 use sanctum_api::notify::{Client, Spooled};
+use sanctum_api::supervise::Teller;
 use sanctum_api::watch::State;
 use sanctum_http::connect;
 use sanctum_kernel::{Chain, Failure, Status, Stop, Trace, files};
 
+use crate::claims;
 use crate::hub::Hub;
 use crate::store::Letter;
 
@@ -65,7 +67,13 @@ async fn round(hub: &Hub) -> Result<bool, Failure> {
 }
 
 /// Hands one letter to the hub, or to its spool.
-async fn deliver(hub: &Hub, id: i64, letter: Letter) -> Result<(), Failure> {
+async fn deliver(hub: &Hub, id: i64, mut letter: Letter) -> Result<(), Failure> {
+    // It is on the disk: nobody else needs to tell of it. Where nobody answers it goes out: rather twice than never.
+    if let Some(name) = &letter.claims
+        && claims::claim(hub, name).await == Some(Teller::Supervise)
+    {
+        letter.notice.force_channels = vec!["dashboard".to_owned()];
+    }
     let (key, path) = place(hub, id);
     // What waits in the spool was said before: the end of something must not overtake its beginning.
     if is_up(hub) && !waits(hub) {
@@ -91,8 +99,8 @@ async fn deliver(hub: &Hub, id: i64, letter: Letter) -> Result<(), Failure> {
             }
         }
     }
-    let spooled =
-        Spooled { notice: letter.notice, at: letter.at, trace_id: Some(letter.trace), key: Some(key) };
+    let Letter { notice, at, trace, .. } = letter;
+    let spooled = Spooled { notice, at, trace_id: Some(trace), key: Some(key), caller: Some("watch".to_owned()) };
     files::replace(&path, serde_json::to_string(&spooled)?.as_bytes(), 0o600)?;
     hub.store.sent(id, hub.now(), None).await?;
     Ok(())

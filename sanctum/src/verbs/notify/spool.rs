@@ -20,7 +20,7 @@ struct Kept<'a> {
 
 pub(crate) fn keep(notice: &Notice, key: &str, why: &str, cli: &Cli) -> Outcome {
     let at = Clock::system().now();
-    let spooled = Spooled { notice: notice.clone(), at, trace_id: Some(Trace::current().id()), key: Some(key.to_owned()) };
+    let spooled = Spooled { notice: notice.clone(), at, trace_id: Some(Trace::current().id()), key: Some(key.to_owned()), caller: None };
     let text = serde_json::to_vec_pretty(&spooled)?;
     let path = cli.paths.spool().join(format!("{:020}-{}.json", at.as_microsecond(), key.get(..8).unwrap_or(key)));
     let kept = files::private_dir(&cli.paths.spool()).and_then(|()| files::replace(&path, &text, 0o600));

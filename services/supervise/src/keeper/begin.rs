@@ -50,7 +50,8 @@ impl Keeper {
         let failures = Failures::load(&shared.paths.state(), &mut aside)?;
         let jobs = Jobs::load(&shared.paths, &mut aside)?;
         say_aside(&shared, &aside);
-        let alive = pids::survivors(&shared.paths);
+        // Everything that runs is looked through when the house begins, and once is enough.
+        let alive = pids::remembered(&shared.paths);
         let past = |plan: &Plan| Past {
             running: plan.seat.is_some() && alive.iter().any(|process| process.name == plan.name),
             locked: locks.get(&plan.name).is_some(),
@@ -64,7 +65,7 @@ impl Keeper {
         let (wishes, messages) = mpsc::unbounded_channel();
         let cradle = cradle(&shared, &config, &wishes)?;
         let now = shared.clock.now();
-        let face = |plan: &Plan| Face::new(now, locks.get(&plan.name).cloned());
+        let face = |plan: &Plan| Face::new(now, locks.get(&plan.name));
         let mut keeper = Self {
             prober: Prober::new(&shared),
             faces: plans.iter().map(face).collect(),
@@ -83,6 +84,7 @@ impl Keeper {
             work: JoinSet::new(),
             notices: JoinSet::new(),
             found: Vec::new(),
+            unseen: 0,
             touched: BTreeSet::new(),
             counted: false,
             save_at: None,

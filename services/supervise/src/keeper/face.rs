@@ -27,8 +27,8 @@ pub(crate) struct Face {
     pub(crate) ready_ms: Option<u64>,
     pub(crate) seen: Seen,
     pub(crate) locked: Option<Locked>,
-    /// It was unlocked; people are told when it is ready.
-    pub(crate) was_locked: bool,
+    /// When the supervisor tells people of its lock, unless somebody else does before.
+    pub(crate) tell_at: Option<Instant>,
     pub(crate) orders: Option<mpsc::UnboundedSender<Order>>,
     pub(crate) probing: Option<AbortHandle>,
     /// When its process was started, on the clock.
@@ -51,7 +51,7 @@ impl Face {
             ready_ms: None,
             seen: Seen::default(),
             locked,
-            was_locked: false,
+            tell_at: None,
             orders: None,
             probing: None,
             began: None,
@@ -108,6 +108,7 @@ impl Keeper {
 
     /// Puts up for others to see what was touched, and those that wait, whose words are about others.
     pub(super) fn show(&mut self) {
+        self.unseen = 0;
         let waits = |at: &usize| self.engine.unit(*at).is_some_and(|unit| unit.phase == Phase::Waiting);
         self.touched.extend((0..self.plans.len()).filter(waits));
         let now = self.now();

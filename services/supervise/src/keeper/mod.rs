@@ -9,6 +9,7 @@ mod revise;
 mod schedule;
 mod shape;
 mod stale;
+mod telling;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ use pulse::Pulse;
 const SURVIVOR_GRACE: Duration = Duration::from_secs(10);
 /// How long a last notice may take when the house is down.
 const LAST_NOTICE: Duration = Duration::from_secs(3);
+/// Changes that are put up together at most.
+const TOGETHER: u32 = 64;
 /// How long an orphan may lie dead: not in the way of the one who is started again because of the same signal.
 const REAP_AFTER: Duration = Duration::from_millis(50);
 /// The engine's time at the birth of this supervisor: what was before has a time as well.
@@ -80,6 +83,23 @@ pub(crate) enum Message {
     Wish {
         event: Event,
         taken: oneshot::Sender<()>,
+    },
+    /// From the watch: it tells people of a lock; answered once that is written down.
+    Claim {
+        unit: usize,
+        taken: oneshot::Sender<()>,
+    },
+    /// People were told of the lock of that moment, or could not be.
+    Told {
+        unit: usize,
+        at: Timestamp,
+        kept: bool,
+    },
+    /// The same of its end.
+    ToldBack {
+        unit: usize,
+        at: Timestamp,
+        kept: bool,
     },
     /// The breakers' book has been written.
     Saved {
@@ -126,6 +146,8 @@ pub(crate) struct Keeper {
     notices: JoinSet<()>,
     /// What an earlier supervisor left and still runs as its plan says.
     found: Vec<Identity>,
+    /// So much was done that is not on the board yet: what happens together is put up together.
+    unseen: u32,
     /// Who may look otherwise than the board shows.
     touched: BTreeSet<usize>,
     /// The breakers have counted something that is not written down, and when it is to be.
@@ -157,8 +179,12 @@ impl Keeper {
         let mut reap_at: Option<Instant> = None;
         self.handle(Event::Begin).await;
         self.due().await;
+        self.tell_of_old();
         while !self.engine.is_over() && !self.yielding {
-            let next_run = self.next_run();
+            if self.unseen > 0 && (self.messages.is_empty() || self.unseen >= TOGETHER) {
+                self.show();
+            }
+            let (next_run, tell_at) = (self.next_run(), self.tell_at());
             tokio::select! {
                 Some(message) = self.messages.recv() => self.take(message).await,
                 event = self.agenda.next() => self.handle(event).await,
@@ -169,6 +195,10 @@ impl Keeper {
                     self.cradle.leaders.reap_orphans();
                 }
                 () = until(self.save_at) => self.save(),
+                () = until(tell_at), if !self.leaving => {
+                    self.tell_of_locks();
+                    self.show();
+                }
                 () = on_the_wall(&self.shared, next_run), if !self.leaving => self.due().await,
                 Some(_) = self.work.join_next(), if !self.work.is_empty() => {}
                 Some(_) = self.notices.join_next(), if !self.notices.is_empty() => {}
@@ -178,6 +208,7 @@ impl Keeper {
                 () = heart.due() => heart.beat(self.answers_for()),
             }
         }
+        self.show();
         self.save_now();
         if self.yielding {
             self.cradle.logs.flush(Duration::from_secs(1)).await;
@@ -197,16 +228,20 @@ impl Keeper {
         match message {
             Message::Event(event) => self.handle(event).await,
             Message::Look { done } => self.look(done),
-            Message::Looked { done } => done.send(()).unwrap_or_default(),
+            Message::Looked { done } => {
+                self.show();
+                done.send(()).unwrap_or_default();
+            }
             Message::Wish { event, taken } => {
                 self.handle(event).await;
+                self.show();
                 taken.send(()).ok();
             }
             Message::Born { unit, run, pid, file, ready } => {
                 if self.is_current(unit, run) {
                     self.born(unit, run, pid, file, ready);
                     self.touch(unit);
-                    self.show();
+                    self.unseen += 1;
                 }
             }
             Message::Seen { unit, run, seen } => {
@@ -223,6 +258,12 @@ impl Keeper {
                     self.show();
                 }
             }
+            Message::Claim { unit, taken } => {
+                self.claim(unit);
+                taken.send(()).ok();
+            }
+            Message::Told { unit, at, kept } => self.told(unit, at, kept),
+            Message::ToldBack { unit, at, kept } => self.told_back(unit, at, kept),
             Message::Saved { trouble } => self.saved(trouble),
             Message::Yield => self.yielding = true,
         }

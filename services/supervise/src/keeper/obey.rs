@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sanctum_api::Moment;
-use sanctum_api::supervise::{Locked, Phase};
-use sanctum_kernel::{Chain, Status, Trace};
+use sanctum_api::supervise::Phase;
+use sanctum_kernel::{Chain, Status};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -16,7 +15,7 @@ use crate::engine::{Command, Event, Exit};
 use crate::failures::{self, Failures};
 use crate::plan::Check;
 use crate::probe::Seen;
-use crate::{kept, probe, tell};
+use crate::{kept, probe};
 
 /// What the breakers have counted is written down when the successor of the one that failed has begun: a disk that is made to
 /// write at that moment takes the time from it.
@@ -34,9 +33,7 @@ impl Keeper {
                     face.born.map(|born| u64::try_from(born.elapsed().as_millis()).unwrap_or(u64::MAX));
                 face.seen = Seen { live: true, ready: true, ..face.seen.clone() };
                 face.stop_probing();
-                if std::mem::take(&mut face.was_locked) {
-                    self.tell_back(*unit);
-                }
+                self.tell_back(*unit);
                 None
             }
             Event::Exited { unit, run, exit } if self.is_current(*unit, *run) => {
@@ -66,7 +63,8 @@ impl Keeper {
         for command in rest {
             self.one(command);
         }
-        self.show();
+        self.tell_of_locks();
+        self.unseen += 1;
     }
 
     /// Its process is gone. What is kept of one that is not started again at once is put away.
@@ -176,33 +174,6 @@ impl Keeper {
         });
     }
 
-    fn lock(&mut self, unit: usize, reason: String) {
-        self.touch(unit);
-        let (Some(plan), Some(face)) = (self.plans.get(unit).cloned(), self.faces.get_mut(unit)) else {
-            return;
-        };
-        let locked = Locked { at: self.shared.clock.now(), reason, last_lines: face.last_lines() };
-        tracing::error!(service = plan.name, reason = locked.reason, "a service is locked");
-        face.locked = Some(locked.clone());
-        face.was_locked = false;
-        let written = self.locks.lock(&plan.name, locked.clone());
-        self.written(written);
-        self.tell(&plan.name, "locked", tell::locked(&plan.name, &plan.house_name, &locked));
-    }
-
-    fn unlock(&mut self, unit: usize) {
-        self.touch(unit);
-        let (Some(plan), Some(face)) = (self.plans.get(unit), self.faces.get_mut(unit)) else { return };
-        tracing::info!(service = plan.name, "a service is unlocked");
-        face.locked = None;
-        face.was_locked = true;
-        let written = self.locks.unlock(&plan.name);
-        if let Err(error) = &written {
-            tracing::error!(error = %Chain(error), "that a service is unlocked could not be written down");
-        }
-        self.written(written);
-    }
-
     /// Writes down what the breakers have counted, beside everything else: nobody waits for the disk.
     pub(super) fn save(&mut self) {
         self.save_at = None;
@@ -250,24 +221,5 @@ impl Keeper {
             }
         }
         self.save();
-    }
-
-    fn tell_back(&mut self, unit: usize) {
-        if let Some(plan) = self.plans.get(unit).cloned() {
-            self.tell(&plan.name, "back", tell::back(&plan.name, &plan.house_name));
-        }
-    }
-
-    pub(super) fn tell(&mut self, name: &str, what: &str, notice: sanctum_api::notify::Notice) {
-        let trace = Trace::start();
-        let detail = format!("{name}: {}", notice.title);
-        let (at, service) = (self.shared.clock.now(), "supervise".to_owned());
-        self.board.remember(Moment { at, service, what: what.to_owned(), detail, trace_id: trace.id() });
-        let hub = self.plans.iter().position(|plan| plan.name == "notify");
-        // A hub that nobody supervises here may still be there.
-        let hub_is_up =
-            hub.is_none_or(|hub| self.engine.unit(hub).is_some_and(|hub| hub.phase == Phase::Ready));
-        let shared = self.shared.clone();
-        self.notices.spawn(async move { trace.scope(sanctum_http::tell(&shared, notice, hub_is_up)).await });
     }
 }

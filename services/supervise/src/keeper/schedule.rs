@@ -83,9 +83,9 @@ impl Keeper {
         self.written(written);
         if !well {
             tracing::warn!(service = plan.name, exit, "a job has failed");
-            self.tell(&plan.name, "failed", tell::failed(&plan, &exit, &lines));
+            self.tell(&plan.name, "failed", tell::failed(&plan, &exit, &lines), None);
         } else if failed_before {
-            self.tell(&plan.name, "well again", tell::well_again(&plan));
+            self.tell(&plan.name, "well again", tell::well_again(&plan), None);
         }
     }
 

@@ -72,8 +72,9 @@ pub(crate) fn left_behind(home: &Path) -> Vec<(String, u32)> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
     let ours = ancestors();
-    let leads =
-        |pid: &u32| !ours.contains(pid) && stat(*pid).is_some_and(|stat| stat.group == *pid && !stat.dead);
+    let group = |pid: u32| rustix::process::getpgid(super::pid(pid)).ok();
+    // Who is dead and not waited for has no environment any more.
+    let leads = |pid: &u32| !ours.contains(pid) && group(*pid).is_some() && group(*pid) == super::pid(*pid);
     pids.filter(leads).filter_map(|pid| Some((unit_of(pid, home)?, pid))).collect()
 }
 
@@ -89,7 +90,7 @@ fn ancestors() -> BTreeSet<u32> {
 
 /// The unit of this house that a process was started for.
 fn unit_of(pid: u32, home: &Path) -> Option<String> {
-    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let environment = environment(pid)?;
     let home = format!("SANCTUM_HOME={}", home.display());
     let mut variables = environment.split(|byte| *byte == 0);
     variables.clone().find(|variable| *variable == home.as_bytes())?;
@@ -97,8 +98,15 @@ fn unit_of(pid: u32, home: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(unit).into_owned())
 }
 
+/// With room for a usual one from the beginning: a file whose length nobody says is read by the little otherwise.
+fn environment(pid: u32) -> Option<Vec<u8>> {
+    let mut text = Vec::with_capacity(16 * 1024);
+    fs::File::open(format!("/proc/{pid}/environ")).ok()?.read_to_end(&mut text).ok()?;
+    Some(text)
+}
+
 fn belongs(pid: u32, unit: &str, home: &Path) -> bool {
-    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
+    let Some(environment) = environment(pid) else { return false };
     let has = |wanted: &[u8]| environment.split(|byte| *byte == 0).any(|variable| variable == wanted);
     has(format!("SANCTUM_UNIT={unit}").as_bytes())
         && has(format!("SANCTUM_HOME={}", home.display()).as_bytes())

@@ -10,7 +10,7 @@ use super::Shell;
 use super::obey::Moment;
 use crate::config::Healed;
 use crate::engine::Turn;
-use crate::notices::About;
+use crate::notices::{About, Lock};
 use crate::store::{Letter, Record, Told, Write};
 use crate::{memory, timeline, words};
 
@@ -42,8 +42,8 @@ impl Shell {
             None => Record { wire, trace: Trace::start().id(), escalated: None, told: None },
         };
         self.count(what, &mut record);
-        if let Some(notice) = self.notice(&mut record, what, merged) {
-            let letter = Letter { at: wall, trace: record.trace, notice };
+        if let Some((notice, claims)) = self.notice(&mut record, what, merged) {
+            let letter = Letter { at: wall, trace: record.trace, notice, claims };
             moment.writes.push(Write::Letter(Box::new(letter)));
         }
         moment.writes.push(Write::Incident(Box::new(record.clone())));
@@ -85,25 +85,37 @@ impl Shell {
         }
     }
 
-    /// What people are told now, if anything: they are called once, the rest is shown in its place.
-    fn notice(&self, record: &mut Record, what: Turn, merged: Option<i64>) -> Option<Notice> {
+    /// What people are told now, if anything: they are called once, the rest is shown in its place. With it, the service of whose
+    /// lock that tells.
+    fn notice(
+        &self,
+        record: &mut Record,
+        what: Turn,
+        merged: Option<i64>,
+    ) -> Option<(Notice, Option<String>)> {
         let (style, about) = (self.hub.style(), self.about(&record.wire.root));
         let wire = &record.wire;
         let at = self.hub.now();
+        let knew = record.told.as_ref().is_some_and(|told| told.locked);
+        let mut claims = None;
         let (notice, told) = match (what, &record.told) {
-            (Turn::Escalated, None) => {
+            // A lock is a person's matter from its beginning, whatever may be tried meanwhile.
+            (Turn::Opened | Turn::Changed | Turn::Escalated, _) if about.lock.is_some() && !knew => {
                 let mut notice = style.escalated(wire, &about);
-                if self.is_locked(&wire.root) {
-                    // The supervisor's breaker has called people already: one trouble is one call.
+                if about.lock.as_ref().is_some_and(Lock::is_told_by_supervisor) {
+                    // One trouble is one call.
                     notice.force_channels = vec!["dashboard".to_owned()];
+                } else {
+                    claims = Some(wire.root.clone());
                 }
                 (notice, true)
             }
+            (Turn::Escalated, None) => (style.escalated(wire, &about), true),
             (Turn::Resolved, Some(_)) => (style.resolved(wire, &about, merged), false),
             (Turn::Resolved, None) => {
                 let mended = wire.tried.iter().any(|tried| tried.helped == Some(true) && !tried.rehearsal);
                 let wanted = self.hub.config().healed == Healed::Banner && mended && merged.is_none();
-                return wanted.then(|| style.healed(wire, &about));
+                return wanted.then(|| (style.healed(wire, &about), None));
             }
             (Turn::Changed | Turn::Escalated, Some(told)) => {
                 let notice = style.updated(wire, &about);
@@ -115,25 +127,28 @@ impl Shell {
             (Turn::Opened | Turn::Changed, _) => return None,
         };
         if told {
-            record.told = Some(Told { at, title: notice.title.clone(), message: notice.message.clone() });
+            let locked = knew || about.lock.is_some();
+            let (title, message) = (notice.title.clone(), notice.message.clone());
+            record.told = Some(Told { at, title, message, locked });
         }
-        Some(notice)
-    }
-
-    fn is_locked(&self, root: &str) -> bool {
-        let brain = self.hub.brain();
-        brain.find(root).and_then(|at| brain.engine.node(at)).is_some_and(|node| node.locked)
+        Some((notice, claims))
     }
 
     fn about(&self, root: &str) -> About {
         let brain = self.hub.brain();
         let item = brain.find(root).and_then(|at| brain.item(at));
         item.map_or_else(
-            || About { house_name: root.to_owned(), tier: Tier::Ordinary, supervised: false },
+            || About {
+                house_name: root.to_owned(),
+                tier: Tier::Ordinary,
+                supervised: false,
+                lock: None,
+            },
             |item| About {
                 house_name: item.house_name.clone(),
                 tier: item.tier,
                 supervised: item.supervised,
+                lock: self.lock(root),
             },
         )
     }

@@ -9,6 +9,7 @@ use sanctum_kernel::service::Shared;
 use sanctum_kernel::{Catalogue, House, Inventory, running};
 
 use super::Shell;
+use super::locks::Word;
 use crate::engine::Event;
 use crate::sweep::Entry;
 
@@ -81,8 +82,8 @@ impl Shell {
                 let name = brain.name(at);
                 let until = brain.hold(&name, wall).map(|hold| brain.moment(hold.until, wall));
                 events.push(Event::Held { node: Some(at), until });
-                if let Some((_, locked)) = self.kept.get(&name) {
-                    events.push(Event::Locked { node: at, locked: *locked });
+                if let Some(word) = self.kept.get(&name) {
+                    events.push(Event::Locked { node: at, locked: word.locked });
                 }
             }
             if let Some(attention) = brain.attention.clone().filter(|attention| attention.until > wall) {
@@ -115,13 +116,14 @@ impl Shell {
     pub(super) async fn kept(&mut self, state: &ServiceState) {
         let Some(at) = self.hub.brain().find(&state.name) else { return };
         let locked = state.phase == Phase::Locked;
-        let before = self.kept.insert(state.name.clone(), (state.pid, locked));
+        let before = self.kept.insert(state.name.clone(), Word::of(state));
         let mut events = Vec::new();
-        let born = state.pid.is_some() && before.is_some_and(|(pid, _)| pid != state.pid);
+        let born = state.pid.is_some() && before.as_ref().is_some_and(|before| before.pid != state.pid);
         if born || before.is_none() && state.phase == Phase::Starting {
             events.push(Event::Started { node: at });
         }
-        if before.map_or(locked, |(_, was)| was != locked) {
+        let relocked = locked && before.as_ref().map(|before| &before.lock) != Some(&state.locked);
+        if before.is_none_or(|before| before.locked != locked) {
             events.push(Event::Locked { node: at, locked });
         }
         // Somebody wanted it so: it is no failure, and nobody starts it behind their back.
@@ -141,5 +143,8 @@ impl Shell {
             events.push(Event::Held { node: Some(at), until });
         }
         self.digest(events).await;
+        if relocked {
+            self.look_at_lock(&state.name).await;
+        }
     }
 }

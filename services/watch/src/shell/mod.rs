@@ -5,6 +5,7 @@ mod agenda;
 mod heart;
 mod incident;
 mod list;
+mod locks;
 mod obey;
 mod people;
 mod sight;
@@ -48,8 +49,8 @@ pub(crate) struct Shell {
     list: u64,
     /// Ours that do not run here: the supervisor does not keep them.
     absent: Option<Vec<String>>,
-    /// The supervisor's word on each service: process, and whether it is locked.
-    kept: BTreeMap<String, (Option<u32>, bool)>,
+    /// The supervisor's word on each service.
+    kept: BTreeMap<String, locks::Word>,
     clocks: Clocks,
     began: Instant,
     sight: sight::State,
@@ -210,6 +211,7 @@ impl Shell {
         }
         self.look_at_clocks().await;
         self.expire().await;
+        self.claim_locks().await;
         self.answer_checks();
         self.look_again();
         if self.ticks.is_multiple_of(5) {

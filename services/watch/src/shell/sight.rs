@@ -102,7 +102,8 @@ impl Shell {
 
     /// Puts a letter into the outbox.
     pub(super) async fn tell(&mut self, notice: sanctum_api::notify::Notice) {
-        let letter = Letter { at: self.hub.now(), trace: sanctum_kernel::Trace::current().id(), notice };
+        let trace = sanctum_kernel::Trace::current().id();
+        let letter = Letter { at: self.hub.now(), trace, notice, claims: None };
         let moment = Moment { writes: vec![Write::Letter(Box::new(letter))], ..Moment::default() };
         self.settle(moment).await;
     }

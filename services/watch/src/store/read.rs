@@ -116,10 +116,11 @@ impl Store {
         self.db
             .read(move |db| {
                 let mut found = db.prepare_cached(
-                    "SELECT id,at,trace,notice FROM outbox WHERE told IS NULL AND refused IS NULL ORDER BY id LIMIT ?1",
+                    "SELECT id,at,trace,notice,claims FROM outbox WHERE told IS NULL AND refused IS NULL ORDER BY id LIMIT ?1",
                 )?;
                 let found = found.query_map([most], |row| {
-                    let letter = Letter { at: instant(row, 1)?, trace: trace(row, 2)?, notice: of_json(row, 3)? };
+                    let (at, trace) = (instant(row, 1)?, trace(row, 2)?);
+                    let letter = Letter { at, trace, notice: of_json(row, 3)?, claims: row.get(4)? };
                     Ok((row.get(0)?, letter))
                 })?;
                 found.collect()

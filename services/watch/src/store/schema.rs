@@ -1,6 +1,6 @@
 //! The tables. Times are microseconds since 1970 in UTC.
 
-/// One list for the whole database: ours, then those of healing.
+/// One list for the whole database: ours, then those of healing, then what came later.
 pub(crate) const MIGRATIONS: &[&str] = &["
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 -- Only ever appended to; what is too old goes as a whole.
@@ -28,4 +28,7 @@ CREATE TABLE outbox(
   id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, trace TEXT NOT NULL, notice TEXT NOT NULL, told INTEGER,
   refused TEXT);
 CREATE INDEX outbox_waiting ON outbox(id) WHERE told IS NULL AND refused IS NULL;
-", crate::heal::schema::MIGRATION];
+", crate::heal::schema::MIGRATION, "
+-- The service of whose lock it tells people, where the supervisor would otherwise.
+ALTER TABLE outbox ADD COLUMN claims TEXT;
+"];

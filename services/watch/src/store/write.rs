@@ -27,6 +27,9 @@ pub(crate) struct Told {
     pub(crate) at: Timestamp,
     pub(crate) title: String,
     pub(crate) message: String,
+    /// They have heard from here that it is locked.
+    #[serde(default)]
+    pub(crate) locked: bool,
 }
 
 /// A message on its way to the hub.
@@ -35,6 +38,8 @@ pub(crate) struct Letter {
     pub(crate) at: Timestamp,
     pub(crate) trace: TraceId,
     pub(crate) notice: Notice,
+    /// It tells of the lock of this service: no call any more if the supervisor has called already.
+    pub(crate) claims: Option<String>,
 }
 
 /// One thing to be kept.
@@ -98,8 +103,8 @@ impl Write {
             Self::Attention(attention) => meta(tx, "attention", &json(attention)),
             Self::Verdicts(verdicts) => meta(tx, "verdicts", &json(verdicts)),
             Self::Letter(letter) => tx
-                .prepare_cached("INSERT INTO outbox(at,trace,notice) VALUES(?1,?2,?3)")?
-                .execute(params![micros(letter.at), letter.trace.to_string(), json(&letter.notice)])
+                .prepare_cached("INSERT INTO outbox(at,trace,notice,claims) VALUES(?1,?2,?3,?4)")?
+                .execute(params![micros(letter.at), letter.trace.to_string(), json(&letter.notice), letter.claims])
                 .map(drop),
             Self::Snapshot { at, json } => {
                 meta(tx, "snapshot", json)?;
