@@ -14,6 +14,7 @@ mod deadman;
 mod demo;
 mod foreign;
 mod house;
+mod locked;
 mod program;
 mod remembers;
 mod trouble;

@@ -16,7 +16,10 @@ struct Stat {
 }
 
 fn stat(pid: u32) -> Option<Stat> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // What is wanted is at the beginning, and the kernel writes it in one go.
+    let mut text = [0; 1024];
+    let length = fs::File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut text).ok()?;
+    let text = String::from_utf8_lossy(text.get(..length)?);
     // The name in parentheses may hold anything, also parentheses and spaces.
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
@@ -72,9 +75,8 @@ pub(crate) fn left_behind(home: &Path) -> Vec<(String, u32)> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
     let ours = ancestors();
-    let group = |pid: u32| rustix::process::getpgid(super::pid(pid)).ok();
-    // Who is dead and not waited for has no environment any more.
-    let leads = |pid: &u32| !ours.contains(pid) && group(*pid).is_some() && group(*pid) == super::pid(*pid);
+    let leads =
+        |pid: &u32| !ours.contains(pid) && stat(*pid).is_some_and(|stat| stat.group == *pid && !stat.dead);
     pids.filter(leads).filter_map(|pid| Some((unit_of(pid, home)?, pid))).collect()
 }
 

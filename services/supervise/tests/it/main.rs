@@ -14,3 +14,4 @@ mod processes;
 mod revise;
 mod seats;
 mod state;
+mod telling;

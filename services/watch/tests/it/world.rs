@@ -269,10 +269,21 @@ async fn act(
     State(book): State<Book>,
     Of((name, verb)): Of<(String, String)>,
 ) -> Result<Json<ServiceState>, Refusal> {
-    if let Some(pid) = ordered(&book, &name, &verb) {
+    if verb == "told" {
+        claimed(&book, &name);
+    } else if let Some(pid) = ordered(&book, &name, &verb) {
         change(&book.1, &name, json!({ "pid": pid + 1, "phase": "ready", "locked": null }));
     }
     one(State(book), Of(name)).await
+}
+
+/// Whoever was first tells people of a lock.
+fn claimed(book: &Book, name: &str) {
+    let locked = book.0.lock().unwrap().states.get(name).map(|state| state["locked"].clone());
+    if let Some(mut locked) = locked.filter(|locked| locked.is_object() && locked["told"].is_null()) {
+        locked["told"] = json!("watch");
+        change(&book.1, name, json!({ "locked": locked }));
+    }
 }
 
 /// Writes it down and does it; the process there was before, unless the service falls again at once.
