@@ -31,7 +31,8 @@ pub async fn tell_once(shared: &Shared, notice: Notice, key: String, hub_is_up: 
     // The hub reads it as `api::notify::Spooled`. If only the hub's answer was lost, the key keeps people from hearing of it twice.
     let path = shared.paths.spool().join(format!("{key}.json"));
     let (trace, caller) = (Trace::current().id(), &notice.source);
-    let spooled = serde_json::json!({ "notice": notice, "at": at, "trace_id": trace, "key": key, "caller": caller });
+    let spooled =
+        serde_json::json!({ "notice": notice, "at": at, "trace_id": trace, "key": key, "caller": caller });
     let kept = files::replace(&path, spooled.to_string().as_bytes(), 0o600);
     if let Err(error) = &kept {
         let (error, Notice { title, message, .. }) = (Chain(error).to_string(), notice);

@@ -72,7 +72,10 @@ async fn take_in(hub: &Arc<Hub>, path: &Path) -> Result<(), Failure> {
     };
     let trace = spooled.trace_id.map_or_else(Trace::start, Trace::within).id();
     let at = spooled.at.min(hub.now());
-    let key = spooled.key.map_or_else(|| format!("spool:{name}"), |key| format!("{}:{key}", spooled.caller.as_deref().unwrap_or("cli")));
+    let key = spooled.key.map_or_else(
+        || format!("spool:{name}"),
+        |key| format!("{}:{key}", spooled.caller.as_deref().unwrap_or("cli")),
+    );
     let incoming = Incoming { notice: spooled.notice, trace, at, key: Some(key), own: false };
     accept(hub, incoming).await?;
     files::remove(path)?;

@@ -35,6 +35,7 @@ struct Lock {
     over: bool,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a default has the type of its field")]
 const fn by_us() -> Option<Teller> {
     Some(Teller::Supervise)
 }
@@ -166,7 +167,10 @@ mod tests {
             assert_eq!(locks.get(name), None);
         }
         let mut locks = of(dir.path());
-        assert_eq!((locks.is_over("ours"), locks.is_over("theirs"), locks.is_over("nobodys")), (Some(at(1)), None, None));
+        assert_eq!(
+            (locks.is_over("ours"), locks.is_over("theirs"), locks.is_over("nobodys")),
+            (Some(at(1)), None, None)
+        );
         // It fails again before anybody was told that it is over: the same people are told.
         locks.lock("ours", locked(2, None)).unwrap();
         assert_eq!(locks.get("ours").unwrap().told, Some(Teller::Supervise));

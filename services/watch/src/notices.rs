@@ -122,7 +122,9 @@ impl Style {
         });
         lines.extend(incident.memory.as_ref().map(|memory| format!("Before: {memory}.")));
         lines.push(format!("To do: {}.", advice(incident, about)));
-        if let Some(Lock { locked, .. }) = about.lock.as_ref().filter(|lock| !lock.locked.last_lines.is_empty()) {
+        if let Some(Lock { locked, .. }) =
+            about.lock.as_ref().filter(|lock| !lock.locked.last_lines.is_empty())
+        {
             lines.push("Its last lines:".to_owned());
             lines.extend(locked.last_lines.iter().cloned());
         }

@@ -100,7 +100,8 @@ async fn deliver(hub: &Hub, id: i64, mut letter: Letter) -> Result<(), Failure> 
         }
     }
     let Letter { notice, at, trace, .. } = letter;
-    let spooled = Spooled { notice, at, trace_id: Some(trace), key: Some(key), caller: Some("watch".to_owned()) };
+    let spooled =
+        Spooled { notice, at, trace_id: Some(trace), key: Some(key), caller: Some("watch".to_owned()) };
     files::replace(&path, serde_json::to_string(&spooled)?.as_bytes(), 0o600)?;
     hub.store.sent(id, hub.now(), None).await?;
     Ok(())

@@ -106,9 +106,10 @@ async fn a_locked_watch_and_a_locked_hub_are_told_of_at_once() {
     locked(&house, "notify", Some(Teller::Supervise)).await;
     let spool = house.paths().spool();
     let spooled: Spooled = eventually("a notice for when it is back", SOON, async || {
-        let file = std::fs::read_dir(&spool).ok()?.flatten().find(|file| {
-            file.path().extension().is_some_and(|end| end == "json")
-        })?;
+        let file = std::fs::read_dir(&spool)
+            .ok()?
+            .flatten()
+            .find(|file| file.path().extension().is_some_and(|end| end == "json"))?;
         serde_json::from_slice(&std::fs::read(file.path()).ok()?).ok()
     })
     .await;

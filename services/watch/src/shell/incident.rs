@@ -138,12 +138,7 @@ impl Shell {
         let brain = self.hub.brain();
         let item = brain.find(root).and_then(|at| brain.item(at));
         item.map_or_else(
-            || About {
-                house_name: root.to_owned(),
-                tier: Tier::Ordinary,
-                supervised: false,
-                lock: None,
-            },
+            || About { house_name: root.to_owned(), tier: Tier::Ordinary, supervised: false, lock: None },
             |item| About {
                 house_name: item.house_name.clone(),
                 tier: item.tier,
