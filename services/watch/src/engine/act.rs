@@ -32,6 +32,8 @@ impl Engine {
             (incident.root, incident.state, incident.drift, incident.suspected);
         let Some(node) = self.nodes.get(root) else { return };
         let (state, flapping, since) = (node.state, node.flapping, node.since);
+        // Nothing is asked of it: what had failed was its lock, and that is gone.
+        let unasked = node.checks.is_empty();
         let worse = is_down(state) && drift;
         if state != was
             && (is_down(state) || state == State::Drift)
@@ -43,7 +45,7 @@ impl Engine {
         let well = match state {
             State::Healthy => true,
             State::Drift => !drift,
-            State::Unknown => suspected,
+            State::Unknown => suspected || unasked,
             State::Failed | State::Blocked => false,
         };
         if well {
