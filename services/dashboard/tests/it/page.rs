@@ -83,8 +83,8 @@ async fn one_sentence_on_the_house() {
     night.answer("firewall", "GET /devices", &devices).await;
     let mut services = night::services();
     services[1].phase = Phase::Locked;
-    services[1].locked =
-        Some(Locked { at: night::now(), reason: "5 failures".into(), last_lines: vec!["boom".into()] });
+    let (at, reason) = (night::now(), "5 failures".into());
+    services[1].locked = Some(Locked { at, reason, last_lines: vec!["boom".into()], told: None });
     night.answer("supervise", "GET /services", &services).await;
     says(
         "4 things need you: Ava's Xbox tried to go online at 02:47; Ava's Xbox is blocked and yet packets pass; \
