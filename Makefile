@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 CARGO ?= cargo
+# Two checkouts may share a build cache; snapshots are those of this one.
+export INSTA_WORKSPACE_ROOT := $(CURDIR)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SANCTUM := $(TARGET)/release/sanctum
 
