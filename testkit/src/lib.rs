@@ -8,6 +8,7 @@
     reason = "this crate exists for tests; a panic is how it fails"
 )]
 
+pub mod apart;
 pub mod browser;
 pub mod disk;
 pub mod gateway;

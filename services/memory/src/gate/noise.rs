@@ -1,5 +1,7 @@
 //! What an agent reads and says at every start, and what its harness puts around the words of a person: no memory.
 
+use crate::recall::when::MONTHS;
+
 /// Files that harnesses of agents read at every start. A text that shows two of them, or one at its head, restates them.
 const BOOT_FILES: &[&str] = &[
     "AGENTS.md",
@@ -112,7 +114,7 @@ fn is_date(word: &str) -> bool {
     let word = word.trim_matches(|c: char| !c.is_alphanumeric());
     let digits = word.starts_with(|c: char| c.is_ascii_digit());
     let marks = word.bytes().filter(|byte| matches!(byte, b'-' | b':' | b'/')).count();
-    let names = [
+    let days = [
         "monday",
         "tuesday",
         "wednesday",
@@ -120,18 +122,6 @@ fn is_date(word: &str) -> bool {
         "friday",
         "saturday",
         "sunday",
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
         "lundi",
         "mardi",
         "mercredi",
@@ -143,7 +133,8 @@ fn is_date(word: &str) -> bool {
     let year = word.len() == 4
         && (word.starts_with("19") || word.starts_with("20"))
         && word.bytes().all(|b| b.is_ascii_digit());
-    (digits && (marks >= 2 || word.contains(':'))) || year || names.contains(&&*word.to_lowercase())
+    let word = &*word.to_lowercase();
+    (digits && (marks >= 2 || word.contains(':'))) || year || days.contains(&word) || MONTHS.contains(&word)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod postings;
 mod rank;
 mod store;
 mod terms;
-mod when;
+pub(crate) mod when;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -2,21 +2,18 @@
 //! agrees with the files.
 
 use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use sanctum_host::{Plan, start};
 use sanctum_http::{Outbound, Outgoing};
 use sanctum_kernel::peers::read_token;
-use sanctum_kernel::{Clock, Paths, files};
+use sanctum_kernel::{Paths, files};
+use sanctum_testkit::apart::{self, Apart};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::house::{CATALOGUE, PATIENCE, WORDS};
 
-/// Where the child finds its house; only set for the child.
-const MARK: &str = "SANCTUM_MEMORY_CHILD";
 const WRITERS: usize = 16;
 /// The test of every day; `SANCTUM_MEMORY_KILLS=200` is a long one.
 const KILLS: usize = 12;
@@ -24,32 +21,13 @@ const KILLS: usize = 12;
 /// The service itself, when this binary is run again as the child; nothing otherwise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child() {
-    let Ok(home) = std::env::var(MARK) else { return };
-    let paths = Paths::new(home);
-    paths.prepare().unwrap();
-    let loaded = sanctum_settings::load(&paths.config(), &CATALOGUE).unwrap();
-    let plan = Plan {
-        catalogue: &CATALOGUE,
-        paths,
-        loaded,
-        names: vec!["memory"],
-        clock: Clock::system(),
-        begins: true,
-    };
-    let _running = start(plan).await.unwrap();
-    std::future::pending::<()>().await;
+    apart::serve(&CATALOGUE, &["memory"]).await;
 }
 
 struct House {
     home: tempfile::TempDir,
     port: u16,
-    child: Option<Child>,
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        self.kill();
-    }
+    child: Option<Apart>,
 }
 
 impl House {
@@ -62,15 +40,7 @@ impl House {
     }
 
     async fn start(&mut self) {
-        let me = std::env::current_exe().unwrap();
-        let child = Command::new(me)
-            .args(["--exact", "crash::child", "--nocapture"])
-            .env(MARK, self.home.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
+        self.child = Some(Apart::begin("crash::child", self.home.path()));
         sanctum_testkit::eventually("the memory to be ready", PATIENCE, async || {
             let answer = ask(self.port, String::new(), "GET", "/ready", Vec::new()).await;
             answer.is_some_and(|(status, _)| status == 200).then_some(())
@@ -79,10 +49,7 @@ impl House {
     }
 
     fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().ok();
-            child.wait().ok();
-        }
+        self.child = None;
     }
 
     fn token(&self) -> String {

@@ -2,21 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use sanctum_host::{Plan, start};
 use sanctum_http::{Outbound, Outgoing};
 use sanctum_kernel::peers::read_token;
-use sanctum_kernel::{Clock, Paths, files};
+use sanctum_kernel::{Paths, files};
+use sanctum_testkit::apart::{self, Apart};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::house::{CATALOGUE, PATIENCE};
 use crate::peers::hook::{Hook, Mood};
 
-/// Where the child finds its house; only set for the child.
-const MARK: &str = "SANCTUM_NOTIFY_CHILD";
 /// Hubs that are killed side by side, and how often each: a thousand kills in all.
 const LANES: u32 = 2;
 const ROUNDS: u32 = 500;
@@ -24,32 +21,13 @@ const ROUNDS: u32 = 500;
 /// The service itself, when this binary is run again as the child; nothing otherwise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child() {
-    let Ok(home) = std::env::var(MARK) else { return };
-    let paths = Paths::new(home);
-    paths.prepare().unwrap();
-    let loaded = sanctum_settings::load(&paths.config(), &CATALOGUE).unwrap();
-    let plan = Plan {
-        catalogue: &CATALOGUE,
-        paths,
-        loaded,
-        names: Vec::new(),
-        clock: Clock::system(),
-        begins: true,
-    };
-    let _running = start(plan).await.unwrap();
-    std::future::pending::<()>().await;
+    apart::serve(&CATALOGUE, &[]).await;
 }
 
 struct Hub {
     home: tempfile::TempDir,
     port: u16,
-    child: Option<Child>,
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        self.kill();
-    }
+    child: Option<Apart>,
 }
 
 impl Hub {
@@ -66,10 +44,7 @@ impl Hub {
     }
 
     async fn start(&mut self) {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["crash::child", "--exact", "--nocapture"]).env(MARK, self.home.path());
-        self.child =
-            Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        self.child = Some(Apart::begin("crash::child", self.home.path()));
         sanctum_testkit::eventually("the child to be ready", PATIENCE, async || {
             let ask = self.outgoing("GET", "/ready", Vec::new(), "");
             Outbound::default().send(ask).await.is_ok_and(|answer| answer.is_success()).then_some(())
@@ -78,10 +53,7 @@ impl Hub {
     }
 
     fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
+        self.child = None;
     }
 
     fn token(&self) -> String {

@@ -14,9 +14,9 @@ async fn a_process_is_born_as_it_is_declared() {
     root();
     let script = script(
         "app",
-        "echo who=$(id -un):$(id -gn) home=$HOME; echo files=$(ulimit -n) core=$(ulimit -c) cpu=$(ulimit -t); \
+        "trap 'echo asked to end; exit 0' USR1; echo who=$(id -un):$(id -gn) home=$HOME; echo files=$(ulimit -n) core=$(ulimit -c) cpu=$(ulimit -t); \
          echo nice=$(cut -d' ' -f19 /proc/self/stat) oom=$(cat /proc/self/oom_score_adj) in=$PWD; \
-         echo plain=$PLAIN secret=$SECRET; trap 'echo asked to end; exit 0' USR1; while :; do sleep 0.05; done",
+         echo plain=$PLAIN secret=$SECRET; while :; do sleep 0.05; done",
         "run.user = \"nobody\"\nrun.directory = \"/var\"\nrun.nice = 5\nrun.oom-score = 500\nrun.stop-signal = \"USR1\"\n\
          run.limits = { files = 123, cpu = \"1h\" }\nrun.environment = { PLAIN = \"a b\", SECRET = \"file:key\" }",
     );
@@ -41,7 +41,10 @@ async fn a_process_is_born_as_it_is_declared() {
     }
     client(&house).act("app", "stop").await.unwrap();
     phase(&house, "app", Phase::Stopped).await;
-    assert!(log(&paths, "app").contains("asked to end"), "by the signal it asked for");
+    eventually("its end, by the signal it asked for", SOON, async || {
+        log(&paths, "app").contains("asked to end").then_some(())
+    })
+    .await;
     house.stop().await;
 }
 

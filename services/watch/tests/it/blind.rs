@@ -5,7 +5,7 @@ use std::time::Duration;
 use sanctum_api::watch::State;
 use sanctum_testkit::eventually;
 
-use crate::crash::Apart;
+use crate::crash::House;
 use crate::world::{Mood, SOON, Target, all_well, calls, declared, is, new, orders, said};
 
 /// Two seconds stand for the ten of a house, and six for the minute of the page.
@@ -19,7 +19,7 @@ async fn w8_a_watch_that_was_stopped_says_so_once_and_accuses_nobody() {
         .enumerate()
         .map(|(number, target)| declared(&format!("s{number}"), &[], &target.url(), ""))
         .collect();
-    let mut house = Apart::new(&format!("{BLIND}{services}"));
+    let mut house = House::new(&format!("{BLIND}{services}"));
     house.start().await;
     for number in 0..5 {
         house.is(&format!("s{number}"), State::Healthy).await;

@@ -1,55 +1,33 @@
 //! W10: SIGKILL at any instant neither repeats nor forgets; and a house in a process of its own, for whoever stops it.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use sanctum_api::notify::{Client as Notify, Notification};
 use sanctum_api::watch::{Body, Client, Incident, Stage, State, Transition};
-use sanctum_host::{Plan, start};
 use sanctum_http::transport;
 use sanctum_kernel::peers::read_token;
-use sanctum_kernel::{Clock, Paths, Peer, files};
+use sanctum_kernel::{Paths, Peer, files};
+use sanctum_testkit::apart::{self, Apart};
 use sanctum_testkit::eventually;
 
 use crate::world::{CATALOGUE, Mood, QUICK, SOON, Target, calls, declared};
 
-/// Where the child finds its house; only set for the child.
-const MARK: &str = "SANCTUM_WATCH_CHILD";
-
 /// The house itself, when this binary is run again as the child; nothing otherwise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child() {
-    let Ok(home) = std::env::var(MARK) else { return };
-    let paths = Paths::new(home);
-    paths.prepare().unwrap();
-    let loaded = sanctum_settings::load(&paths.config(), &CATALOGUE).unwrap();
-    let plan = Plan {
-        catalogue: &CATALOGUE,
-        paths,
-        loaded,
-        names: Vec::new(),
-        clock: Clock::system(),
-        begins: true,
-    };
-    let _running = start(plan).await.unwrap();
-    std::future::pending::<()>().await;
+    apart::serve(&CATALOGUE, &[]).await;
 }
 
 /// A house in a process of its own.
-pub(crate) struct Apart {
+pub(crate) struct House {
     home: tempfile::TempDir,
     ports: [u16; 3],
-    child: Option<Child>,
+    child: Option<Apart>,
 }
 
-impl Drop for Apart {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-impl Apart {
+impl House {
     pub(crate) fn new(services: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let sockets = [(); 3].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
@@ -68,10 +46,7 @@ impl Apart {
     }
 
     pub(crate) fn begin(&mut self) {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["crash::child", "--exact", "--nocapture"]).env(MARK, self.home.path());
-        self.child =
-            Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        self.child = Some(Apart::begin("crash::child", self.home.path()));
     }
 
     pub(crate) async fn start(&mut self) {
@@ -80,14 +55,11 @@ impl Apart {
     }
 
     pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
+        self.child = None;
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.child.as_ref().unwrap().id().to_string();
+        let pid = self.child.as_ref().unwrap().pid().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
@@ -134,7 +106,7 @@ impl Apart {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w10_a_killed_watch_neither_repeats_nor_forgets() {
     let target = Target::new(Mood::Well);
-    let mut house = Apart::new(&declared("app", &[], &target.url(), ""));
+    let mut house = House::new(&declared("app", &[], &target.url(), ""));
     house.start().await;
     house.is("app", State::Healthy).await;
     target.set(Mood::Sick);
@@ -173,7 +145,7 @@ async fn w10_the_log_of_transitions_survives_sigkill() {
         .zip(["one", "two"])
         .map(|(target, name)| declared(name, &[], &target.url(), ""))
         .collect();
-    let mut house = Apart::new(&services);
+    let mut house = House::new(&services);
     house.start().await;
     let mut seen: Vec<Transition> = Vec::new();
     for round in 0..12_u8 {
