@@ -2,6 +2,7 @@
 
 use sanctum_host::{Plan, start};
 use sanctum_kernel::{Clock, Failure};
+use sanctum_settings::Loaded;
 
 use crate::CATALOGUE;
 use crate::cli::{Cli, Outcome};
@@ -12,8 +13,7 @@ const WORKERS: usize = 2;
 
 /// Runs the named services until they are asked to stop; all but the supervisor if there are no names.
 /// `begins` makes fresh tokens: for whoever begins a house.
-pub(crate) fn services(names: &[&'static str], begins: bool, cli: &Cli) -> Outcome {
-    let loaded = cli.settings()?;
+pub(crate) fn services(names: &[&'static str], begins: bool, loaded: Loaded, cli: &Cli) -> Outcome {
     sanctum_host::telemetry(cli.verbose);
     let names = if names.is_empty() { in_one_process() } else { names.to_vec() };
     let plan = Plan {

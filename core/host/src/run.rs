@@ -9,7 +9,7 @@ use sanctum_kernel::running::Running as Said;
 use sanctum_kernel::{Catalogue, Chain, Clock, Failure, Paths, Ready, exit};
 use sanctum_settings::Loaded;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::instance::{Ground, Instance};
 use crate::reload::Watch;
@@ -101,8 +101,7 @@ pub async fn start(plan: Plan) -> Result<Running, HostError> {
         names = catalogue.iter().map(|entry| entry.spec.name).collect();
     }
     paths.prepare().map_err(HostError::Prepare)?;
-    let tokens = if begins { make_tokens } else { ensure_tokens };
-    tokens(catalogue, &paths).map_err(HostError::Prepare)?;
+    let mut others = tokens(catalogue, &paths, &names, begins).map_err(HostError::Prepare)?;
     let bound = Bound::bind(catalogue, &loaded, &names)?;
     let said = say(&names, &paths, &bound).map_err(HostError::Prepare)?;
     let ground = Ground { catalogue, paths, clock, bound };
@@ -120,7 +119,14 @@ pub async fn start(plan: Plan) -> Result<Running, HostError> {
     };
     for entry in order.into_iter().filter(|entry| names.contains(&entry.spec.name)) {
         let service = entry.spec.name;
-        match running.ground.build(entry, running.watch.loaded()).await {
+        let built = running.ground.build(entry, running.watch.loaded()).await;
+        if let Some(others) = others.take() {
+            others
+                .await
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+                .map_err(HostError::Prepare)?;
+        }
+        match built {
             Ok(built) => running.instances.push(built.run(running.report.clone())),
             Err(source) => {
                 // What had been started must not be left behind half-born.
@@ -131,6 +137,24 @@ pub async fn start(plan: Plan) -> Result<Running, HostError> {
         tracing::info!(service, ms = begun.elapsed().as_millis(), "started");
     }
     Ok(running)
+}
+
+/// Makes the tokens of `names` now, and those of all others while these are built: who runs may start them.
+fn tokens(
+    catalogue: &'static Catalogue,
+    paths: &Paths,
+    names: &[&'static str],
+    begins: bool,
+) -> Result<Option<JoinHandle<Result<(), FileError>>>, FileError> {
+    if !begins {
+        return ensure_tokens(catalogue, paths).map(|()| None);
+    }
+    let names = names.to_vec();
+    let is_own = move |caller: &str, callee: &str| names.contains(&caller) || names.contains(&callee);
+    make_tokens(catalogue, paths, &is_own)?;
+    let paths = paths.clone();
+    let rest = move || make_tokens(catalogue, &paths, |caller, callee| !is_own(caller, callee));
+    Ok(Some(tokio::task::spawn_blocking(rest)))
 }
 
 /// Says in `run/at` where the services of this process listen.

@@ -42,17 +42,22 @@ pub enum NoPeer {
     NoAddress(String),
 }
 
-/// Makes a fresh token for every pair of the catalogue, in files only their owner can read. Nobody who knows one survives a power
-/// cut, so that a house need not wait for the disk before it begins.
-pub fn make_tokens(catalogue: &Catalogue, paths: &Paths) -> Result<(), FileError> {
+/// Makes a fresh token for every `wanted` pair of the catalogue, caller and callee, in files only their owner can read. Nobody who
+/// knows one survives a power cut, so that a house need not wait for the disk before it begins.
+pub fn make_tokens(
+    catalogue: &Catalogue,
+    paths: &Paths,
+    wanted: impl Fn(&str, &str) -> bool,
+) -> Result<(), FileError> {
     files::private_dir(&paths.tokens())?;
-    names(catalogue, paths).iter().try_for_each(|path| files::place(path, token().as_bytes(), 0o600))
+    let pairs = pairs(catalogue).into_iter().filter(|(caller, callee)| wanted(caller, callee));
+    pairs.map(|pair| file(paths, pair)).try_for_each(|path| files::place(&path, token().as_bytes(), 0o600))
 }
 
 /// Makes the tokens that are not there yet: for services that the platform's own supervisor starts side by side.
 pub fn ensure_tokens(catalogue: &Catalogue, paths: &Paths) -> Result<(), FileError> {
     files::private_dir(&paths.tokens())?;
-    for path in names(catalogue, paths) {
+    for path in pairs(catalogue).into_iter().map(|pair| file(paths, pair)) {
         // What a power cut left of one that was just being made.
         if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0) {
             files::remove(&path)?;
@@ -62,11 +67,14 @@ pub fn ensure_tokens(catalogue: &Catalogue, paths: &Paths) -> Result<(), FileErr
     Ok(())
 }
 
-fn names(catalogue: &Catalogue, paths: &Paths) -> Vec<std::path::PathBuf> {
+fn pairs(catalogue: &Catalogue) -> Vec<(&'static str, &'static str)> {
     let pairs = catalogue.pairs().into_iter().map(|(caller, callee, _)| (caller, callee));
     // What a person's browser shows at the dashboard's door; see `dashboard`.
-    let all = pairs.chain([("browser", "dashboard")]);
-    all.map(|(caller, callee)| paths.tokens().join(format!("{caller}-{callee}"))).collect()
+    pairs.chain([("browser", "dashboard")]).collect()
+}
+
+fn file(paths: &Paths, (caller, callee): (&str, &str)) -> std::path::PathBuf {
+    paths.tokens().join(format!("{caller}-{callee}"))
 }
 
 fn token() -> String {
@@ -75,8 +83,7 @@ fn token() -> String {
 
 /// Reads one token, such as `("cli", "notify")`.
 pub fn read_token(paths: &Paths, caller: &str, callee: &str) -> Result<SecretString, FileError> {
-    files::read(&paths.tokens().join(format!("{caller}-{callee}")))
-        .map(|token| token.trim().to_owned().into())
+    files::read(&file(paths, (caller, callee))).map(|token| token.trim().to_owned().into())
 }
 
 impl Peers {

@@ -23,7 +23,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
     let names = args.names.iter().map(|word| service(word)).collect::<Result<Vec<_>, _>>()?;
     // All of them are a house of its own; one of them is part of a house that others may have begun.
-    services(&names, names.is_empty(), cli)
+    services(&names, names.is_empty(), cli.settings()?, cli)
 }
 
 /// The service a word means.

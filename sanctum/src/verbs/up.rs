@@ -42,7 +42,7 @@ const LARGE_LOG: u64 = 8 * 1024 * 1024;
 
 pub(crate) fn run(Args { detach: in_background, detached }: Args, cli: &Cli) -> Outcome {
     let begun = Instant::now();
-    cli.settings()?;
+    let loaded = cli.settings()?;
     cli.paths.prepare()?;
     if let Some(mut holder) = sanctum_supervise::holder(&cli.paths) {
         holder.since = holder.since.parse().map_or(holder.since, |since| cli.wall().at(since));
@@ -51,7 +51,7 @@ pub(crate) fn run(Args { detach: in_background, detached }: Args, cli: &Cli) -> 
     if detached {
         // A session of its own: closing the terminal is not the end of the house.
         rustix::process::setsid().ok();
-        return services(&["supervise"], begins(cli), cli);
+        return services(&["supervise"], begins(cli), loaded, cli);
     }
     if in_background {
         return detach(cli, begun);
@@ -62,7 +62,7 @@ pub(crate) fn run(Args { detach: in_background, detached }: Args, cli: &Cli) -> 
     let (ended, end) = watch::channel(false);
     std::thread::scope(|scope| {
         scope.spawn(move || cli.block_on(report(cli, begun, end)).ok());
-        let outcome = services(&["supervise"], begins(cli), cli);
+        let outcome = services(&["supervise"], begins(cli), loaded, cli);
         ended.send_replace(true);
         outcome
     })
@@ -158,9 +158,12 @@ async fn settle(cli: &Cli, begun: Instant, mut child: Option<&mut Child>, mut te
     }
 }
 
-/// Every service, and what changes from now on; nothing while there is nobody to ask. Tokens are made while the house starts, so
-/// the way to it is looked for anew until it works.
+/// Every service, and what changes from now on; nothing while there is nobody to ask, which costs the one who is starting nothing.
+/// Tokens are made while the house starts, so the way to it is looked for anew until it works.
 async fn first_look(cli: &Cli) -> (Vec<ServiceState>, Option<Events>) {
+    if sanctum_kernel::running::address(&cli.paths, "supervise").is_none() {
+        return (Vec::new(), None);
+    }
     let Ok(way) = cli.transport("supervise") else { return (Vec::new(), None) };
     let client = Client::new(way);
     let Ok(events) = client.events(None).await else { return (Vec::new(), None) };

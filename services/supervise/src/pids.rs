@@ -26,7 +26,7 @@ pub struct Identity {
     /// The file it was started from, as it was then.
     #[serde(default)]
     pub file: Option<String>,
-    /// It has said that it is ready.
+    /// It has been ready.
     #[serde(default)]
     pub ready: bool,
 }

@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, mkfifoat};
 use sanctum_kernel::Paths;
@@ -18,6 +18,16 @@ fn path(paths: &Paths, name: &str) -> PathBuf {
     paths.run().join(format!("{name}.out"))
 }
 
+/// Makes the pipe of a service that is still to come, unless something is there: it removes nothing, so that it may run beside
+/// [`reading`].
+pub(crate) fn prepare(paths: &Paths, name: &str) {
+    make(&path(paths, name)).ok();
+}
+
+fn make(path: &Path) -> rustix::io::Result<()> {
+    mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR)
+}
+
 /// The reading end of the service's output, which does not block; made anew if it is not there.
 ///
 /// # Errors
@@ -25,13 +35,17 @@ fn path(paths: &Paths, name: &str) -> PathBuf {
 pub(crate) fn reading(paths: &Paths, name: &str) -> io::Result<OwnedFd> {
     let path = path(paths, name);
     let is_pipe =
-        rustix::fs::lstat(&path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
-    if !is_pipe {
+        || rustix::fs::lstat(&path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
+    if !is_pipe() {
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR)?;
+        match make(&path) {
+            // Prepared at this very moment.
+            Err(_) if is_pipe() => {}
+            made => made?,
+        }
     }
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let receiver = rustix::fs::open(&path, flags, Mode::empty())?;

@@ -36,26 +36,37 @@ pub(super) enum Word {
     Status(String),
 }
 
-/// Sockets between two processes of a service: the next one need not have another made.
+/// Sockets that wait for the next process of their service, which need not have one made; `None` while a process has it.
 #[derive(Debug, Default)]
-pub(crate) struct Ears(Mutex<BTreeMap<String, Ear>>);
+pub(crate) struct Ears(Mutex<BTreeMap<String, Option<Ear>>>);
 
 impl Ears {
+    /// Makes the socket of a plan whose process is still to come, unless it has one.
+    pub(super) fn prepare(&self, paths: &Paths, plan: &Plan) {
+        // Made under the lock: whoever takes it meanwhile waits for it instead of making another at the same place.
+        let mut kept = self.kept();
+        if !kept.contains_key(&plan.name)
+            && let Some(ear) = Ear::open(paths, plan)
+        {
+            kept.insert(plan.name.clone(), Some(ear));
+        }
+    }
+
     /// The socket for the next process of a plan. What the last one said in it is not heard any more.
     pub(super) fn take(&self, paths: &Paths, plan: &Plan) -> Option<Ear> {
-        let kept = self.kept().remove(&plan.name);
+        let kept = self.kept().insert(plan.name.clone(), None).flatten();
         kept.and_then(Ear::emptied).or_else(|| Ear::open(paths, plan))
     }
 
     pub(super) fn keep(&self, name: &str, ear: Option<Ear>) {
-        self.kept().extend(ear.map(|ear| (name.to_owned(), ear)));
+        self.kept().extend(ear.map(|ear| (name.to_owned(), Some(ear))));
     }
 
     pub(super) fn drop(&self, name: &str) {
         self.kept().remove(name);
     }
 
-    fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Ear>> {
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Option<Ear>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

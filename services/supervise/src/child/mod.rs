@@ -5,6 +5,7 @@ mod body;
 mod ear;
 mod who;
 
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,12 +13,12 @@ use rustix::process::Signal;
 use sanctum_kernel::Paths;
 use sanctum_kernel::inventory::StopSignal;
 use tokio::signal::unix::{self, SignalKind};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::engine::{Event, Exit};
 use crate::keeper::Message;
-use crate::log::{Logs, Tail};
+use crate::log::{Log, Logs, Noted, Tail};
 use crate::pids::Identity;
 use crate::process::{self, Leaders};
 use crate::{Plan, pids, pipe, plan};
@@ -29,6 +30,9 @@ use ear::{Ear, Word};
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// A process that SIGKILL does not end hangs in the kernel; nobody can wait for that.
 const BEYOND_REACH: Duration = Duration::from_secs(10);
+/// The log of a process begins when those that are started with it have had the processors for themselves; what it prints
+/// meanwhile waits in its pipe.
+const LOG_AFTER: Duration = Duration::from_millis(5);
 /// Between two looks at a group that is ending.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -50,6 +54,15 @@ impl Cradle {
         environment.clone_into(&mut self.environment.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Makes what the first process of a plan will need, so that its start does not wait for the file system. What cannot be made
+    /// is tried again, and complained of, when it starts.
+    pub(crate) fn prepare(&self, plan: &Plan) {
+        pipe::prepare(&self.paths, &plan.name);
+        if plan.notify {
+            self.ears.prepare(&self.paths, plan);
+        }
+    }
+
     /// Nothing of this one runs, and nothing will at once: what was kept for its next process goes.
     pub(crate) fn put_away(&self, name: &str) {
         self.ears.drop(name);
@@ -66,6 +79,25 @@ impl Cradle {
 pub(crate) enum Order {
     Terminate,
     Kill,
+}
+
+/// What a process prints.
+enum Output {
+    /// What the log says of its beginning, the log, and where the output comes from.
+    Unread(Noted, Log, OwnedFd),
+    /// Comes when nobody can print any more.
+    Read(oneshot::Receiver<()>),
+}
+
+impl Output {
+    /// Takes it from now on, once.
+    async fn read(&mut self, tail: &Tail) {
+        let (over, end) = oneshot::channel();
+        if let Self::Unread(how, mut log, pipe) = std::mem::replace(self, Self::Read(end)) {
+            log.put(how).await;
+            log.capture(pipe, Arc::clone(tail), over);
+        }
+    }
 }
 
 /// Which process of which plan.
@@ -128,28 +160,27 @@ impl Life {
         let (unit, run) = (self.unit, self.run);
         // Those that are started with it come first, and then what is written of each.
         tokio::task::yield_now().await;
-        let mut identity = match &body {
+        let (identity, how) = match body {
             Body::Born(_) => {
                 let file =
                     plan::program(&self.plan, &cradle.environment()).and_then(|file| plan::stamp(&file));
-                Identity::of(&self.plan, pid, file)
+                (Identity::of(&self.plan, pid, file), format!("started: process {pid}"))
             }
-            Body::Adopted(identity) => identity.clone(),
+            Body::Adopted(ref identity) => {
+                (identity.clone(), format!("kept: process {pid} of an earlier supervisor"))
+            }
         };
-        let (file, ready) = (identity.file.clone(), identity.ready);
-        cradle.messages.send(Message::Born { unit, run, pid, file, ready }).ok();
-        identity.remember(&cradle.paths);
-        let mut log = cradle.logs.of(&self.plan.name);
-        match &body {
-            Body::Born(_) => log.note(&format!("started: process {pid}")).await,
-            Body::Adopted(_) => log.note(&format!("kept: process {pid} of an earlier supervisor")).await,
-        }
-        let output = log.capture(read, Arc::clone(&self.tail));
-        let waited = self.wait(&mut body, &end, &mut deaths, &mut ear, (&mut identity, cradle)).await;
+        cradle.messages.send(Message::Born { unit, run, identity }).ok();
+        let log = cradle.logs.of(&self.plan.name);
+        let mut output = Output::Unread(log.noted(&how), log, read);
+        let waited = self.wait(&mut body, &end, &mut deaths, &mut ear, (&mut output, cradle)).await;
         let (exit, asked) = waited.map_err(|error| Exit::NotStarted(error.to_string()))?;
+        output.read(&self.tail).await;
         cradle.leaders.remove(pid);
         self.sweep(pid, asked, cradle).await;
-        if tokio::time::timeout(LAST_WORDS, output).await.is_err() {
+        if let Output::Read(end) = output
+            && tokio::time::timeout(LAST_WORDS, end).await.is_err()
+        {
             tracing::debug!(
                 service = self.plan.name,
                 "somebody outside still holds the output of a service open"
@@ -166,8 +197,9 @@ impl Life {
         end: &End,
         deaths: &mut unix::Signal,
         ear: &mut Option<Ear>,
-        (identity, cradle): (&mut Identity, &Cradle),
+        (output, cradle): (&mut Output, &Cradle),
     ) -> std::io::Result<(Exit, bool)> {
+        let log_at = Instant::now() + LOG_AFTER;
         let mut asked = false;
         let born_here = matches!(body, Body::Born(_));
         let (unit, run) = (self.unit, self.run);
@@ -180,15 +212,12 @@ impl Life {
                 _ = deaths.recv(), if born_here && !end.is_told() => {}
                 () = end.come(), if !born_here || end.is_told() => {}
                 word = Ear::hear(ear) => match word {
-                    Word::Ready => {
-                        // Who waits for it comes first.
-                        cradle.messages.send(Message::Event(Event::Ready { unit, run })).ok();
-                        tokio::task::yield_now().await;
-                        identity.ready = true;
-                        identity.remember(&cradle.paths);
-                    }
+                    Word::Ready => drop(cradle.messages.send(Message::Event(Event::Ready { unit, run }))),
                     Word::Status(text) => drop(cradle.messages.send(Message::Said { unit, run, text })),
                 },
+                () = tokio::time::sleep_until(log_at), if matches!(output, Output::Unread(..)) => {
+                    output.read(&self.tail).await;
+                }
                 Some(order) = self.orders.recv() => {
                     asked = true;
                     let signal = if order == Order::Kill { Signal::KILL } else { signal(self.plan.stop_signal) };

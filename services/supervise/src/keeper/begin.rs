@@ -84,7 +84,9 @@ impl Keeper {
             work: JoinSet::new(),
             notices: JoinSet::new(),
             found: Vec::new(),
-            unseen: 0,
+            show_at: None,
+            unwritten: BTreeSet::new(),
+            write_at: None,
             touched: BTreeSet::new(),
             counted: false,
             save_at: None,
@@ -101,6 +103,14 @@ impl Keeper {
         keeper.touch_all();
         keeper.show();
         Ok((keeper, wishes))
+    }
+
+    /// Makes what those need that will be started without being asked for, beside everything else that is done meanwhile.
+    pub(super) fn prepare(&mut self) {
+        let comes = |plan: &&Arc<Plan>| plan.seat.is_none() && plan.schedule.is_none();
+        let plans: Vec<_> = self.plans.iter().filter(comes).map(Arc::clone).collect();
+        let cradle = Arc::clone(&self.cradle);
+        self.work.spawn_blocking(move || plans.iter().for_each(|plan| cradle.prepare(plan)));
     }
 
     /// Looks for what an earlier supervisor left. What runs as its plan says is kept; the rest is ended first.

@@ -11,17 +11,19 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::Keeper;
+use super::{Keeper, SHOW_AFTER};
 use crate::SPEC;
 use crate::child::Order;
 use crate::engine::{Exit, Unit};
 use crate::log::Tail;
+use crate::pids::Identity;
 use crate::probe::Seen;
 
 /// What the engine does not need to know.
 #[derive(Debug)]
 pub(crate) struct Face {
-    pub(crate) pid: Option<u32>,
+    /// Its process, as it is written down.
+    pub(crate) identity: Option<Identity>,
     pub(crate) since: Timestamp,
     pub(crate) born: Option<Instant>,
     pub(crate) ready_ms: Option<u64>,
@@ -33,8 +35,7 @@ pub(crate) struct Face {
     pub(crate) probing: Option<AbortHandle>,
     /// When its process was started, on the clock.
     pub(crate) began: Option<Timestamp>,
-    /// The file its process runs from, as it was then, and whether it is another one by now.
-    pub(crate) file: Option<String>,
+    /// The file its process runs from is another one by now.
     pub(crate) stale: bool,
     /// What it says of itself.
     pub(crate) said: Option<String>,
@@ -45,7 +46,7 @@ pub(crate) struct Face {
 impl Face {
     pub(crate) fn new(since: Timestamp, locked: Option<Locked>) -> Self {
         Self {
-            pid: None,
+            identity: None,
             since,
             born: None,
             ready_ms: None,
@@ -55,7 +56,6 @@ impl Face {
             orders: None,
             probing: None,
             began: None,
-            file: None,
             stale: false,
             said: None,
             next_run: None,
@@ -77,8 +77,8 @@ impl Face {
     /// The process is gone.
     pub(crate) fn gone(&mut self, now: Timestamp) {
         self.stop_probing();
-        (self.pid, self.born, self.orders, self.ready_ms) = (None, None, None, None);
-        (self.file, self.stale, self.said) = (None, false, None);
+        (self.identity, self.born, self.orders, self.ready_ms) = (None, None, None, None);
+        (self.stale, self.said) = (false, None);
         self.seen = Seen::default();
         self.since = now;
     }
@@ -88,6 +88,10 @@ impl Face {
         if let Some(probing) = self.probing.take() {
             probing.abort();
         }
+    }
+
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.identity.as_ref().map(|identity| identity.pid)
     }
 
     pub(crate) fn last_lines(&self) -> Vec<String> {
@@ -106,9 +110,14 @@ impl Keeper {
         self.touched.extend(0..self.plans.len());
     }
 
+    /// What was touched is put up in a moment, with what else happens until then.
+    pub(super) fn show_soon(&mut self) {
+        self.show_at.get_or_insert_with(|| Instant::now() + SHOW_AFTER);
+    }
+
     /// Puts up for others to see what was touched, and those that wait, whose words are about others.
     pub(super) fn show(&mut self) {
-        self.unseen = 0;
+        self.show_at = None;
         let waits = |at: &usize| self.engine.unit(*at).is_some_and(|unit| unit.phase == Phase::Waiting);
         self.touched.extend((0..self.plans.len()).filter(waits));
         let now = self.now();
@@ -165,11 +174,11 @@ impl Keeper {
             house_name: plan.house_name.clone(),
             summary: plan.summary.clone(),
             phase: unit.phase,
-            pid: face.pid,
+            pid: face.pid(),
             since: face.since,
             restarts: self.engine.failures(at, now),
             last_exit: unit.last_exit.as_ref().map(ToString::to_string),
-            live: face.pid.is_some() && face.seen.live,
+            live: face.identity.is_some() && face.seen.live,
             ready: unit.phase == Phase::Ready && face.seen.ready,
             well: face.seen.well.filter(|_| unit.phase == Phase::Ready),
             needs: needs.cloned().collect(),

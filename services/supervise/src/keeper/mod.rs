@@ -40,8 +40,11 @@ use pulse::Pulse;
 const SURVIVOR_GRACE: Duration = Duration::from_secs(10);
 /// How long a last notice may take when the house is down.
 const LAST_NOTICE: Duration = Duration::from_secs(3);
-/// Changes that are put up together at most.
-const TOGETHER: u32 = 64;
+/// What happens so soon after something else is put up together with it.
+const SHOW_AFTER: Duration = Duration::from_millis(5);
+/// Where a process without a pid file is found as well, by what it has in its environment, what is to be written down of one waits
+/// until those that are started with it or after it have had the processors for themselves.
+const WRITE_AFTER: Duration = Duration::from_millis(if cfg!(target_os = "linux") { 5 } else { 0 });
 /// How long an orphan may lie dead: not in the way of the one who is started again because of the same signal.
 const REAP_AFTER: Duration = Duration::from_millis(50);
 /// The engine's time at the birth of this supervisor: what was before has a time as well.
@@ -54,11 +57,7 @@ pub(crate) enum Message {
     Born {
         unit: usize,
         run: u64,
-        pid: u32,
-        /// The file it runs from.
-        file: Option<String>,
-        /// It has said already that it is ready.
-        ready: bool,
+        identity: Identity,
     },
     Seen {
         unit: usize,
@@ -146,8 +145,11 @@ pub(crate) struct Keeper {
     notices: JoinSet<()>,
     /// What an earlier supervisor left and still runs as its plan says.
     found: Vec<Identity>,
-    /// So much was done that is not on the board yet: what happens together is put up together.
-    unseen: u32,
+    /// When what was done is put on the board.
+    show_at: Option<Instant>,
+    /// Whose processes are not written down as they are, and when they will be.
+    unwritten: BTreeSet<usize>,
+    write_at: Option<Instant>,
     /// Who may look otherwise than the board shows.
     touched: BTreeSet<usize>,
     /// The breakers have counted something that is not written down, and when it is to be.
@@ -171,6 +173,7 @@ impl Keeper {
     /// Starts the house and keeps it up until asked to stop; then ends it, dependants first.
     pub(crate) async fn run(mut self, stop: Stop) -> Result<Over, Failure> {
         process::adopt_orphans();
+        self.prepare();
         self.find().await?;
         let mut heart = Pulse::begin(&self.shared.paths);
         let mut deaths = signal(SignalKind::child())?;
@@ -181,9 +184,6 @@ impl Keeper {
         self.due().await;
         self.tell_of_old();
         while !self.engine.is_over() && !self.yielding {
-            if self.unseen > 0 && (self.messages.is_empty() || self.unseen >= TOGETHER) {
-                self.show();
-            }
             let (next_run, tell_at) = (self.next_run(), self.tell_at());
             tokio::select! {
                 Some(message) = self.messages.recv() => self.take(message).await,
@@ -194,6 +194,8 @@ impl Keeper {
                     reap_at = None;
                     self.cradle.leaders.reap_orphans();
                 }
+                () = until(self.show_at) => self.show(),
+                () = until(self.write_at) => self.write_down(),
                 () = until(self.save_at) => self.save(),
                 () = until(tell_at), if !self.leaving => {
                     self.tell_of_locks();
@@ -211,6 +213,13 @@ impl Keeper {
         self.show();
         self.save_now();
         if self.yielding {
+            // Who was born meanwhile is kept as well.
+            while let Ok(message) = self.messages.try_recv() {
+                if let Message::Born { unit, run, identity } = message {
+                    self.born(unit, run, identity);
+                }
+            }
+            self.write_down();
             self.cradle.logs.flush(Duration::from_secs(1)).await;
             return Ok(Over::Yielded);
         }
@@ -237,16 +246,10 @@ impl Keeper {
                 self.show();
                 taken.send(()).ok();
             }
-            Message::Born { unit, run, pid, file, ready } => {
-                if self.is_current(unit, run) {
-                    self.born(unit, run, pid, file, ready);
-                    self.touch(unit);
-                    self.unseen += 1;
-                }
-            }
+            Message::Born { unit, run, identity } => self.born(unit, run, identity),
             Message::Seen { unit, run, seen } => {
                 if self.is_current(unit, run) && self.seen(unit, seen) {
-                    self.show();
+                    self.show_soon();
                 }
             }
             Message::Said { unit, run, text } => {
@@ -255,7 +258,7 @@ impl Keeper {
                 {
                     face.said = Some(text);
                     self.touch(unit);
-                    self.show();
+                    self.show_soon();
                 }
             }
             Message::Claim { unit, taken } => {

@@ -9,10 +9,11 @@ use sanctum_kernel::{Chain, Status};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Keeper, Message};
+use super::{Keeper, Message, WRITE_AFTER};
 use crate::child::{Life, Order};
 use crate::engine::{Command, Event, Exit};
 use crate::failures::{self, Failures};
+use crate::pids::Identity;
 use crate::plan::Check;
 use crate::probe::Seen;
 use crate::{kept, probe};
@@ -33,6 +34,10 @@ impl Keeper {
                     face.born.map(|born| u64::try_from(born.elapsed().as_millis()).unwrap_or(u64::MAX));
                 face.seen = Seen { live: true, ready: true, ..face.seen.clone() };
                 face.stop_probing();
+                if let Some(identity) = face.identity.as_mut().filter(|identity| !identity.ready) {
+                    identity.ready = true;
+                    self.write_soon(*unit);
+                }
                 self.tell_back(*unit);
                 None
             }
@@ -64,7 +69,7 @@ impl Keeper {
             self.one(command);
         }
         self.tell_of_locks();
-        self.unseen += 1;
+        self.show_soon();
     }
 
     /// Its process is gone. What is kept of one that is not started again at once is put away.
@@ -132,14 +137,17 @@ impl Keeper {
     }
 
     /// The process is there: from now on it may be ready.
-    pub(super) fn born(&mut self, unit: usize, run: u64, pid: u32, file: Option<String>, ready: bool) {
+    pub(super) fn born(&mut self, unit: usize, run: u64, identity: Identity) {
+        let current = self.is_current(unit, run);
         let (Some(plan), Some(face)) = (self.plans.get(unit).cloned(), self.faces.get_mut(unit)) else {
             return;
         };
-        face.pid = Some(pid);
-        face.file = file;
+        if !current {
+            return;
+        }
+        let told = identity.ready && plan.ready == Check::Told;
+        face.identity = Some(identity);
         face.stale = false;
-        let told = ready && plan.ready == Check::Told;
         let messages = self.cradle.messages.clone();
         let prober = self.prober.clone();
         let probing = self.work.spawn(async move {
@@ -149,6 +157,25 @@ impl Keeper {
             messages.send(Message::Event(Event::Ready { unit, run })).ok();
         });
         face.probing = Some(probing);
+        self.touch(unit);
+        self.show_soon();
+        self.write_soon(unit);
+    }
+
+    /// What is known of its process is written down in a moment.
+    fn write_soon(&mut self, unit: usize) {
+        self.unwritten.insert(unit);
+        self.write_at.get_or_insert_with(|| Instant::now() + WRITE_AFTER);
+    }
+
+    /// Writes down who the processes are, for the next supervisor.
+    pub(super) fn write_down(&mut self) {
+        self.write_at = None;
+        for unit in std::mem::take(&mut self.unwritten) {
+            if let Some(identity) = self.faces.get(unit).and_then(|face| face.identity.as_ref()) {
+                identity.remember(&self.shared.paths);
+            }
+        }
     }
 
     /// It was looked at; whether that is news.

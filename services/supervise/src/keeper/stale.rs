@@ -18,7 +18,8 @@ impl Keeper {
             };
             // A file that is away for a moment, as in an upgrade, is not a newer one.
             let now = plan::program(plan, &allowed).and_then(|file| plan::stamp(&file));
-            face.stale = face.file.as_ref().zip(now.as_ref()).is_some_and(|(then, now)| then != now);
+            let then = face.identity.as_ref().and_then(|identity| identity.file.as_ref());
+            face.stale = then.zip(now.as_ref()).is_some_and(|(then, now)| then != now);
         }
         let now = plan::this_program().ok().and_then(|file| plan::stamp(&file));
         self.own_stale = self.own_file.as_ref().zip(now.as_ref()).is_some_and(|(then, now)| then != now);

@@ -108,6 +108,9 @@ impl Logs {
 /// The last lines a service printed.
 pub(crate) type Tail = Arc<Mutex<VecDeque<String>>>;
 
+/// A line of the supervisor's own that is not in its log yet.
+pub(crate) struct Noted(String);
+
 /// The log of one process.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -119,18 +122,24 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Takes what comes out of `pipe` until nobody can write into it any more, or what this returns is dropped.
-    pub(crate) fn capture(self, pipe: OwnedFd, tail: Tail) -> oneshot::Receiver<()> {
-        let (over, end) = oneshot::channel();
+    /// Takes what comes out of `pipe` until nobody can write into it any more, which is said to `over`, or nobody listens there.
+    pub(crate) fn capture(self, pipe: OwnedFd, tail: Tail, over: oneshot::Sender<()>) {
         let outputs = self.logs.outputs.clone();
         outputs.send(Output { log: self, pipe, tail, over }).ok();
-        end
     }
 
     /// A line of the supervisor's own.
     pub(crate) async fn note(&mut self, text: &str) {
-        let stamp = self.stamp();
-        self.give(format!("{stamp} --- {text}\n").into_bytes(), 1).await;
+        self.put(self.noted(text)).await;
+    }
+
+    /// The same to be put there later: it says when it was noted.
+    pub(crate) fn noted(&self, text: &str) -> Noted {
+        Noted(format!("{} --- {text}\n", self.stamp()))
+    }
+
+    pub(crate) async fn put(&mut self, line: Noted) {
+        self.give(line.0.into_bytes(), 1).await;
     }
 
     fn stamp(&self) -> String {

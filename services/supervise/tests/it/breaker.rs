@@ -3,7 +3,7 @@
 use sanctum_api::notify::{Severity, Spooled};
 use sanctum_api::supervise::Phase;
 
-use crate::house::{SOON, client, log, new, phase, sinner, start, told, when};
+use crate::house::{SOON, client, new, phase, runs_logged, sinner, start, told, when};
 
 #[tokio::test]
 async fn c3_the_fifth_failure_locks_tells_once_and_survives_a_restart() {
@@ -21,7 +21,7 @@ async fn c3_the_fifth_failure_locks_tells_once_and_survives_a_restart() {
     );
     assert_eq!(locked.last_lines, ["hello", "these are my last words"]);
     assert_eq!((app.restarts, app.pid), (5, None));
-    assert_eq!(log(house.paths(), "app").matches("--- started").count(), 5, "the fifth was the last");
+    assert_eq!(runs_logged(house.paths(), "app", 5).await, 5, "the fifth was the last");
     let home = house.home().to_owned();
     sanctum_testkit::eventually("a notice", SOON, async || (told(&home).len() == 1).then_some(())).await;
     let notice = told(&home).remove(0);
@@ -42,7 +42,7 @@ async fn c3_the_fifth_failure_locks_tells_once_and_survives_a_restart() {
     phase(&house, "other", Phase::Ready).await;
     let still = phase(&house, "app", Phase::Locked).await;
     assert_eq!(still.locked, Some(locked));
-    assert_eq!(log(house.paths(), "app").matches("--- started").count(), 5);
+    assert_eq!(runs_logged(house.paths(), "app", 5).await, 5);
     assert_eq!(told(&home).len(), 1, "people have been told");
 
     client(&house).act("app", "unlock").await.unwrap();
@@ -67,7 +67,7 @@ async fn a_wrong_configuration_is_not_tried_again_and_people_hear_when_it_is_men
     let locked = phase(&house, "app", Phase::Locked).await.locked.unwrap();
     assert!(locked.reason.contains("exit code 78 (the configuration is wrong)"), "{}", locked.reason);
     assert_eq!(locked.last_lines, ["line 3: no such zone"]);
-    assert_eq!(log(house.paths(), "app").matches("--- started").count(), 1);
+    assert_eq!(runs_logged(house.paths(), "app", 1).await, 1);
     std::fs::File::create(house.home().join("mended")).unwrap();
     client(&house).act("app", "unlock").await.unwrap();
     let app = phase(&house, "app", Phase::Ready).await;

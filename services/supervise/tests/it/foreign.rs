@@ -7,7 +7,7 @@ use sanctum_api::supervise::Phase;
 use serde_json::Value;
 
 use crate::house::{
-    SOON, client, declared, file, gone, listener, log, new, of, phase, runs, sinner, stamps, when,
+    SOON, client, declared, file, gone, listener, log, new, of, phase, runs, sinner, stamps, when, written,
 };
 
 fn kill(pid: u32, signal: Signal) {
@@ -43,6 +43,9 @@ async fn c4_what_requires_another_ends_with_it_and_comes_back_with_it() {
         assert_eq!(client(&house).service(name).await.unwrap().pid, Some(first[at]), "{name} is left alone");
     }
     let paths = house.paths().clone();
+    for name in ["bridge", "lights"] {
+        written(&paths, name, "--- started", 2).await;
+    }
     let ended = |name: &str| stamps(&paths, name, "--- ended: signal 15 (TERM)").remove(0);
     let began = |name: &str| stamps(&paths, name, "--- started").remove(1);
     assert!(ended("lights") <= ended("bridge"), "the farthest first");
@@ -118,8 +121,7 @@ async fn a_changed_file_touches_only_what_it_changes() {
         assert_eq!((now.pid, now.restarts), (Some(before[name]), 0), "{name} did not notice");
     }
     let paths = house.paths().clone();
-    let written = async || log(&paths, "change").contains(" two\n").then_some(());
-    sanctum_testkit::eventually("what the changed one says", SOON, written).await;
+    written(&paths, "change", " two\n", 1).await;
     let ended = |name: &str| stamps(&paths, name, "--- ended").remove(0);
     assert!(ended("go-too") <= ended("go") && ended("on-it") <= ended("change"), "dependants first");
     let names: Vec<String> =
@@ -187,6 +189,9 @@ async fn a_newer_file_is_noticed_and_a_reload_goes_in_order() {
     }
     assert_eq!(client(&house).service("d").await.unwrap().pid, Some(before[3]));
     let paths = house.paths().clone();
+    for name in ["a", "b", "c"] {
+        written(&paths, name, "--- started", 2).await;
+    }
     let (ended, began) = (
         |name: &str| stamps(&paths, name, "--- ended").remove(0),
         |name: &str| stamps(&paths, name, "--- started").remove(1),

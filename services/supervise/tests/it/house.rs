@@ -174,6 +174,18 @@ pub(crate) fn log(paths: &Paths, name: &str) -> String {
     std::fs::read_to_string(paths.logs().join(format!("{name}.log"))).unwrap_or_default()
 }
 
+/// Waits until the log of a service says something so often: lines are on their way while other things are seen already.
+pub(crate) async fn written(paths: &Paths, name: &str, what: &str, times: usize) {
+    let said = async || (log(paths, name).matches(what).count() >= times).then_some(());
+    eventually(&format!("`{what}` in the log of `{name}`, {times} times"), SOON, said).await;
+}
+
+/// How often a service began; `expected` at least.
+pub(crate) async fn runs_logged(paths: &Paths, name: &str, expected: usize) -> usize {
+    written(paths, name, "--- started", expected).await;
+    log(paths, name).matches("--- started").count()
+}
+
 /// The grandchild that a child announced.
 pub(crate) async fn grandchild(paths: &Paths, name: &str) -> u32 {
     eventually("a grandchild", SOON, async || {

@@ -6,7 +6,7 @@ use sanctum_api::supervise::Phase;
 use sanctum_kernel::Clock;
 use sanctum_testkit::eventually;
 
-use crate::house::{SOON, client, file, log, new, of, phase, script, stamps, told, when};
+use crate::house::{SOON, client, file, log, new, of, phase, runs_logged, script, told, when};
 
 const ONCE: &str = "kind = \"one-shot\"";
 
@@ -38,7 +38,7 @@ async fn a_job_that_runs_once_is_done_and_never_healed() {
     );
     assert_eq!(client(&house).service("on-it").await.unwrap().phase, Phase::Waiting);
     std::fs::File::create(house.home().join("mended")).unwrap();
-    assert_eq!(log(house.paths(), "broken").matches("--- started").count(), 1, "nobody tried again");
+    assert_eq!(runs_logged(house.paths(), "broken", 1).await, 1, "nobody tried again");
     client(&house).act("broken", "start").await.unwrap();
     phase(&house, "on-it", Phase::Ready).await;
     eventually("the end of it", SOON, async || told(&home).into_iter().find(|notice| notice.resolved)).await;
@@ -46,7 +46,7 @@ async fn a_job_that_runs_once_is_done_and_never_healed() {
     // A new house runs them anew.
     let house = house.stop().await.start().await;
     phase(&house, "on-it", Phase::Ready).await;
-    assert_eq!(log(house.paths(), "prepare").matches("--- started").count(), 2);
+    assert_eq!(runs_logged(house.paths(), "prepare", 2).await, 2);
     house.stop().await;
 }
 
@@ -59,7 +59,7 @@ async fn a_changed_job_runs_again_and_an_unchanged_one_does_not() {
     let paths = house.paths().clone();
     eventually("the second run", SOON, async || log(&paths, "one").contains(" second").then_some(())).await;
     phase(&house, "one", Phase::Done).await;
-    assert_eq!(log(&paths, "two").matches("--- started").count(), 1);
+    assert_eq!(runs_logged(&paths, "two", 1).await, 1);
     house.stop().await;
 }
 
@@ -129,7 +129,7 @@ async fn a_run_that_takes_too_long_is_ended_and_has_failed() {
     let failed = phase(&house, "slow", Phase::Failed).await;
     assert_eq!(failed.last_exit.as_deref(), Some("no end in time"));
     assert!(failed.next_run.is_some() && !failed.last_run.unwrap().well);
-    assert_eq!(stamps(house.paths(), "slow", "--- started").len(), 1);
+    assert_eq!(runs_logged(house.paths(), "slow", 1).await, 1);
     house.stop().await;
 }
 
