@@ -30,7 +30,7 @@ pub(crate) fn services(names: &[&'static str], begins: bool, loaded: Loaded, cli
     let runtime = if matches!(*plan.names, ["supervise" | "notify"]) { alone()? } else { runtime()? };
     runtime.block_on(async {
         let running = start(plan).await.map_err(sanctum_host::HostError::hinted)?;
-        if let Some(url) = cli.dashboard().filter(|_| in_one) {
+        if let Some(url) = in_one.then(|| cli.dashboard()).flatten() {
             cli.say(&format!("The house is up, in one process. Look at it: {url}"))?;
         }
         Ok(running.until_stopped().await)

@@ -22,8 +22,7 @@ use schemars::JsonSchema;
 use tower_service::Service;
 
 use crate::guard::{self, Door, Guests, Hosts, Labels, Meter};
-use crate::openapi::Document;
-use crate::{Gate, Json, StatusCode};
+use crate::{Gate, Json, StatusCode, openapi};
 
 /// Long enough for anything a service does while a caller waits.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -136,7 +135,7 @@ impl Op {
 #[derive(Debug)]
 pub struct Routes<S> {
     router: Router<S>,
-    document: Document,
+    ops: Vec<Op>,
     shared: Shared,
     spec: &'static Spec,
     requests: Family<Labels, Counter>,
@@ -148,8 +147,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let requests = Family::default();
         let help = "Requests by route, method and status";
         shared.metrics.with(|registry| registry.register("http_requests", help, Family::clone(&requests)));
-        let (router, document) = (Router::new(), Document::new(spec));
-        Self { router, document, shared: shared.clone(), spec, requests, guests: None }
+        let (router, ops) = (Router::new(), Vec::new());
+        Self { router, ops, shared: shared.clone(), spec, requests, guests: None }
     }
 
     /// From here on, operations also let in whom `guests` know.
@@ -159,21 +158,19 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "a declaration is handed over, not lent")]
     /// Adds an operation; its handler is an axum handler over the state `S`.
     #[must_use]
     pub fn on<H: Handler<T, S>, T: 'static>(mut self, op: Op, handler: H) -> Self {
-        self.document.add(&op);
         let door = self.door(&op);
         let filter = MethodFilter::try_from(op.method.clone()).unwrap_or(MethodFilter::GET);
         let route = on(filter, handler)
             .layer(DefaultBodyLimit::max(op.limit))
             .layer(from_fn_with_state(door, guard::door));
         self.router = self.router.route(op.path, route);
+        self.ops.push(op);
         self
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "a declaration is handed over, not lent")]
     /// Adds a service that answers every method of its path itself: a protocol of its own behind the house's door. The
     /// [`Caller`](crate::Caller) is among the request's extensions.
     #[must_use]
@@ -183,10 +180,10 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         T::Response: IntoResponse + 'static,
         T::Future: Send + 'static,
     {
-        self.document.add(&op);
         let door = self.door(&op);
         let route = any_service(service).layer(from_fn_with_state(door, guard::door));
         self.router = self.router.route(op.path, route);
+        self.ops.push(op);
         self
     }
 
@@ -241,8 +238,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
                 let shared = shared.clone();
                 async move || metrics(&shared)
             });
-        let mut document = routes.document;
-        let openapi = document.render();
+        let ops: Arc<[Op]> = routes.ops.into();
         let describe = Op::get("/openapi.json", "This description").right(Right::Open);
         let meter = Meter::new(Family::clone(&routes.requests), describe.path);
         let door = Door {
@@ -253,7 +249,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             meter,
         };
         let serve = on(MethodFilter::GET, async move || {
-            ([(header::CONTENT_TYPE, "application/json")], openapi.to_string())
+            ([(header::CONTENT_TYPE, "application/json")], openapi::describe(spec, &ops).to_string())
         });
         routes
             .router

@@ -13,9 +13,16 @@ pub fn born(pid: u32) -> Option<String> {
     }
     // The 22nd field of the line is the 19th after the state.
     let started: u64 = fields.nth(18)?.parse().ok()?;
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(format!("{}+{started}", boot.trim()))
+    let boot = BOOT.get_or_init(|| {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(text.trim().to_owned())
+    });
+    Some(format!("{}+{started}", boot.as_ref()?))
 }
+
+/// Which boot this is: the same for as long as a process can live.
+#[cfg(target_os = "linux")]
+static BOOT: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
 
 /// The start as ps(1) says it; `None` if it does not run.
 #[cfg(not(target_os = "linux"))]
