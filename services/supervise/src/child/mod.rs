@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::engine::{Event, Exit};
-use crate::keeper::Message;
+use crate::keeper::{LATER, Message};
 use crate::log::{Log, Logs, Noted, Tail};
 use crate::pids::Identity;
 use crate::process::{self, Leaders};
@@ -30,9 +30,6 @@ use ear::{Ear, Word};
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// A process that SIGKILL does not end hangs in the kernel; nobody can wait for that.
 const BEYOND_REACH: Duration = Duration::from_secs(10);
-/// The log of a process begins when those that are started with it have had the processors for themselves; what it prints
-/// meanwhile waits in its pipe.
-const LOG_AFTER: Duration = Duration::from_millis(5);
 /// Between two looks at a group that is ending.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -199,7 +196,8 @@ impl Life {
         ear: &mut Option<Ear>,
         (output, cradle): (&mut Output, &Cradle),
     ) -> std::io::Result<(Exit, bool)> {
-        let log_at = Instant::now() + LOG_AFTER;
+        // What it prints meanwhile waits in its pipe.
+        let log_at = Instant::now() + LATER;
         let mut asked = false;
         let born_here = matches!(body, Body::Born(_));
         let (unit, run) = (self.unit, self.run);

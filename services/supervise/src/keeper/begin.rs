@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use sanctum_api::supervise::Phase;
 use sanctum_kernel::inventory::Kind;
 use sanctum_kernel::service::Shared;
 use sanctum_kernel::{Failure, House, Status};
@@ -11,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Agenda, BEFORE, Face, Keeper, Ours, SURVIVOR_GRACE, Wishes};
+use super::{Agenda, BEFORE, Face, Keeper, LATER, Ours, SURVIVOR_GRACE, Wishes};
 use crate::board::Board;
 use crate::child::{Cradle, Ears};
 use crate::engine::{Bond, Engine, Member, Past, Rules};
@@ -105,12 +106,17 @@ impl Keeper {
         Ok((keeper, wishes))
     }
 
-    /// Makes what those need that will be started without being asked for, beside everything else that is done meanwhile.
+    /// Makes what those need that wait for others, while these begin.
     pub(super) fn prepare(&mut self) {
-        let comes = |plan: &&Arc<Plan>| plan.seat.is_none() && plan.schedule.is_none();
-        let plans: Vec<_> = self.plans.iter().filter(comes).map(Arc::clone).collect();
+        let waits = |at: usize| self.engine.unit(at).is_some_and(|unit| unit.phase == Phase::Waiting);
+        let plans = self.plans.iter().enumerate().filter(|(at, _)| waits(*at));
+        let plans: Vec<_> = plans.map(|(_, plan)| Arc::clone(plan)).collect();
         let cradle = Arc::clone(&self.cradle);
-        self.work.spawn_blocking(move || plans.iter().for_each(|plan| cradle.prepare(plan)));
+        self.work.spawn(async move {
+            tokio::time::sleep(LATER).await;
+            let all = move || plans.iter().for_each(|plan| cradle.prepare(plan));
+            tokio::task::spawn_blocking(all).await.ok();
+        });
     }
 
     /// Looks for what an earlier supervisor left. What runs as its plan says is kept; the rest is ended first.

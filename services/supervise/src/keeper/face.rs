@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::{Keeper, SHOW_AFTER};
+use super::{Keeper, LATER};
 use crate::SPEC;
 use crate::child::Order;
 use crate::engine::{Exit, Unit};
@@ -112,7 +112,7 @@ impl Keeper {
 
     /// What was touched is put up in a moment, with what else happens until then.
     pub(super) fn show_soon(&mut self) {
-        self.show_at.get_or_insert_with(|| Instant::now() + SHOW_AFTER);
+        self.show_at.get_or_insert_with(|| Instant::now() + LATER);
     }
 
     /// Puts up for others to see what was touched, and those that wait, whose words are about others.

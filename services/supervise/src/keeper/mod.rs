@@ -40,11 +40,10 @@ use pulse::Pulse;
 const SURVIVOR_GRACE: Duration = Duration::from_secs(10);
 /// How long a last notice may take when the house is down.
 const LAST_NOTICE: Duration = Duration::from_secs(3);
-/// What happens so soon after something else is put up together with it.
-const SHOW_AFTER: Duration = Duration::from_millis(5);
-/// Where a process without a pid file is found as well, by what it has in its environment, what is to be written down of one waits
-/// until those that are started with it or after it have had the processors for themselves.
-const WRITE_AFTER: Duration = Duration::from_millis(if cfg!(target_os = "linux") { 5 } else { 0 });
+/// Longer than eight processes take to begin: what is prepared, written and shown meanwhile takes the processors from them.
+pub(crate) const LATER: Duration = Duration::from_millis(20);
+/// What is to be written down of a process waits where one without a pid file is found as well, by what it has in its environment.
+const WRITE_AFTER: Duration = if cfg!(target_os = "linux") { LATER } else { Duration::ZERO };
 /// How long an orphan may lie dead: not in the way of the one who is started again because of the same signal.
 const REAP_AFTER: Duration = Duration::from_millis(50);
 /// The engine's time at the birth of this supervisor: what was before has a time as well.
@@ -173,7 +172,6 @@ impl Keeper {
     /// Starts the house and keeps it up until asked to stop; then ends it, dependants first.
     pub(crate) async fn run(mut self, stop: Stop) -> Result<Over, Failure> {
         process::adopt_orphans();
-        self.prepare();
         self.find().await?;
         let mut heart = Pulse::begin(&self.shared.paths);
         let mut deaths = signal(SignalKind::child())?;
@@ -181,6 +179,7 @@ impl Keeper {
         let mut revisions = self.shared.revised.follow();
         let mut reap_at: Option<Instant> = None;
         self.handle(Event::Begin).await;
+        self.prepare();
         self.due().await;
         self.tell_of_old();
         while !self.engine.is_over() && !self.yielding {
