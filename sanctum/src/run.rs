@@ -27,8 +27,7 @@ pub(crate) fn services(names: &[&'static str], begins: bool, loaded: Loaded, cli
     let in_one = begins && plan.names.contains(&"dashboard");
     // The supervisor and the hub have one loop to turn and give long work to others: what happens to them need not be handed
     // from thread to thread before they do something.
-    let runtime =
-        if matches!(*plan.names, ["supervise" | "notify"]) { alone()? } else { runtime()? };
+    let runtime = if matches!(*plan.names, ["supervise" | "notify"]) { alone()? } else { runtime()? };
     runtime.block_on(async {
         let running = start(plan).await.map_err(sanctum_host::HostError::hinted)?;
         if let Some(url) = in_one.then(|| cli.dashboard()).flatten() {

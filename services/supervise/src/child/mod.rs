@@ -89,6 +89,9 @@ enum Output {
 impl Output {
     /// Takes it from now on, once.
     async fn read(&mut self, tail: &Tail) {
+        if matches!(self, Self::Read(_)) {
+            return;
+        }
         let (over, end) = oneshot::channel();
         if let Self::Unread(how, mut log, pipe) = std::mem::replace(self, Self::Read(end)) {
             log.put(how).await;

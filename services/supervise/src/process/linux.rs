@@ -77,11 +77,18 @@ pub(crate) fn left_behind(home: &Path) -> Vec<(String, u32)> {
     let ours = ancestors();
     // Most lead no group: asking the kernel for that costs less than reading a file of each.
     let leads = |pid: &u32| {
-        let own = super::pid(*pid).filter(|_| !ours.contains(pid));
-        own.is_some_and(|own| rustix::process::getpgid(Some(own)) == Ok(own))
-            && stat(*pid).is_some_and(|stat| !stat.dead)
+        group_of(*pid) == Some(*pid) && !ours.contains(pid) && stat(*pid).is_some_and(|stat| !stat.dead)
     };
     pids.filter(leads).filter_map(|pid| Some((unit_of(pid, home)?, pid))).collect()
+}
+
+/// The process group of a process; 0 for threads of the kernel, which is more than some wrappers of this call expect.
+fn group_of(pid: u32) -> Option<u32> {
+    let pid = libc::pid_t::try_from(pid).ok()?;
+    // SAFETY: it takes a number and touches no memory.
+    #[expect(unsafe_code, reason = "the safe call panics on threads of the kernel")]
+    let group = unsafe { libc::getpgid(pid) };
+    u32::try_from(group).ok()
 }
 
 /// This process and those it comes from.

@@ -3,7 +3,7 @@
 use sanctum_api::supervise::Phase;
 use sanctum_testkit::eventually;
 
-use crate::house::{SOON, client, file, log, new, of, phase, script};
+use crate::house::{SOON, client, file, log, new, of, phase, script, written};
 
 fn root() {
     assert!(rustix::process::geteuid().is_root(), "this test starts processes of other users: it needs root");
@@ -41,10 +41,9 @@ async fn a_process_is_born_as_it_is_declared() {
     }
     client(&house).act("app", "stop").await.unwrap();
     phase(&house, "app", Phase::Stopped).await;
-    eventually("its end, by the signal it asked for", SOON, async || {
-        log(&paths, "app").contains("asked to end").then_some(())
-    })
-    .await;
+    written(&paths, "app", "--- ended", 1).await;
+    let log = log(&paths, "app");
+    assert!(log.contains("asked to end"), "by the signal it asked for: {log}");
     house.stop().await;
 }
 
