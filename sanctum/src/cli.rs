@@ -188,6 +188,20 @@ impl Cli {
     }
 }
 
+/// Ctrl-C, or somebody else's wish: what was begun is left as it was found.
+pub(crate) async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = signals else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}
+
 /// Who reads through `head` closes the pipe; that is no error.
 fn quiet(written: io::Result<()>) -> Result<(), Failure> {
     match written {

@@ -10,7 +10,7 @@ use sanctum_api::{CallError, Transport};
 use sanctum_kernel::{Clock, Period, Size, exit};
 use serde::Serialize;
 
-use crate::cli::{Cli, Outcome};
+use crate::cli::{asked_to_end, Cli, Outcome};
 use crate::paint::Paint;
 
 /// What every service takes: processor, memory, open files, restarts.
@@ -97,18 +97,6 @@ pub(crate) fn run(args: Args, cli: &Cli) -> Outcome {
     ended?;
     cli.show(&last, |out, paint| draw(out, paint, &last, None))?;
     Ok(exit::OK)
-}
-
-/// Ctrl-C, or somebody else's wish: the terminal is left as it was found.
-async fn asked_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = signals else { return std::future::pending().await };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
 }
 
 /// A terminal's second screen, so that what was on the first one is still there afterwards (xterm's control sequences).

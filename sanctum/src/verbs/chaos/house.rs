@@ -64,7 +64,8 @@ impl Look {
 }
 
 impl House {
-    pub(super) async fn raise(plan: &Plan, verbose: bool) -> Result<Self, Failure> {
+    /// Begins it; whatever comes, it is to be ended.
+    pub(super) fn raise(plan: &Plan, verbose: bool) -> Result<Self, Failure> {
         let dir = tempfile::Builder::new().prefix("sanctum-chaos-").tempdir()?;
         let paths = Paths::new(dir.path().join("home"));
         paths.prepare()?;
@@ -90,9 +91,12 @@ impl House {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;
-        let house = Self { dir: Some(dir), cli, ports, up };
-        house.until("the house is up and well", Duration::from_mins(1), |look| look.is_calm().then_some(())).await?;
-        Ok(house)
+        Ok(Self { dir: Some(dir), cli, ports, up })
+    }
+
+    /// Waits until it is up and well.
+    pub(super) async fn settled(&self) -> Result<(), Failure> {
+        self.until("the house is up and well", Duration::from_mins(1), |look| look.is_calm().then_some(())).await
     }
 
     /// The directory of a part.

@@ -9,12 +9,14 @@ use jiff::Timestamp;
 use rustix::process::Signal;
 use sanctum_api::watch::{Incident, Stage};
 use sanctum_http::{Outbound, Outgoing};
-use sanctum_kernel::{Clock, Failure};
+use sanctum_kernel::chain::Hinted;
+use sanctum_kernel::{Clock, Failure, exit};
 
 use super::house::{House, Look, signal};
 use super::hurt::{hurt, lift};
 use super::plan::{How, Hurt, Plan, Whom};
 use super::score::{Outcome, Score};
+use crate::cli::asked_to_end;
 use crate::paint::Paint;
 
 /// How long something may take to be mended, or to be given to a person: all tries with their waits.
@@ -27,22 +29,34 @@ const PAUSE: Duration = Duration::from_secs(8);
 type Say<'a> = &'a dyn Fn(&str) -> Result<(), Failure>;
 
 pub(super) async fn run(plan: &Plan, keep: bool, verbose: bool, say: Say<'_>) -> Result<Score, Failure> {
-    let house = House::raise(plan, verbose).await?;
-    let crowd = Crowd::begin(&house, plan);
+    let house = House::raise(plan, verbose)?;
     let mut score = Score { seed: plan.seed, ..Score::default() };
+    let outcome = tokio::select! {
+        outcome = all(&house, plan, &mut score, say) => Some(outcome),
+        () = asked_to_end() => None,
+    };
+    let failed = outcome.as_ref().is_some_and(|outcome| outcome.is_err() || !score.is_clean());
+    if let Some(kept) = house.end(keep || failed).await? {
+        say(&format!("  the house's directory is kept: {}", kept.display()))?;
+    }
+    match outcome {
+        Some(outcome) => outcome.map(|()| score),
+        None => Err(Hinted::new(exit::NO, "it was asked to end before it was done", "the house it hurt is down").into()),
+    }
+}
+
+async fn all(house: &House, plan: &Plan, score: &mut Score, say: Say<'_>) -> Result<(), Failure> {
+    house.settled().await?;
+    let crowd = Crowd::begin(house, plan);
     let mut outcome = Ok(());
     for (number, hurts) in plan.rounds.iter().enumerate() {
-        outcome = round(&house, plan, number, hurts, &mut score, say).await;
+        outcome = round(house, plan, number, hurts, score, say).await;
         if outcome.is_err() {
             break;
         }
     }
     score.asked = crowd.end();
-    let failed = outcome.is_err() || !score.is_clean();
-    if let Some(kept) = house.end(keep || failed).await? {
-        say(&format!("  the house's directory is kept: {}", kept.display()))?;
-    }
-    outcome.map(|()| score)
+    outcome
 }
 
 async fn round(

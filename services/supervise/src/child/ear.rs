@@ -55,6 +55,8 @@ impl Ears {
     /// The socket for the next process of a plan. What the last one said in it is not heard any more.
     pub(super) fn take(&self, paths: &Paths, plan: &Plan) -> Option<Ear> {
         let kept = self.kept().insert(plan.name.clone(), None).flatten();
+        // Who runs as somebody else by now cannot reach the one that was made before.
+        let kept = kept.filter(|ear| ear.path == place(paths, plan));
         kept.and_then(Ear::emptied).or_else(|| Ear::open(paths, plan))
     }
 
@@ -87,10 +89,7 @@ impl Ear {
 
     /// A service that cannot be heard is asked instead, so that a failure is only worth a line.
     pub(super) fn open(paths: &Paths, plan: &Plan) -> Option<Self> {
-        let path = paths.run().join(format!("{}.notify", plan.name));
-        // Nobody else can enter the house's home, and some homes are too deep for an address.
-        let outside = plan.user.is_some() || plan.group.is_some() || path.as_os_str().len() > LONGEST_PATH;
-        let opened = if outside { abstracted(&plan.name) } else { named(path) };
+        let opened = place(paths, plan).map_or_else(|| abstracted(&plan.name), named);
         match opened {
             Ok((socket, address, path)) => {
                 let socket = UnixDatagram::from_std(socket).ok()?;
@@ -141,6 +140,14 @@ fn words(text: &[u8]) -> Vec<Word> {
         _ => None,
     };
     text.lines().rev().filter_map(word).collect()
+}
+
+/// Where the socket of a plan is; nowhere for those who cannot come there: nobody else can enter the house's home, and some homes
+/// are too deep for an address.
+fn place(paths: &Paths, plan: &Plan) -> Option<PathBuf> {
+    let path = paths.run().join(format!("{}.notify", plan.name));
+    let near = plan.user.is_none() && plan.group.is_none() && path.as_os_str().len() <= LONGEST_PATH;
+    near.then_some(path)
 }
 
 type Opened = (Socket, OsString, Option<PathBuf>);

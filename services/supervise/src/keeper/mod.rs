@@ -212,10 +212,12 @@ impl Keeper {
         self.show();
         self.save_now();
         if self.yielding {
-            // Who was born meanwhile is kept as well.
+            // Who was born or has become ready meanwhile is kept as such.
             while let Ok(message) = self.messages.try_recv() {
-                if let Message::Born { unit, run, identity } = message {
-                    self.born(unit, run, identity);
+                match message {
+                    Message::Born { unit, run, identity } => self.born(unit, run, identity),
+                    Message::Event(event) => drop(self.note(&event)),
+                    _ => {}
                 }
             }
             self.write_down();

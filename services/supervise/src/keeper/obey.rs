@@ -138,13 +138,12 @@ impl Keeper {
 
     /// The process is there: from now on it may be ready.
     pub(super) fn born(&mut self, unit: usize, run: u64, identity: Identity) {
-        let current = self.is_current(unit, run);
+        if !self.is_current(unit, run) {
+            return;
+        }
         let (Some(plan), Some(face)) = (self.plans.get(unit).cloned(), self.faces.get_mut(unit)) else {
             return;
         };
-        if !current {
-            return;
-        }
         let told = identity.ready && plan.ready == Check::Told;
         face.identity = Some(identity);
         face.stale = false;

@@ -1,5 +1,8 @@
 //! Users, limits, and everything else a process is born with. These tests need root.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use sanctum_api::supervise::Phase;
 use sanctum_testkit::eventually;
 
@@ -44,6 +47,30 @@ async fn a_process_is_born_as_it_is_declared() {
     written(&paths, "app", "--- ended", 1).await;
     let log = log(&paths, "app");
     assert!(log.contains("asked to end"), "by the signal it asked for: {log}");
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn one_that_becomes_somebody_else_while_it_waits_is_heard() {
+    root();
+    // Where another user can come to it.
+    let place = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+    let program = place.path().join("misbehave");
+    std::fs::copy(env!("CARGO_BIN_EXE_misbehave"), &program).unwrap();
+    let gate = place.path().join("gate");
+    let first = script("first", "while ! test -e $GATE; do sleep 0.02; done", "kind = \"one-shot\"");
+    let first = format!("{first}run.environment = {{ GATE = {gate:?} }}\n");
+    let second = |more: &str| {
+        format!(
+            "[service.second]\nrun.command = [{program:?}, \"--notify\", \"0\"]\nrun.notify = true\nrequires = [\"first\"]\n{more}"
+        )
+    };
+    let mut house = of(&[first.clone(), second("")]).await;
+    phase(&house, "second", Phase::Waiting).await;
+    house.reconfigure(&file(&[first, second("run.user = \"nobody\"\n")])).await;
+    std::fs::File::create(&gate).unwrap();
+    phase(&house, "second", Phase::Ready).await;
     house.stop().await;
 }
 
