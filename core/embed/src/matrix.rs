@@ -5,11 +5,12 @@ use crate::{DIMENSIONS, Small, Vector};
 
 /// Vectors that are allocated together.
 const CHUNK: usize = 1024;
-/// Of so many vectors each is looked at; of more, those whose signs are most like the question's, and at least so many.
+/// Of so many vectors each is looked at; of more, those whose signs are most like the question's…
 const EXACT: usize = 4096;
-/// Of more vectors than [`EXACT`], one in so many is looked at. The signs alone put the nearest ten among them (measured
-/// in `benches`, `memory`).
+/// …one in so many, for the signs alone put the nearest ten among them (measured in `benches`, `memory`)…
 const SHARE: usize = 48;
+/// …and at least so many.
+const LEAST: usize = 2048;
 
 /// Vectors whose signs lie together.
 const ABREAST: usize = 8;
@@ -102,7 +103,7 @@ impl Matrix {
     pub fn nearest(&self, sought: &Sought, most: usize, fits: impl Fn(u32) -> bool) -> Vec<(u32, f32)> {
         let all = u32::try_from(self.scales.len()).unwrap_or(u32::MAX);
         if self.scales.len() > EXACT {
-            let like = self.like(sought, EXACT.max(self.scales.len() / SHARE));
+            let like = self.like(sought, LEAST.max(self.scales.len() / SHARE));
             let found = self.best(like.into_iter(), sought, most, &fits);
             if found.len() >= most {
                 return found;

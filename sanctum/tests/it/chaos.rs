@@ -54,7 +54,7 @@ async fn one_that_is_asked_to_end_takes_its_house_with_it() {
         let words = entries.map(|entry| std::fs::read(entry.path().join("environ")).unwrap_or_default());
         words.filter(|words| String::from_utf8_lossy(words).contains(&format!("SANCTUM_HOME={home}"))).count()
     };
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     eventually("the house to run", patience, async || (of_house() >= 4).then_some(())).await;
     let pid = run.id().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());

@@ -3,6 +3,13 @@
 use crate::recall::postings::{Asked, saturated};
 use crate::recall::store::Store;
 
+/// Passages that are gathered before a question's commoner words only count where a rarer one, or its surroundings, has
+/// been found: among many, what has nothing but a word that everything has is no answer ("continue" of Moffat and Zobel,
+/// Self-indexing inverted files for fast text retrieval, 1996). At least so many, and of many passages one in [`SHARE`]; of a
+/// tenth of them everything is found out.
+const GATHERED: usize = 4096;
+const SHARE: usize = 64;
+
 /// Scores of one question, by passage and by session; kept from question to question, so that nobody asks for memory.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
@@ -38,8 +45,12 @@ pub(crate) struct Match {
 impl Scratch {
     pub(crate) fn fill(&mut self, store: &Store, asked: &[Asked]) {
         self.clear(store);
+        let room = GATHERED.max(store.places.len() / SHARE);
+        let mut asked = asked.to_vec();
+        asked.sort_by(|one, two| two.weight.total_cmp(&one.weight));
         for word in asked {
-            self.word(store, *word);
+            let full = self.touched.len() + store.postings.count(word) > room;
+            self.word(store, word, full && !self.touched.is_empty());
         }
     }
 
@@ -69,9 +80,14 @@ impl Scratch {
         self.sessions.resize(store.sessions.len(), Tally::default());
     }
 
-    fn word(&mut self, store: &Store, word: Asked) {
+    /// `known`: only where something has been found.
+    fn word(&mut self, store: &Store, word: Asked, known: bool) {
         let mean = store.postings.mean();
         for (passage, count) in store.postings.with(word) {
+            let found = |tally: &Tally| tally.near > 0.0;
+            if known && !self.passages.get(passage as usize).is_some_and(found) {
+                continue;
+            }
             let length = f32::from(store.postings.length(passage));
             if let Some(tally) = self.passages.get_mut(passage as usize) {
                 tally.own += word.weight * saturated(count, length, mean);

@@ -157,6 +157,11 @@ impl Postings {
         asked
     }
 
+    /// How many passages have the word.
+    pub(crate) fn count(&self, asked: Asked) -> usize {
+        self.lists.get(asked.number).map_or(0, |list| list.live as usize)
+    }
+
     /// Every passage that has the word, and how often.
     pub(crate) fn with(&self, asked: Asked) -> impl Iterator<Item = (u32, f32)> {
         let list = self.lists.get(asked.number);
