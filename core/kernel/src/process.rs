@@ -35,6 +35,19 @@ pub fn born(pid: u32) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// Gives memory that is free back to the system, after work that needed much of it for a while: glibc keeps it for the next
+/// (malloc_trim(3)). Takes some milliseconds. Elsewhere the allocator does as it likes.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "no safe wrapper of it is among our libraries")]
+pub fn release_free_memory() {
+    // SAFETY: it may be called by any thread at any time, and touches only what nobody holds.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Gives memory that is free back to the system, where the allocator can be asked to.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub const fn release_free_memory() {}
+
 /// Which process of this machine listens on a port, as far as it can be seen: `` `name` (pid 7) ``.
 #[cfg(target_os = "linux")]
 pub fn listener(port: u16) -> Option<String> {

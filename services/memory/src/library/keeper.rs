@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sanctum_kernel::process::release_free_memory;
 use sanctum_kernel::{Chain, Failure, Latch, Status, Stop};
 use tokio::time::Instant;
 
@@ -122,7 +123,9 @@ impl Library {
         let own = self.clone();
         let loaded = self.0.index.read(move |db| {
             let rows = read::rows(db)?;
-            own.load_rows(db, rows)
+            let loaded = own.load_rows(db, rows);
+            release_free_memory();
+            loaded
         });
         if let Err(error) = loaded.await {
             tracing::warn!(error = %Chain(&error), "the index could not be read");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sanctum_api::memory::{Head, Noted, Progress, Rebuilt};
+use sanctum_kernel::process::release_free_memory;
 use sanctum_store::Transaction;
 use tokio::time::Instant;
 
@@ -187,6 +188,9 @@ impl Library {
         // Whoever had to do without the id that it claims may have it now.
         if !heirs.is_empty() {
             self.take_chunk(heirs, true).await?;
+        }
+        if !small {
+            tokio::task::spawn_blocking(release_free_memory).await.unwrap_or_default();
         }
         if taken != Taken::default() && (!small || work.quiet) {
             self.0.history.look_at_everything();
