@@ -77,7 +77,7 @@ impl Bare {
     }
 }
 
-fn note(said: Said) -> Indexed {
+pub(super) fn note(said: Said) -> Indexed {
     let hash = std::array::from_fn(|at| {
         // Four FNV-1a sums with beginnings of their own.
         let sum = said.text.bytes().fold(0xcbf2_9ce4_8422_2325 ^ (at as u64 / 8), |sum, byte| {

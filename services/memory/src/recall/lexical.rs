@@ -138,3 +138,39 @@ fn add(tallies: &mut [Tally], counted: &mut Vec<u32>, at: u32, count: f32) {
     }
     tally.count += count;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recall::bare::{Said, note};
+    use crate::recall::terms::Terms;
+
+    /// All speak of the boiler, one in a thousand of the chimney as well.
+    fn store(terms: &mut Terms, notes: u32) -> Store {
+        let mut store = Store::default();
+        for row in 0..notes {
+            let text = if row % 1000 == 7 { "the chimney and the boiler" } else { "the boiler hums" };
+            let at = "2026-11-01T00:00:00Z".parse().unwrap();
+            store.put(terms, &note(Said { row, session: None, at, until: None, text: text.to_owned() }));
+        }
+        store
+    }
+
+    #[test]
+    fn among_many_a_common_word_counts_where_a_rare_one_is_and_alone() {
+        let mut terms = Terms::new();
+        for (notes, found) in [(3000, 3000), (6000, 6)] {
+            let store = store(&mut terms, notes);
+            let mut scratch = Scratch::default();
+            let mut ask = |question: &str| {
+                scratch.fill(&store, &store.postings.asked(&terms.all(question)));
+                (scratch.touched().len(), scratch.of(7, u32::MAX).own)
+            };
+            let (both, own) = ask("boiler chimney");
+            let (rare, chimney) = ask("chimney");
+            let (common, boiler) = ask("boiler");
+            assert_eq!((both, rare, common), (found, notes as usize / 1000, notes as usize));
+            assert!((own - chimney - boiler).abs() < 1e-4, "{own} {chimney} {boiler}");
+        }
+    }
+}
