@@ -1,9 +1,11 @@
 //! Databases that are whole, and those that are not.
 
 use std::io::{Seek, SeekFrom, Write};
+use std::time::Duration;
 
 use sanctum_probe::Finding::{Fail, Pass};
 use sanctum_store::Db;
+use sanctum_testkit::eventually;
 
 use super::eyes;
 
@@ -22,6 +24,9 @@ async fn a_database_is_whole_or_it_is_said_what_is_not() {
     assert_eq!(open.finding, Pass, "while somebody uses it: {}", open.detail);
     db.write(|tx| tx.execute_batch("DELETE FROM t WHERE a=1")).await.unwrap();
     drop(db);
+    // Its last connection takes the log into the file, in a thread of its own.
+    let log = path.with_extension("db-wal");
+    eventually("it to be closed", Duration::from_secs(20), async || (!log.exists()).then_some(())).await;
     let closed = || async { eyes.ask(&asked).await };
     assert_eq!(closed().await.finding, Pass);
     // The file is written over in the middle, as a bad disk does.
