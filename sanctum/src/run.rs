@@ -8,7 +8,7 @@ use crate::CATALOGUE;
 use crate::cli::{Cli, Outcome};
 
 /// Worker threads of a process of the house, where there are so many processors: services wait far more than they compute.
-/// On one processor a second worker would only take turns with the first.
+/// On one processor a second worker would only take turns with the first, and one loop has nobody to wake.
 const WORKERS: usize = 2;
 
 /// Runs the named services until they are asked to stop; all but the supervisor if there are no names.
@@ -52,5 +52,8 @@ fn alone() -> Result<tokio::runtime::Runtime, Failure> {
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let processors = std::thread::available_parallelism().map_or(WORKERS, std::num::NonZero::get);
     let workers = WORKERS.min(processors);
+    if workers < 2 {
+        return alone();
+    }
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?)
 }

@@ -4,8 +4,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderValue, Request, Response, Uri};
@@ -23,6 +23,8 @@ use tokio_rustls::TlsConnector;
 
 /// A connection nobody has used for this long is closed.
 const IDLE: Duration = Duration::from_secs(50);
+/// How often idle connections are looked at, to let go of those that the other side has closed.
+const LOOK: Duration = Duration::from_secs(1);
 /// More idle connections than this are closed.
 const MOST_IDLE: usize = 256;
 /// An encrypted connection whose server is silent is asked this often whether it lives.
@@ -62,9 +64,71 @@ struct Inner {
     trust: Trust,
     connect: Duration,
     tls: OnceLock<Result<TlsConnector, String>>,
-    idle: Mutex<Vec<(http1::SendRequest<Full<Bytes>>, Instant)>>,
+    idle: Mutex<Idle>,
     shared: Mutex<Option<http2::SendRequest<Full<Bytes>>>>,
-    open: AtomicUsize,
+    open: Arc<AtomicUsize>,
+}
+
+#[derive(Default)]
+struct Idle {
+    lines: Vec<(Line, Instant)>,
+    /// Somebody looks at them every now and then.
+    looked_at: bool,
+}
+
+/// A connection of HTTP/1. Who waits for its answer moves it: a task of its own would have to be woken and scheduled for
+/// every part of every answer, and would then wake the one who waits.
+struct Line {
+    sender: http1::SendRequest<Full<Bytes>>,
+    wire: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>,
+    over: bool,
+    _open: Open,
+}
+
+/// Counts a connection while it lasts.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Line {
+    /// Moves what can be moved now.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        self.over = self.over || self.wire.as_mut().poll(cx).is_ready();
+    }
+
+    /// Whether it can carry a request. Nobody is woken for what comes on it from now on.
+    fn is_ready(&mut self) -> bool {
+        self.drive(&mut unheard());
+        !self.over && self.sender.is_ready()
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    async fn ask(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
+        let mut answer = std::pin::pin!(self.sender.send_request(request));
+        let (wire, over) = (&mut self.wire, &mut self.over);
+        std::future::poll_fn(|cx| {
+            *over = *over || wire.as_mut().poll(cx).is_ready();
+            // Only what was just moved can have brought it.
+            answer.as_mut().poll(&mut unheard())
+        })
+        .await
+    }
+}
+
+/// For what is polled again anyway whenever there may be something new.
+const fn unheard() -> Context<'static> {
+    Context::from_waker(Waker::noop())
 }
 
 impl std::fmt::Debug for Origin {
@@ -96,7 +160,7 @@ pub enum SendError {
 }
 
 enum Sender {
-    One(http1::SendRequest<Full<Bytes>>),
+    One(Line),
     Many(http2::SendRequest<Full<Bytes>>),
 }
 
@@ -126,7 +190,7 @@ impl Origin {
             tls: OnceLock::new(),
             idle: Mutex::default(),
             shared: Mutex::default(),
-            open: AtomicUsize::new(0),
+            open: Arc::default(),
         };
         if let Some(pem) = &inner.trust.authorities {
             CertificateDer::pem_slice_iter(pem)
@@ -167,7 +231,7 @@ impl Origin {
             let outcome = match sender {
                 Sender::One(mut one) => {
                     request.headers_mut().insert(axum::http::header::HOST, self.0.authority.clone());
-                    match one.send_request(request).await {
+                    match one.ask(request).await {
                         Ok(answer) => {
                             let lease = Some((one, self.clone()));
                             return Ok(answer.map(|body| Received { body, lease }.ended()));
@@ -201,9 +265,9 @@ impl Origin {
             *lock(&self.0.shared) = None;
         }
         loop {
-            let idle = lock(&self.0.idle).pop();
+            let idle = lock(&self.0.idle).lines.pop();
             let Some((mut one, since)) = idle else { break };
-            if since.elapsed() < IDLE && !one.is_closed() && one.ready().await.is_ok() {
+            if since.elapsed() < IDLE && one.is_ready() {
                 return Ok((Sender::One(one), true));
             }
         }
@@ -268,35 +332,53 @@ impl Origin {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| SendError::Connect(error.to_string()))?;
-        self.keep(connection);
-        Ok(Sender::One(sender))
+        let open = Open::new(&self.0.open);
+        Ok(Sender::One(Line { sender, wire: Box::pin(connection), over: false, _open: open }))
     }
 
     fn keep<E>(&self, connection: impl Future<Output = Result<(), E>> + Send + 'static) {
-        self.0.open.fetch_add(1, Ordering::Relaxed);
-        let origin = Arc::downgrade(&self.0);
+        let open = Open::new(&self.0.open);
         #[expect(
             clippy::disallowed_methods,
             reason = "a connection ends when nobody holds its sender any more"
         )]
         tokio::spawn(async move {
             connection.await.ok();
-            if let Some(origin) = origin.upgrade() {
-                origin.open.fetch_sub(1, Ordering::Relaxed);
-            }
+            drop(open);
         });
     }
 
-    fn back(&self, sender: http1::SendRequest<Full<Bytes>>) {
-        if sender.is_closed() {
+    fn back(&self, mut line: Line) {
+        if !line.is_ready() {
             return;
         }
         let now = Instant::now();
         let mut idle = lock(&self.0.idle);
-        idle.push((sender, now));
-        let old = idle.iter().take_while(|(_, since)| now.duration_since(*since) > IDLE).count();
-        let surplus = old.max(idle.len().saturating_sub(MOST_IDLE));
-        idle.drain(..surplus);
+        idle.lines.push((line, now));
+        let surplus = idle.lines.len().saturating_sub(MOST_IDLE);
+        idle.lines.drain(..surplus);
+        if !std::mem::replace(&mut idle.looked_at, true) {
+            let origin = Arc::downgrade(&self.0);
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "it ends when there is nothing to look at any more"
+            )]
+            tokio::spawn(look(origin));
+        }
+    }
+}
+
+/// Lets go of idle connections that are closed or old, until there are none.
+async fn look(origin: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(origin) = origin.upgrade() else { return };
+        let mut idle = lock(&origin.idle);
+        idle.lines.retain_mut(|(line, since)| since.elapsed() < IDLE && line.is_ready());
+        if idle.lines.is_empty() {
+            idle.looked_at = false;
+            return;
+        }
     }
 }
 
@@ -304,7 +386,7 @@ impl Origin {
 /// connection (or its HTTP/2 stream) with it, which is how a server learns that nobody listens any more.
 pub struct Received {
     body: Incoming,
-    lease: Option<(http1::SendRequest<Full<Bytes>>, Origin)>,
+    lease: Option<(Line, Origin)>,
 }
 
 impl std::fmt::Debug for Received {
@@ -322,8 +404,8 @@ impl Received {
     }
 
     fn end(&mut self) {
-        if let Some((sender, origin)) = self.lease.take() {
-            origin.back(sender);
+        if let Some((line, origin)) = self.lease.take() {
+            origin.back(line);
         }
     }
 }
@@ -336,7 +418,18 @@ impl Body for Received {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let Self { body, lease } = &mut *self;
+        let frame = match lease {
+            None => ready!(Pin::new(body).poll_frame(cx)),
+            Some((line, _)) => {
+                if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(&mut unheard()) {
+                    frame
+                } else {
+                    line.drive(cx);
+                    ready!(Pin::new(body).poll_frame(&mut unheard()))
+                }
+            }
+        };
         match &frame {
             None => self.end(),
             Some(Ok(_)) if self.body.is_end_stream() => self.end(),

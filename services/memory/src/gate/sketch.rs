@@ -35,6 +35,10 @@ impl Sketch {
 impl Sketches {
     /// In place of what had this row.
     pub(crate) fn put(&mut self, row: u32, gist: &Gist) {
+        let own = self.notes.get(row as usize).and_then(Option::as_ref);
+        if own.is_some_and(|own| own.print() == gist.print) {
+            return;
+        }
         self.gone(row);
         if gist.is_empty() {
             return;

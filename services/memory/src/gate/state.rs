@@ -63,7 +63,9 @@ impl Gate {
         for (row, note) in read {
             if let Some((gist, id)) = note {
                 notes.sketches.put(row, &gist);
-                notes.ids.insert(row, id);
+                if notes.ids.get(&row) != Some(&id) {
+                    notes.ids.insert(row, id);
+                }
             } else {
                 notes.sketches.gone(row);
                 notes.ids.remove(&row);

@@ -28,7 +28,7 @@ pub(crate) struct Filter {
 }
 
 /// One note.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Card {
     /// Its first passage among all, and how many there are.
     pub(crate) first: u32,

@@ -20,14 +20,24 @@ pub(crate) struct Links {
 
 impl Links {
     pub(crate) fn join(&mut self, row: u32, note: &Indexed) {
-        let stem = note.head.path.rsplit('/').next().map(|file| file.strip_suffix(".md").unwrap_or(file));
-        for name in std::iter::once(note.head.title.as_str()).chain(stem).map(number) {
+        for name in names(note) {
             self.named.insert((name, row));
             self.names.insert((row, name));
         }
-        for name in note.links.iter().map(|name| number(name)) {
+        for name in links(note) {
             self.linking.insert((name, row));
             self.out.insert((row, name));
+        }
+    }
+
+    /// Takes over what a note has become; touches nothing where its names and links are what they were.
+    pub(crate) fn follow(&mut self, row: u32, note: &Indexed) {
+        let own = |own: &BTreeSet<(u32, u64)>| -> BTreeSet<u64> {
+            own.range((row, 0)..=(row, u64::MAX)).map(|(_, name)| *name).collect()
+        };
+        if own(&self.names) != names(note).collect() || own(&self.out) != links(note).collect() {
+            self.part(row);
+            self.join(row, note);
         }
     }
 
@@ -53,6 +63,16 @@ impl Links {
         let both = by(&self.out, &self.named).into_iter().chain(by(&self.names, &self.linking));
         both.filter(|other| *other != row).collect()
     }
+}
+
+/// What a note answers to.
+fn names(note: &Indexed) -> impl Iterator<Item = u64> {
+    let stem = note.head.path.rsplit('/').next().map(|file| file.strip_suffix(".md").unwrap_or(file));
+    std::iter::once(note.head.title.as_str()).chain(stem).map(number)
+}
+
+fn links(note: &Indexed) -> impl Iterator<Item = u64> {
+    note.links.iter().map(|name| number(name))
 }
 
 /// FNV-1a.

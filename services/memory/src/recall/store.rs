@@ -148,10 +148,13 @@ impl Store {
             return false;
         }
         let card = Card::new(note, first, count, session, card.found_by);
-        self.links.part(note.row);
-        self.links.join(note.row, note);
-        if let Some(own) = self.cards.get_mut(note.row as usize) {
-            *own = Some(card);
+        self.links.follow(note.row, note);
+        // What is the same stays where it is: a rebuild brings every note again, and memory that is let go of and taken in
+        // another order has holes that no system gets back.
+        if let Some(Some(own)) = self.cards.get_mut(note.row as usize)
+            && *own != card
+        {
+            *own = card;
         }
         true
     }

@@ -7,7 +7,7 @@ use sanctum_testkit::House;
 use serde_json::{Value, json};
 
 use crate::house::{
-    WORDS, git, house, put, read, search, until_clean, until_health, until_paths, vault, write,
+    PATIENCE, WORDS, git, house, put, read, search, until_clean, until_health, until_paths, vault, write,
 };
 
 async fn undo(house: &House, id: &str) -> (u16, Value) {
@@ -120,7 +120,9 @@ async fn a_lock_that_was_left_behind_is_removed_and_one_that_is_held_is_waited_f
     write(&house, json!({ "text": "One." })).await;
     until_clean(&vault).await;
     let lock = vault.join(".git/index.lock");
-    fs::File::create(&lock).unwrap();
+    // As git itself takes it: the one that has just committed may still hold it.
+    let take = async || fs::File::create_new(&lock).ok();
+    sanctum_testkit::eventually("the lock", PATIENCE, take).await;
     let second = write(&house, json!({ "text": "Two." })).await;
     until_health(&house, "history", "degraded", "index.lock").await;
     assert!(lock.exists(), "a fresh lock is somebody's");
