@@ -276,7 +276,8 @@ impl Origin {
 
     /// A connection that has carried nothing yet.
     async fn opened(&self) -> Result<Sender, SendError> {
-        let connected = tokio::time::timeout(self.0.connect, self.connect()).await;
+        // Apart: it happens once for many requests, whose own state would be several times as large with it inside.
+        let connected = tokio::time::timeout(self.0.connect, Box::pin(self.connect())).await;
         connected.unwrap_or_else(|_| {
             Err(SendError::Connect(format!("nothing within {} s", self.0.connect.as_secs_f32())))
         })

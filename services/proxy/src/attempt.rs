@@ -157,7 +157,7 @@ pub(crate) async fn attempt<R: Reach>(
     let response = send(&dressed.letter, seat, with).await.map_err(unanswered)?;
     let (parts, body) = response.into_parts();
     if !parts.status.is_success() {
-        return Err(refused(call, parts, body, seat, dressed.dialect, until).await);
+        return Err(Box::pin(refused(call, parts, body, seat, dressed.dialect, until)).await);
     }
     let streams = parts
         .headers

@@ -257,7 +257,9 @@ async fn attempts<R: Reach>(
         let (seat, outcome) = match beside {
             None => (&kept.seat, one(&call, letter, &kept.seat, account).await),
             Some(beside) => {
-                let (seat, outcome, both) = two(&call, letter, (&kept.seat, &beside.seat), account).await;
+                // What is rare is kept apart, so that what is not stays small.
+                let both = Box::pin(two(&call, letter, (&kept.seat, &beside.seat), account));
+                let (seat, outcome, both) = both.await;
                 left = if both { others.get(1..).unwrap_or_default() } else { others };
                 (seat, outcome)
             }
@@ -362,7 +364,7 @@ async fn one<R: Reach>(
     account.expose();
     let wary = Call { wish: Wish { wary: true, ..call.wish }, ..*call };
     let mut trail = Trail::default();
-    let outcome = turn(&wary, letter, seat, &mut trail).await;
+    let outcome = Box::pin(turn(&wary, letter, seat, &mut trail)).await;
     account.absorb(trail);
     outcome
 }

@@ -85,7 +85,7 @@ pub(crate) async fn recall(
     });
     let key = account.after.take().and_then(|after| after.key);
     account.after = Aftermath::new(gate, key, said);
-    match memory.before(&who.agent, &latest, class.privacy).await {
+    match Box::pin(memory.before(&who.agent, &latest, class.privacy)).await {
         Ok(recalled) => Some(recalled),
         Err(why) => {
             tracing::debug!(?why, "a request goes without memories");

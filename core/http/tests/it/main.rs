@@ -1,6 +1,7 @@
 //! What every service promises at its door, tried through real sockets.
 
 mod echo;
+mod origin;
 
 use std::time::Duration;
 

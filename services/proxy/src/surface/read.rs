@@ -28,7 +28,7 @@ pub(crate) async fn whole(
     if announced.is_some_and(|size| size > limit.0) {
         // A client that asks first (RFC 9110 §10.1.1) has sent nothing yet and needs no taking.
         if !headers.contains_key(header::EXPECT) {
-            drain(&mut incoming).await;
+            Box::pin(drain(&mut incoming)).await;
         }
         return Err(too_large(limit));
     }
@@ -44,7 +44,7 @@ pub(crate) async fn whole(
         let Ok(data) = frame.into_data() else { continue };
         let so_far = all.len() + only.as_ref().map_or(0, Bytes::len) + data.len();
         if so_far as u64 > limit.0 {
-            drain(&mut incoming).await;
+            Box::pin(drain(&mut incoming)).await;
             return Err(too_large(limit));
         }
         match only.take() {
